@@ -1,0 +1,176 @@
+"""What a store keeps, and what it hands back: the values between the pipeline, the store and search.
+
+    PreparedFile ─▶ Writer ─▶ store ─▶ Snapshot ─▶ Hit
+
+What a file holds is kept once, as `Content` under a key that has no path in it; a path is a thin entry that points
+to it. So a move, a copy or a branch switch costs a row. Bulk values are bytes (packed little-endian arrays), so that
+they cross processes and enter the store as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+INDEX_FORMAT = 1
+"""The version of the stored format; another one is a mismatch, never guessed at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an index was built with. Two indexes with one recipe and the same files give the same answers.
+
+    `chunker` names the chunker and its limits, `words` the word splitter. `model` and `dimension` are the embedding
+    model's, or None and 0 without one.
+    """
+
+    chunker: str
+    words: str
+    model: str | None = None
+    dimension: int = 0
+    format: int = INDEX_FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file's bytes came to: everything that search needs and the path does not change.
+
+    `key` is 16 bytes over (bytes, language, chunker, words). `text` is the original bytes, zlib-compressed.
+    `ends` is uint32[n], the byte offset after each chunk; `lines` is uint32[n], each chunk's first line (1-based).
+    `lengths` is uint16[n], the number of words in each chunk (capped at 65,535). `symbols` is UTF-8 JSON, see
+    `treemill.chunking.definitions.pack_symbols`. `postings` is what `treemill.ranking.postings.pack` returns.
+    `vectors` is int8[n × dimension] of the recipe's model, or empty. `source` and `fallback` are the chunker's.
+    """
+
+    key: bytes
+    language: str | None
+    encoding: str
+    size: int
+    chunk_count: int
+    source: str
+    fallback: str | None
+    text: bytes
+    ends: bytes
+    lines: bytes
+    lengths: bytes
+    symbols: bytes
+    postings: bytes
+    vectors: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFile:
+    """A file ready to be committed. `content` is None where the store holds that key already.
+
+    `path` is POSIX and relative to the root. `stamp` is the modification time at reading in ns, taken from the open
+    file; `size` likewise.
+    """
+
+    path: str
+    size: int
+    stamp: int
+    key: bytes
+    content: Content | None
+
+
+class Status(StrEnum):
+    """What the index knows of a path."""
+
+    INDEXED = "indexed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """What the store recorded of a path: the manifest entry that planning compares with the disk.
+
+    `key` is the content's key for an indexed file, b"" otherwise. `seen_ns` is the wall clock when the file was
+    read: a stamp within two seconds of it is not trusted ("racily clean", as git calls it). `reason` and `detail`
+    say why a path is skipped or failed (a SkipReason or an error type; a sentence).
+    """
+
+    path: str
+    size: int
+    stamp: int
+    key: bytes
+    seen_ns: int
+    status: Status
+    reason: str = ""
+    detail: str = ""
+
+
+class RunState(StrEnum):
+    """How the newest run stands. A run that is RUNNING without a living writer was interrupted."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The newest run over a tree. Times are wall-clock ns; `known` is the number of files it found to index."""
+
+    started_ns: int
+    ended_ns: int
+    state: RunState
+    pid: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the tree an answer could see: stated with every answer.
+
+    `searchable` files of `known`; `complete` when the newest run ended and nothing is missing. `writer_pid` is the
+    process that is indexing now, or None. `refreshed_ns` is the wall clock of the last commit, 0 if none.
+    """
+
+    searchable: int
+    known: int
+    complete: bool
+    chunks: int = 0
+    vectors: int = 0
+    skipped: int = 0
+    failed: int = 0
+    writer_pid: int | None = None
+    refreshed_ns: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.searchable:,} of {self.known:,} files"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question. `limit` results at most, at most `per_file` of them from one file, the first `offset` left out.
+
+    `languages`, `include` and `exclude` (globs on the path) filter; empty means all. `under` keeps files below that
+    folder, relative to the root.
+    """
+
+    text: str
+    limit: int = 10
+    offset: int = 0
+    per_file: int = 2
+    languages: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    under: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place that answers. Lines are 1-based and inclusive; `why` names what brought it here and by how much."""
+
+    path: str
+    start_line: int
+    end_line: int
+    content: str
+    language: str | None
+    symbol: str | None
+    kind: str | None
+    score: float
+    why: Mapping[str, float] = field(default_factory=dict)
