@@ -1,0 +1,1 @@
+"""How answers are ranked: words, postings, signals and their fusion. Pure: values in, values out."""

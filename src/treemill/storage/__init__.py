@@ -1,0 +1,148 @@
+"""Where an index is kept: the protocols that every store fulfils, and the duties that the contract suite checks.
+
+A store is opened for one root. Any number of `Snapshot`s read it, each sees one moment; one `Writer` at a time
+changes it, held by a lease. What queries scan comes as `Segment`s: arrays, memory-mapped where the store can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from treemill.records import Content, Coverage, PreparedFile, Recipe, RecordedFile, RunRecord, RunState
+from treemill.types import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of contents, laid out for scanning. All arrays are read-only and may be memory-mapped.
+
+    Chunk i of the segment (0 ≤ i < n) belongs to content `contents[j]` where `first_chunk[j] ≤ i < first_chunk[j+1]`.
+    Postings of `terms[t]` are `chunks[offsets[t]:offsets[t+1]]` (ascending) with `weights` beside them: the low six
+    bits of a weight count the word in the text (capped at 63), the high two the definitions named by it (capped
+    at 3). `vectors` is int8[n, dimension], with no rows where the index has no model.
+    """
+
+    contents: npt.NDArray[np.int64]
+    first_chunk: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.uint16]
+    terms: npt.NDArray[np.uint32]
+    offsets: npt.NDArray[np.int64]
+    chunks: npt.NDArray[Any]
+    weights: npt.NDArray[np.uint8]
+    vectors: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class FileTable:
+    """The indexed files of one moment, in order of path: file i is `paths[i]` and holds content `contents[i]`."""
+
+    paths: Sequence[str]
+    contents: npt.NDArray[np.int64]
+    languages: Sequence[str | None]
+
+
+class Snapshot(AbstractContextManager["Snapshot"], Protocol):
+    """One moment of an index. Many threads may use it at once; closing it releases what it holds.
+
+    A file is in it whole, in one version, or not at all. `generation` grows with every commit.
+    """
+
+    generation: int
+    recipe: Recipe
+
+    def coverage(self) -> Coverage:
+        """How much of the tree this moment covers."""
+
+    def files(self) -> FileTable:
+        """All indexed files. Computed once a snapshot."""
+
+    def segments(self) -> Sequence[Segment]:
+        """All chunks to scan, what is committed but in no segment file yet included. Computed once a snapshot.
+
+        A segment may hold contents that no file refers to any more: a reader drops those by `files().contents`.
+        """
+
+    def content(self, content_id: int) -> Content:
+        """The content under that id, `postings` and `vectors` left empty."""
+
+    def file(self, path: str) -> RecordedFile | None:
+        """What is recorded of that path, or None."""
+
+
+class Writer(AbstractContextManager["Writer"], Protocol):
+    """The one that may change the store, used from one thread. Leaving it rolls back to the last commit."""
+
+    def begin_run(self, recipe: Recipe) -> None:
+        """Record that a run began. An empty store takes the recipe.
+
+        Raises:
+            IndexMismatch: the store was built with another recipe.
+        """
+
+    def set_known(self, known: int) -> None:
+        """State how many files the run found to index; part of the next commit."""
+
+    def put(self, files: Sequence[PreparedFile]) -> Sequence[Failure]:
+        """Replace these files whole. One that cannot be written fails alone and is returned; it leaves no trace."""
+
+    def mark(self, records: Sequence[RecordedFile]) -> None:
+        """Record paths that are skipped or failed, so that `why` can tell; rows they had before are dropped."""
+
+    def remove(self, paths: Iterable[str]) -> int:
+        """Forget these paths; return how many were recorded."""
+
+    def commit(self) -> int:
+        """Make everything since the last commit durable and visible at once; return the new generation.
+
+        Raises:
+            StorageError: disk full or damaged; everything up to the last commit is intact.
+        """
+
+    def rollback(self) -> None:
+        """Forget everything since the last commit."""
+
+    def end_run(self, state: RunState) -> None:
+        """Record how the run ended, lay out caches for readers, and commit."""
+
+
+@runtime_checkable
+class KeyLookup(Protocol):
+    """Tells which contents a store holds. Can be pickled, and opened again in a worker process."""
+
+    def known(self, key: bytes) -> bool:
+        """Whether the store held this content when the lookup was first used, or later."""
+
+
+class IndexStore(AbstractContextManager["IndexStore"], Protocol):
+    """An index of one root."""
+
+    def recipe(self) -> Recipe | None:
+        """What the index was built with, or None while it is empty."""
+
+    def recorded(self) -> Iterator[RecordedFile]:
+        """Everything recorded, in order of path, as of the last commit."""
+
+    def last_run(self) -> RunRecord | None:
+        """The newest run, or None. RUNNING is reported as INTERRUPTED when no living writer holds the lease."""
+
+    def lookup(self) -> KeyLookup:
+        """A lookup of contents for workers."""
+
+    def writer(self, *, wait_seconds: float = 0.0) -> Writer:
+        """Take the writer lease, waiting at most that long.
+
+        Raises:
+            IndexLocked: another writer holds it; its pid is in the error.
+        """
+
+    def snapshot(self) -> Snapshot:
+        """Open the last commit for reading; never waits for a writer."""
+
+    def close(self) -> None:
+        """Release everything. Closing twice is fine."""

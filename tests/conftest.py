@@ -1,0 +1,29 @@
+"""Fixtures that every test may use: trees from dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+Tree = Callable[[Mapping[str, str | bytes]], Path]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Return a function that lays out `{"a.py": "text", "sub/b.bin": b"bytes"}` in a fresh folder and returns it."""
+    count = 0
+
+    def plant(files: Mapping[str, str | bytes]) -> Path:
+        nonlocal count
+        root = tmp_path / f"tree{count}"
+        count += 1
+        root.mkdir()
+        for name, content in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return root
+
+    return plant
