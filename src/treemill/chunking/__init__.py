@@ -1,0 +1,1 @@
+"""Chunking: how a file's bytes are cut, and what the pieces define."""
