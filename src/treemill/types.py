@@ -77,7 +77,9 @@ class DiscoveredFile:
     mtime_ns: int
 
     @classmethod
-    def from_path(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> DiscoveredFile | None:
+    def from_path(
+        cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None
+    ) -> DiscoveredFile | None:
         """Describe a file by `stat` alone; the content is never opened.
 
         Returns None for what is no file to index: a missing path, a directory, a FIFO, a device, a broken or

@@ -1,0 +1,308 @@
+"""Worker processes that outlive the files that kill them.
+
+Each slot has a thread that starts a child, keeps two batches in its pipe, and, when the child ends, reads from shared
+memory which item it had in hand. Killing is the only way to stop a native parser, so it is the way: children hold no
+state that matters.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from treemill.errors import WorkersError
+from treemill.flow import wire
+from treemill.flow.child import resident_bytes
+from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled, Work, settle_loss
+from treemill.flow.outcomes import Cause, Done, Limits
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from treemill.flow.child import main; main()"
+
+# One megabyte holds any reply; a smaller pipe would wake the parent several times for each.
+_PIPE_BYTES = 1 << 20
+
+# A child that dies this often before it takes any work is not bad luck.
+_MOST_FAILED_STARTS = 3
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One worker's place: the child that fills it, what it shows, and why it was killed, if it was."""
+
+    number: int
+    child: subprocess.Popen[bytes] | None = None
+    cell: mmap.mmap | None = None
+    said: IO[bytes] | None = None
+    pending: deque[tuple[int, Batch[Any]]] = field(default_factory=deque)
+    verdict: tuple[Cause, float] | None = None
+
+    def shown(self) -> tuple[int, int, float, int]:
+        """Return batch number, index in hand, since when, and resident bytes at the start of the batch."""
+        cell = self.cell
+        return (-1, -1, 0.0, 0) if cell is None else wire.MARKS.unpack_from(cell)
+
+
+class ProcessCrew(Crew[T, R]):
+    """Workers in processes of their own, at most one a processor, started as work arrives."""
+
+    def __init__(self, count: int, work: Work[T, R], limits: Limits) -> None:
+        super().__init__(min(count, os.cpu_count() or 1), work, limits)
+        self._slots: list[_Slot] = []
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        self._lock = threading.Lock()
+        self._serial = 0
+
+    def hand_out(self, batch: Batch[T]) -> None:
+        self.tasks.put(batch)
+        if len(self._slots) < self.count:
+            slot = _Slot(len(self._slots))
+            self._slots.append(slot)
+            thread = threading.Thread(target=self._drive, args=(slot,), name=f"worker-{slot.number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def watch(self) -> None:
+        now = time.monotonic()
+        for slot in self._slots:
+            _, index, since, resident = slot.shown()
+            child = slot.child
+            if index < 0 or child is None or slot.verdict is not None:
+                continue
+            if self.limits.seconds is not None and now - since > self.limits.seconds:
+                slot.verdict = (Cause.OVERRAN_TIME, now - since)
+            elif self.limits.memory_bytes is not None and resident:
+                growth = resident_bytes(child.pid) - resident
+                if growth > self.limits.memory_bytes:
+                    slot.verdict = (Cause.OVERRAN_MEMORY, float(growth))
+            if slot.verdict is not None:
+                child.kill()
+
+    def in_hand(self) -> tuple[tuple[int, object, float], ...]:
+        now = time.monotonic()
+        held: list[tuple[int, object, float]] = []
+        for slot in self._slots:
+            serial, index, since, _ = slot.shown()
+            batch = next((each for number, each in list(slot.pending) if number == serial), None)
+            if batch is not None and 0 <= index < len(batch.items):
+                held.append((slot.number, batch.items[index], now - since))
+        return tuple(held)
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the process ids of the workers that live."""
+        return tuple(slot.child.pid for slot in self._slots if slot.child is not None and slot.child.poll() is None)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closing = True
+            for slot in self._slots:
+                if slot.child is not None:
+                    slot.child.kill()
+        for _ in self._threads:
+            self.tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _drive(self, slot: _Slot) -> None:
+        """Keep a child at work until the crew closes; settle its batches when it ends."""
+        failed_starts = 0
+        while not self._closing:
+            try:
+                self._start(slot)
+                self._serve(slot)
+                return
+            except EOFError:
+                pass
+            except OSError as error:
+                if slot.child is None:
+                    self.messages.put(
+                        Broken(WorkersError(f"worker processes cannot be started: {error}", suggestion=_TRY_THREADS))
+                    )
+                    return
+            except WorkersError as error:
+                self.messages.put(Broken(error))
+                return
+            finally:
+                took_work = bool(slot.pending)
+                self._bury(slot)
+            failed_starts = 0 if took_work else failed_starts + 1
+            if failed_starts >= _MOST_FAILED_STARTS and not self._closing:
+                self.messages.put(
+                    Broken(WorkersError("worker processes end before they take any work", suggestion=_TRY_THREADS))
+                )
+                return
+
+    def _start(self, slot: _Slot) -> None:
+        handle, name = tempfile.mkstemp(prefix="treemill-")
+        try:
+            os.write(handle, wire.MARKS.pack(-1, -1, 0.0, 0))
+            slot.cell = mmap.mmap(handle, wire.MARKS.size)
+            slot.said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+            self._spawn(slot, name)
+            child = slot.child
+            assert child is not None
+            assert child.stdin is not None
+            assert child.stdout is not None
+            wire.send(child.stdin, (self.work, self.limits.seconds))
+            answer = wire.receive(child.stdout)
+        finally:
+            os.close(handle)
+            Path(name).unlink(missing_ok=True)
+        if answer[0] == "failed":
+            raise WorkersError(f"a worker could not start its work: {answer[1]}", suggestion=_explain(answer[2]))
+
+    def _spawn(self, slot: _Slot, cell_name: str) -> None:
+        """Start the child, unless the crew is closing: then nobody would end it."""
+        path = [os.getcwd() if entry == "" else entry for entry in sys.path]
+        with self._lock:
+            if self._closing:
+                raise EOFError("the crew is closing")
+            slot.verdict = None
+            # -P keeps the current folder, which may be anybody's tree, from shadowing modules.
+            slot.child = subprocess.Popen(
+                [sys.executable, "-P", "-c", _BOOT, cell_name, _json_list(path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=slot.said,
+                pipesize=_PIPE_BYTES,
+                **_OWN_GROUP,
+            )
+
+    def _serve(self, slot: _Slot) -> None:
+        """Send batches and settle replies until a None among the tasks says that it is over."""
+        child = slot.child
+        assert child is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
+        while True:
+            while len(slot.pending) < BATCHES_PER_WORKER:
+                try:
+                    batch = self.tasks.get(block=not slot.pending)
+                except queue.Empty:
+                    break
+                if batch is None:
+                    return
+                with self._lock:
+                    self._serial += 1
+                    serial = self._serial
+                slot.pending.append((serial, batch))
+                try:
+                    wire.send(child.stdin, (serial, batch.items))
+                except (OSError, ValueError) as error:
+                    raise EOFError("the worker is gone") from error
+            reply = wire.receive(child.stdout)
+            _, batch = slot.pending.popleft()
+            if reply[0] == "done":
+                _, value, started, seconds = reply
+                self.messages.put(Settled(batch, Done(batch.items, value, slot.number, started, seconds)))
+            else:
+                _, index, kind, message, trace = reply
+                self.messages.put(_settle_raised(batch, index, kind, message, trace))
+
+    def _bury(self, slot: _Slot) -> None:
+        """Settle the batches of a child that ended, and let go of what it used."""
+        child, slot.child = slot.child, None
+        if child is not None:
+            child.kill()
+            status = child.wait()
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    _close_quietly(pipe)
+            self._settle_pending(slot, status)
+        if slot.cell is not None:
+            slot.cell.close()
+            slot.cell = None
+        if slot.said is not None:
+            slot.said.close()
+            slot.said = None
+
+    def _settle_pending(self, slot: _Slot, status: int) -> None:
+        serial, index, _, _ = slot.shown()
+        while slot.pending:
+            number, batch = slot.pending.popleft()
+            if number != serial or not 0 <= index < len(batch.items):
+                self.messages.put(Settled(batch, None, (batch,)))
+            elif slot.verdict is not None:
+                cause, amount = slot.verdict
+                self.messages.put(settle_loss(batch, index, cause, cause.name, str(cause), amount=amount))
+            else:
+                message = _end_of(status, _last_words(slot.said))
+                self.messages.put(settle_loss(batch, index, Cause.CRASHED, "WorkerCrashedError", message))
+
+
+_TRY_THREADS = "Use --executor thread, or executor_type='thread'"
+# A Ctrl-C at the terminal is the parent's to handle: it must not reach the children.
+_OWN_GROUP: dict[str, Any]
+if sys.platform == "win32":
+    _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    _OWN_GROUP = {"start_new_session": True}
+
+
+def _settle_raised(batch: Batch[T], index: int, kind: str, message: str, trace: str) -> Settled[T]:
+    """Settle a batch whose work raised; an error with no item in hand counts against the first."""
+    return settle_loss(batch, max(index, 0), Cause.RAISED, kind, message, traceback=trace)
+
+
+def _json_list(entries: list[str]) -> str:
+    """Return a JSON list that survives names which are not UTF-8."""
+    return "[" + ", ".join('"' + "".join(_json_character(c) for c in entry) + '"' for entry in entries) + "]"
+
+
+def _json_character(character: str) -> str:
+    return (
+        character
+        if character.isascii() and character.isprintable() and character not in '"\\'
+        else f"\\u{ord(character):04x}"
+    )
+
+
+def _explain(trace: str) -> str:
+    """Say what helps when the work cannot be rebuilt in a worker."""
+    if "__main__" in trace:
+        return "What workers run must be importable: move it from the script into a module, or use the thread executor"
+    return f"It said:\n{trace}"
+
+
+def _end_of(status: int, last_words: str) -> str:
+    if status >= 0:
+        how = f"the worker ended with exit code {status}"
+    else:
+        try:
+            how = f"the worker was ended by {signal.Signals(-status).name}"
+        except ValueError:
+            how = f"the worker was ended by signal {-status}"
+    return f"{how}: {last_words}" if last_words else how
+
+
+def _last_words(said: IO[bytes] | None) -> str:
+    """Return the last line that a child wrote to standard error."""
+    if said is None:
+        return ""
+    said.seek(0, os.SEEK_END)
+    said.seek(max(0, said.tell() - 4096))
+    lines = said.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _close_quietly(pipe: IO[bytes]) -> None:
+    """Close a pipe whose other end may be gone, with bytes still to flush."""
+    try:
+        pipe.close()
+    except OSError:
+        pass

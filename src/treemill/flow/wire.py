@@ -1,0 +1,42 @@
+"""Frames on a pipe: a length, then a pickle. Both ends are this package in one version, on one machine."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from typing import IO, Any
+
+_LENGTH = struct.Struct("<Q")
+
+MARKS = struct.Struct("<qqdq")
+"""What a worker shows its parent while it works, in shared memory: batch number, index of the item in hand (-1 for
+none), when it took it (`time.monotonic`), and its resident bytes when it took the batch (0 if unknown)."""
+
+
+def send(pipe: IO[bytes], message: object) -> None:
+    """Write one message and flush.
+
+    Raises:
+        OSError, ValueError: the other end is gone, or the pipe is closed.
+    """
+    body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    pipe.write(_LENGTH.pack(len(body)))
+    pipe.write(body)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> Any:
+    """Read one message.
+
+    Raises:
+        EOFError: the other end is gone, between messages or inside one.
+    """
+    (length,) = _LENGTH.unpack(_exactly(pipe, _LENGTH.size))
+    return pickle.loads(_exactly(pipe, length))  # noqa: S301 - from our own child
+
+
+def _exactly(pipe: IO[bytes], length: int) -> bytes:
+    data = pipe.read(length)
+    if len(data) != length:
+        raise EOFError("the pipe ended")
+    return data

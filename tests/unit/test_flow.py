@@ -1,0 +1,210 @@
+"""Crews of workers: what becomes of batches, whatever becomes of workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+
+from treemill.errors import WorkersError
+from treemill.flow import Cause, Crew, Done, Idle, InlineCrew, Limits, Lost, ProcessCrew, ThreadCrew, weigh_batches
+
+CREWS = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
+
+
+@dataclass(frozen=True)
+class Deeds:
+    """Work that does what each item says: "double 3", "raise", "exit", "segfault", "sleep 2", "hog 300"."""
+
+    def start(self) -> Callable[[Sequence[str], Callable[[int], None]], list[object]]:
+        return do_deeds
+
+
+def do_deeds(items: Sequence[str], mark: Callable[[int], None]) -> list[object]:
+    results: list[object] = []
+    for index, item in enumerate(items):
+        mark(index)
+        match item.split():
+            case ["double", number]:
+                results.append(2 * int(number))
+            case ["raise"]:
+                raise ValueError("asked to")
+            case ["exit"]:
+                os._exit(3)
+            case ["segfault"]:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case ["sleep", seconds]:
+                time.sleep(float(seconds))
+                results.append(seconds)
+            case ["hog", megabytes]:
+                held = b"x" * (int(megabytes) << 20)
+                time.sleep(5)
+                results.append(len(held))
+            case ["pid"]:
+                results.append(os.getpid())
+            case ["print"]:
+                print("noise on standard output")
+                results.append("printed")
+    return results
+
+
+@dataclass(frozen=True)
+class Unstartable:
+    def start(self) -> Callable[[Sequence[str], Callable[[int], None]], list[object]]:
+        raise RuntimeError("no such grammar")
+
+
+def run(crew: Crew[str, list[object]], batches: Sequence[Sequence[str]], *, ordered: bool = False) -> list[object]:
+    with crew:
+        return [o for o in crew.map(batches, ordered=ordered) if not isinstance(o, Idle)]
+
+
+def values(outcomes: Sequence[object]) -> list[object]:
+    return [v for o in outcomes if isinstance(o, Done) for v in o.value]
+
+
+def losses(outcomes: Sequence[object]) -> list[Lost[str]]:
+    return [o for o in outcomes if isinstance(o, Lost)]
+
+
+@pytest.fixture(params=CREWS)
+def crew(request: pytest.FixtureRequest) -> Iterator[Callable[..., Crew[str, list[object]]]]:
+    def make(count: int = 2, limits: Limits | None = None) -> Crew[str, list[object]]:
+        return CREWS[request.param](count, Deeds(), limits or Limits())
+
+    return make
+
+
+def test_every_crew_does_the_same_work(crew: Callable[..., Crew[str, list[object]]]) -> None:
+    batches = [[f"double {10 * b + i}" for i in range(5)] for b in range(20)]
+    assert sorted(map(str, values(run(crew(), batches)))) == sorted(
+        str(2 * n) for b in range(20) for n in range(10 * b, 10 * b + 5)
+    )
+
+
+def test_outcomes_can_be_had_in_the_order_of_the_input(crew: Callable[..., Crew[str, list[object]]]) -> None:
+    batches = [["sleep 0.2"], ["double 1"], ["double 2", "raise", "double 3"], *([f"double {n}"] for n in range(4, 30))]
+    outcomes = run(crew(), batches, ordered=True)
+    assert values(outcomes) == ["0.2", 2, 4, 6, *range(8, 60, 2)]
+    assert [lost.item for lost in losses(outcomes)] == ["raise"]
+
+
+def test_an_item_that_raises_is_lost_alone_with_its_error(crew: Callable[..., Crew[str, list[object]]]) -> None:
+    outcomes = run(crew(), [["double 1", "raise", "double 2"], ["double 3"]])
+    assert sorted(map(str, values(outcomes))) == ["2", "4", "6"]
+    (lost,) = losses(outcomes)
+    assert (lost.item, lost.cause, lost.error_type, lost.message) == ("raise", Cause.RAISED, "ValueError", "asked to")
+    assert "do_deeds" in lost.traceback
+
+
+@pytest.mark.parametrize("deed", ["exit", "segfault"])
+def test_an_item_that_kills_its_worker_is_lost_alone(deed: str) -> None:
+    outcomes = run(ProcessCrew(2, Deeds(), Limits()), [["double 1", deed, "double 2"], ["double 3"], ["double 4"]])
+    assert sorted(map(str, values(outcomes))) == ["2", "4", "6", "8"]
+    (lost,) = losses(outcomes)
+    assert (lost.item, lost.cause, lost.error_type) == (deed, Cause.CRASHED, "WorkerCrashedError")
+    assert ("exit code 3" if deed == "exit" else "SIGSEGV") in lost.message
+
+
+@pytest.mark.parametrize("kind", ["process", "thread"])
+def test_an_item_that_overruns_its_time_is_lost_and_the_worker_replaced(kind: str) -> None:
+    started = time.monotonic()
+    outcomes = run(CREWS[kind](2, Deeds(), Limits(seconds=0.5)), [["double 1", "sleep 30", "double 2"], ["double 3"]])
+    assert sorted(map(str, values(outcomes))) == ["2", "4", "6"]
+    (lost,) = losses(outcomes)
+    assert (lost.item, lost.cause) == ("sleep 30", Cause.OVERRAN_TIME)
+    assert lost.amount > 0.5
+    assert time.monotonic() - started < 10
+
+
+def test_an_item_that_overruns_its_memory_is_lost() -> None:
+    limits = Limits(seconds=20, memory_bytes=100 << 20)
+    outcomes = run(ProcessCrew(1, Deeds(), limits), [["double 1", "hog 300"], ["hog 10"]])
+    (lost,) = losses(outcomes)
+    assert (lost.item, lost.cause) == ("hog 300", Cause.OVERRAN_MEMORY)
+    assert lost.amount > 100 << 20
+    assert sorted(map(str, values(outcomes))) == [str(10 << 20), "2"]
+
+
+def test_a_worker_killed_from_outside_loses_nothing() -> None:
+    crew = ProcessCrew(2, Deeds(), Limits())
+    killed = 0
+    results: list[object] = []
+    with crew:
+        for outcome in crew.map([["sleep 0.1", f"double {n}"] for n in range(12)]):
+            assert not isinstance(outcome, Lost)
+            if isinstance(outcome, Done):
+                results += outcome.value
+                if killed < 3:
+                    os.kill(crew.pids()[0], signal.SIGKILL)
+                    killed += 1
+    assert sorted(r for r in results if isinstance(r, int)) == [2 * n for n in range(12)]
+
+
+def test_closing_early_ends_the_workers_within_a_second() -> None:
+    crew = ProcessCrew(2, Deeds(), Limits())
+    with crew:
+        outcomes = crew.map([["pid"], ["sleep 60"], ["sleep 60"], ["sleep 60"]])
+        with closing(outcomes):
+            first = next(o for o in outcomes if isinstance(o, Done))
+            pids = crew.pids()
+            started = time.monotonic()
+    assert time.monotonic() - started < 1
+    assert first.value[0] in pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_the_input_is_pulled_only_as_fast_as_outcomes_are_taken(crew: Callable[..., Crew[str, list[object]]]) -> None:
+    pulled = 0
+
+    def batches() -> Iterator[list[str]]:
+        nonlocal pulled
+        for n in range(1000):
+            pulled += 1
+            yield [f"double {n}"]
+
+    with crew(2) as workers, closing(workers.map(batches())) as outcomes:
+        done = 0
+        for outcome in outcomes:
+            done += isinstance(outcome, Done)
+            assert pulled <= done + 4
+            if done == 20:
+                break
+
+
+def test_what_a_worker_prints_does_not_disturb_the_pipe() -> None:
+    assert values(run(ProcessCrew(1, Deeds(), Limits()), [["print", "double 4"]])) == ["printed", 8]
+
+
+def test_a_quiet_crew_says_which_item_each_worker_holds() -> None:
+    with ProcessCrew(1, Deeds(), Limits()) as workers:
+        quiet = [o for o in workers.map([["double 1", "sleep 1"]]) if isinstance(o, Idle) and o.in_hand]
+    worker, item, seconds = quiet[-1].in_hand[0]
+    assert (worker, item) == (0, "sleep 1")
+    assert 0 < seconds < 5
+
+
+@pytest.mark.parametrize("kind", CREWS)
+def test_work_that_cannot_start_ends_the_run_with_the_reason(kind: str) -> None:
+    with pytest.raises((WorkersError, RuntimeError), match="no such grammar"):
+        run(CREWS[kind](2, Unstartable(), Limits()), [["double 1"]])
+
+
+def test_no_batches_start_no_worker() -> None:
+    crew = ProcessCrew(2, Deeds(), Limits())
+    assert run(crew, []) == []
+    assert crew.pids() == ()
+
+
+def test_batches_are_weighed_and_the_first_ones_are_small() -> None:
+    batches = list(weigh_batches([40] * 20, lambda item: item, 200, first=50))
+    assert [len(b) for b in batches] == [1, 2, 5, 5, 5, 2]
+    assert [len(b) for b in weigh_batches([1] * 10, lambda item: item, 200, most=4)] == [4, 4, 2]
+    assert list(weigh_batches([500, 1], lambda item: item, 200)) == [(500,), (1,)]
