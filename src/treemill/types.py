@@ -52,6 +52,14 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A folder (or entry) that could not be looked into, "" for the root: what lies at or below it is unknown, not gone."""
+
+    path: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A file that something went wrong with: at which stage, the type of the error and its message."""
 
