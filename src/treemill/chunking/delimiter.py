@@ -1,0 +1,176 @@
+"""The delimiter chunker: cuts a file where the lines of its language's family say that something begins.
+
+For languages without a grammar, and for files whose syntax tree cannot be had. It goes through the text once: in the
+second half of each window of `limit` bytes it takes the best place to cut (`families.py` ranks them), the last of
+those that are equally good. A window without such a place is cut behind a line, one without lines behind a statement
+or a word.
+
+Custom delimiters come from settings, and settings may come from a tree that nobody vouches for. They are therefore
+run by RE2, whose time is linear in the text whatever the expression; its syntax is Python's without backreferences
+and look-around. A delimiter that RE2 refuses is left out with a warning, the others stay.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from treemill.chunking.families import FAMILIES, LOOKAHEAD, boundaries
+from treemill.chunking.spans import last_break
+from treemill.languages import LANGUAGES
+from treemill.settings import ChunkerSettings
+
+MAX_CUSTOM_DELIMITERS = 32
+"""Each costs one pass over half the text; what a language has beyond this is left out, with a warning."""
+
+_log = logging.getLogger(__name__)
+
+# Ends of statements and words by which a line too long for a chunk is cut, the best first.
+_INSIDE_LINE = (b";", b"}", b">", b",", b" ", b"\t")
+
+
+def split(text: bytes, language: str | None, limit: int, settings: ChunkerSettings) -> list[int] | None:
+    """Return the ends of chunks of at most `limit` bytes that tile `text`, or None.
+
+    None says that the chunker knows nothing about the language: no family, and no custom delimiter that works. The
+    time is linear in the text; what is no UTF-8 is kept and cut like anything else.
+    """
+    family, patterns = _rules(language, settings)
+    if family is None and not patterns:
+        return None
+    return _ends(text, limit, family or "line", tuple(filter(None, map(_custom_delimiter, patterns))))
+
+
+def _rules(language: str | None, settings: ChunkerSettings) -> tuple[str | None, tuple[str, ...]]:
+    """Return the family of a language and its custom delimiters; what the settings say comes before the table."""
+    if language is None:
+        return None, ()
+    known = LANGUAGES.get(language)
+    family = None if known is None else known.family
+    patterns = tuple(settings.custom_delimiters.get(language, ()))
+    for custom in settings.custom_languages:
+        if custom.name == language:
+            patterns += custom.delimiters
+            if custom.family in FAMILIES:
+                family = custom.family
+            elif custom.family is not None:
+                _warn_of_family(language, custom.family)
+    if len(patterns) > MAX_CUSTOM_DELIMITERS:
+        _warn_of_number(language, len(patterns))
+    return family, patterns[:MAX_CUSTOM_DELIMITERS]
+
+
+def _ends(text: bytes, limit: int, family: str, delimiters: tuple[Any, ...]) -> list[int]:
+    # Lines that end in a bare CR are seen as lines, at the same offsets.
+    seen = text.replace(b"\r", b"\n") if b"\r" in text and b"\n" not in text else text
+    ends: list[int] = []
+    start, size = 0, len(text)
+    while size - start > limit:
+        low, high = start + limit // 2, start + limit
+        cut = _last_custom(seen, low, high, delimiters) or _best_line(seen, low, high, family)
+        if cut == 0 or text[start:cut].isspace():
+            cut = _last_resort(text, start, high)
+        ends.append(cut)
+        start = cut
+    if size > start:
+        ends.append(size)
+    return ends
+
+
+def _best_line(text: bytes, low: int, high: int, family: str) -> int:
+    """Return the last of the best places to cut in `(low, high]`, or 0."""
+    best, best_rank = 0, 6
+    for match in boundaries(family).finditer(text, low, high + LOOKAHEAD):
+        place = match.end()
+        if place > high:
+            break
+        rank = match.lastindex or best_rank
+        if rank <= best_rank:
+            best, best_rank = place, rank
+    return _before_leads(text, low, best, FAMILIES[family].leads) if best_rank in (1, 3) else best
+
+
+def _before_leads(text: bytes, low: int, place: int, leads: tuple[bytes, ...]) -> int:
+    """Move a place in front of the comments and annotations right above it, unless they begin before `low`.
+
+    Where only the end of a block comment looks like one, the place stays too.
+    """
+    moved = place
+    while moved > low:
+        above = text.rfind(b"\n", low, moved - 1) + 1
+        if above == 0:
+            return place
+        if not text[above:moved].lstrip(b" \t").startswith(leads):
+            return place if text[moved : moved + 8].lstrip(b" \t").startswith(b"*") else moved
+        moved = above
+    return place
+
+
+def _last_custom(text: bytes, low: int, high: int, delimiters: tuple[Any, ...]) -> int:
+    """Return the last place in `(low, high]` at which a custom delimiter matches, or 0."""
+    best = 0
+    for delimiter in delimiters:
+        match = delimiter.match(text, low + 1, high + LOOKAHEAD)
+        if match is not None and match.start(1) > high:
+            match = delimiter.match(text, low + 1, high)
+        if match is not None:
+            best = max(best, match.start(1))
+    inside_character = best and text[best] & 0xC0 == 0x80
+    inside_crlf = best and text[best] == 10 and text[best - 1] == 13
+    return 0 if inside_character or inside_crlf else best
+
+
+def _last_resort(text: bytes, start: int, high: int) -> int:
+    """Return a place in `(start, high]`: behind a line, else behind a statement or a word, else between characters."""
+    cut = last_break(text, start, high)
+    if text[cut - 1] in b"\r\n":
+        return cut
+    middle = (start + high) // 2
+    for mark in _INSIDE_LINE:
+        inside = text.rfind(mark, middle, high) + 1
+        if inside and not text[start:inside].isspace():
+            return inside
+    return cut
+
+
+@cache
+def _custom_delimiter(pattern: str) -> Any:
+    """Compile a custom delimiter into an expression whose group 1 is its last match; None if it cannot be used.
+
+    The bytes in front are skipped greedily, so that one match from the left finds the last place.
+    """
+    try:
+        engine = import_module("re2")
+    except ModuleNotFoundError:
+        _log.warning("custom delimiters are left out: they need google-re2. Run: pip install google-re2")
+        return None
+    options = engine.Options()
+    options.log_errors = False
+    try:
+        empty = engine.compile(pattern, options).fullmatch(b"") is not None
+        compiled = engine.compile(rf"\C*((?m-s:{pattern}))", options)
+    except engine.error as error:
+        _log.warning("the custom delimiter %r is left out: %s. The syntax is RE2's", pattern, _reason(error))
+        return None
+    if empty:
+        _log.warning("the custom delimiter %r is left out: it matches the empty text, so anywhere", pattern)
+        return None
+    return compiled
+
+
+def _reason(error: Exception) -> str:
+    words = error.args[0] if error.args else "it does not compile"
+    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+
+
+@cache
+def _warn_of_family(language: str, family: str) -> None:
+    known = ", ".join(FAMILIES)
+    _log.warning("the family %r of the custom language %r is unknown. Use one of: %s", family, language, known)
+
+
+@cache
+def _warn_of_number(language: str, number: int) -> None:
+    _log.warning("%s has %d custom delimiters; only the first %d are used", language, number, MAX_CUSTOM_DELIMITERS)
