@@ -1,0 +1,406 @@
+"""Root → a stream of the files that belong to a tree, in order of path, and of what could not be looked at.
+
+    for found in discover(root, settings.discovery): DiscoveredFile | Skipped | Unreadable
+
+Who decides about an entry, strongest first:
+
+1. `.git` and `.treemill` are never entered.
+2. `exclude`, then `include` of the settings.
+3. The ignore files: `.treemillignore`, where `!` brings back, then git's (see `treemill.ignoring`). Git's rules hold
+   without a repository too; rules from above the root hold only inside the repository that the root belongs to.
+4. Hidden names, and folders that evidently hold generated files (`GENERATED`), are left out.
+
+What is left out by a rule is not reported (`why_ignored` tells). What would belong but cannot be indexed is: files
+over the size cap, FIFOs, sockets and devices, links that lead out of the root or nowhere. A link to a place inside
+the root is left out silently, as its target is met under its own name. Links are never followed, so there are no loops.
+
+The walk is lazy: it holds the listings of the folders on the way to where it is, nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import accumulate, takewhile
+from pathlib import Path
+
+from treemill import git
+from treemill.errors import SettingsError, UsageError
+from treemill.ignoring import GIT_IGNORE_FILE, OWN_IGNORE_FILE, Rules, Verdict, read_rules
+from treemill.languages import language_of_name
+from treemill.reading import is_inside, kind_of, over_the_cap
+from treemill.settings import DiscoverySettings
+from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
+
+NEVER_ENTERED = frozenset({".git", ".treemill"})
+
+# Folders that tools generate, by name: None where the name alone tells, else the names (patterns) of which one must
+# stand beside the folder. `vendor` is not here: what is in it was written by people, and is searched.
+GENERATED: dict[str, tuple[str, ...] | None] = {
+    "node_modules": None,
+    "bower_components": None,
+    "jspm_packages": None,
+    "__pycache__": None,
+    "__pypackages__": None,
+    "htmlcov": None,
+    "elm-stuff": None,
+    "dist-newstyle": None,
+    "zig-out": None,
+    "zig-cache": None,
+    "DerivedData": None,
+    ".bundle": None,
+    ".dart_tool": None,
+    ".eggs": None,
+    ".gradle": None,
+    ".hg": None,
+    ".mypy_cache": None,
+    ".next": None,
+    ".nox": None,
+    ".nuxt": None,
+    ".parcel-cache": None,
+    ".pytest_cache": None,
+    ".ruff_cache": None,
+    ".stack-work": None,
+    ".svelte-kit": None,
+    ".svn": None,
+    ".terraform": None,
+    ".tox": None,
+    ".venv": None,
+    ".zig-cache": None,
+    "target": ("Cargo.toml", "pom.xml", "build.sbt", "project.clj"),
+    "dist": ("package.json", "setup.py", "pyproject.toml", "*.cabal"),
+    "build": ("build.gradle", "build.gradle.kts", "pubspec.yaml"),
+    "_build": ("mix.exs", "dune-project", "rebar.config", "conf.py"),
+    "deps": ("mix.exs",),
+    "bin": ("*.csproj", "*.fsproj", "*.vbproj"),
+    "obj": ("*.csproj", "*.fsproj", "*.vbproj"),
+    "Pods": ("Podfile",),
+}
+
+# A folder with one of these in it was generated, whatever its name: a virtual environment, a cache that says so, the
+# work folders of CMake and ninja, a Python build.
+GENERATED_INSIDE = frozenset({"pyvenv.cfg", "CACHEDIR.TAG", "CMakeCache.txt", ".ninja_log", "bdist.linux-x86_64"})
+
+GENERATED_SUFFIX = ".egg-info"
+
+Found = DiscoveredFile | Skipped | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder on the way: `path` ends in a slash ("" for the root); the rules in force in it, strongest first.
+
+    `only_included` folders are left out and entered only to reach what `include` brings back.
+    """
+
+    path: str
+    own: tuple[Rules, ...]
+    git: tuple[Rules, ...]
+    only_included: bool = False
+
+
+def discover(
+    root: str | Path,
+    settings: DiscoverySettings | None = None,
+    *,
+    language_of: Callable[[str], str | None] = language_of_name,
+) -> Iterator[Found]:
+    """Walk a tree and yield its files, lazily and in order of path.
+
+    Each path comes at most once. A folder or entry that cannot be read is yielded as `Unreadable`; nothing may be
+    concluded about paths at or below it. Entries that vanish on the way are passed over.
+
+    Raises:
+        UsageError: `root` is no folder. Raised by the call, not by the first step.
+        SettingsError: a pattern of `include` or `exclude` is none. Likewise.
+    """
+    if not os.path.isdir(root):
+        raise UsageError(f"{os.fspath(root)!r} is not a folder", suggestion="Name the folder that holds the sources")
+    return _Walk(os.fspath(root), settings or DiscoverySettings(), language_of).walk()
+
+
+def why_ignored(root: str | Path, path: str | Path, settings: DiscoverySettings | None = None) -> str | None:
+    """Say in one sentence which rule keeps a path out of the index, or return None where discovery yields it.
+
+    `path` is relative to the root, or absolute. It need not exist.
+    """
+    base = os.fspath(root)
+    absolute = os.path.normpath(os.path.join(base, os.fspath(path)))
+    relative = os.path.relpath(absolute, os.path.normpath(base)).replace(os.sep, "/")
+    if relative == ".." or relative.startswith("../"):
+        return f"it is not under the root {base}"
+    return _Walk(base, settings or DiscoverySettings(), language_of_name).why(relative)
+
+
+class _Walk:
+    """One walk over one tree."""
+
+    def __init__(self, root: str, settings: DiscoverySettings, language_of: Callable[[str], str | None]) -> None:
+        self._root = root
+        self._real_root = os.path.realpath(root)
+        self._prefix = os.path.join(root, "")
+        self._settings = settings
+        self._language_of = language_of
+        self._chosen = (
+            *_patterns(settings.exclude, "discovery.exclude", bring_back=False),
+            *_patterns(settings.include, "discovery.include", bring_back=True),
+        )
+        self._opened = _ways_to(settings.include)
+
+    # ── the walk ──
+
+    def walk(self) -> Iterator[Found]:
+        """Yield depth first; a stack of listings stands in for recursion, so that depth costs nothing."""
+        stack = [self._enter(self._top())]
+        while stack:
+            for found in stack[-1]:
+                if isinstance(found, _Folder):
+                    stack.append(self._enter(found))
+                    break
+                yield found
+            else:
+                stack.pop()
+
+    def _enter(self, folder: _Folder) -> Iterator[Found | _Folder]:
+        """Yield what one folder holds, folders to enter included, in order of path."""
+        try:
+            with os.scandir(self._prefix + folder.path) as listing:
+                entries = sorted(listing, key=_place)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            yield Unreadable(folder.path.rstrip("/"), error.strerror or str(error))
+            return
+        names = {entry.name for entry in entries}
+        if self._generated_inside(folder, names) is not None:
+            if folder.path not in self._opened:
+                return
+            folder = replace(folder, only_included=True)
+        folder = self._with_its_rules(folder, names)
+        for entry in entries:
+            path = folder.path + entry.name
+            try:
+                found = self._look_at(entry, path, folder, names)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                found = Unreadable(path, error.strerror or str(error))
+            if found is not None:
+                yield found
+
+    def _look_at(self, entry: os.DirEntry[str], path: str, folder: _Folder, beside: set[str]) -> Found | _Folder | None:
+        is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
+        reason = self._left_out(path, entry.name, is_folder, folder, beside)
+        if is_folder:
+            below = path + "/"
+            if reason is None or below in self._opened:
+                return _Folder(below, folder.own, folder.git, reason is not None)
+            return None
+        if reason is not None:
+            return None
+        return self._describe(path, entry.stat(follow_symlinks=False))
+
+    def _describe(self, path: str, entry: os.stat_result) -> Found | None:
+        """Describe an entry that belongs and is no folder; None for a link to a place inside the root."""
+        if stat.S_ISREG(entry.st_mode):
+            if entry.st_size > self._settings.max_file_bytes:
+                return Skipped(path, SkipReason.TOO_LARGE, over_the_cap(entry.st_size, self._settings.max_file_bytes))
+            return DiscoveredFile(path, self._root, self._language_of(path), entry.st_size, entry.st_mtime_ns)
+        if not stat.S_ISLNK(entry.st_mode) and not stat.S_ISDIR(entry.st_mode):
+            return Skipped(path, SkipReason.NOT_REGULAR, kind_of(entry.st_mode))
+        target = os.path.realpath(self._prefix + path)
+        if not is_inside(target, self._real_root):
+            return Skipped(path, SkipReason.OUTSIDE_ROOT, f"a link to {target}")
+        if not os.path.exists(target):
+            return Skipped(path, SkipReason.NOT_REGULAR, "a link that leads nowhere")
+        return None
+
+    def why(self, relative: str) -> str | None:
+        """Go down to one path as the walk would, and return what it is stopped by."""
+        folder = self._top()
+        *way, last = relative.split("/")
+        for name in way:
+            names = self._names(folder)
+            if isinstance(names, str):
+                return names
+            reason, folder = self._step(folder, name, names)
+            if reason is not None:
+                return reason
+        names = self._names(folder)
+        if isinstance(names, str):
+            return names
+        inside = self._generated_inside(folder, names)
+        if inside is not None and folder.path not in self._opened:
+            return inside
+        return self._why_last(self._with_its_rules(folder, names), last, names)
+
+    def _step(self, folder: _Folder, name: str, names: set[str]) -> tuple[str | None, _Folder]:
+        """Enter one folder on the way; return what forbids it, and the folder."""
+        inside = self._generated_inside(folder, names)
+        if inside is not None and folder.path not in self._opened:
+            return inside, folder
+        folder = self._with_its_rules(folder, names)
+        path = folder.path + name
+        if os.path.islink(self._prefix + path):
+            return f"{path} is a link, and links are not followed", folder
+        reason = self._left_out(path, name, True, folder, names)
+        below = _Folder(path + "/", folder.own, folder.git, reason is not None or inside is not None)
+        if reason is not None and below.path not in self._opened:
+            return f"{path} is left out: {reason}", below
+        return None, below
+
+    def _why_last(self, folder: _Folder, name: str, names: set[str]) -> str | None:
+        path = folder.path + name
+        try:
+            entry = os.lstat(self._prefix + path)
+        except OSError as error:
+            return f"it cannot be looked at: {error.strerror}"
+        is_folder = stat.S_ISDIR(entry.st_mode)
+        reason = self._left_out(path, name, is_folder, folder, names)
+        if is_folder or reason is not None:
+            return reason
+        found = self._describe(path, entry)
+        if found is None:
+            return "it is a link to a place inside the root, which is indexed under its own name"
+        return f"it is {found.reason}: {found.detail}" if isinstance(found, Skipped) else None
+
+    def _names(self, folder: _Folder) -> set[str] | str:
+        try:
+            return set(os.listdir(self._prefix + folder.path))
+        except OSError as error:
+            return f"the folder {folder.path or '.'} cannot be read: {error.strerror}"
+
+    # ── the rules ──
+
+    def _left_out(self, path: str, name: str, is_folder: bool, folder: _Folder, beside: Iterable[str]) -> str | None:
+        """Return why an entry is left out, or None where it belongs."""
+        if name in NEVER_ENTERED:
+            return f"{name} is never indexed"
+        subject = os.fsencode(path + "/" if is_folder else path)
+        said = self._said(subject, folder)
+        if said is not None:
+            return f"{said} leaves it out" if said.ignored else None
+        if folder.only_included:
+            return f"{folder.path} is left out, and no pattern of discovery.include brings this back"
+        if name.startswith(".") and not self._settings.hidden:
+            return "hidden names are left out"
+        return _generated(name, beside) if is_folder else None
+
+    def _said(self, subject: bytes, folder: _Folder) -> Verdict | None:
+        """Return what the strongest rule that someone wrote says of an entry."""
+        rules = self._chosen if folder.only_included else (*self._chosen, *folder.own, *folder.git)
+        for each in rules:
+            number = each.ask(subject)
+            if number is not None:
+                return each.verdict(number)
+        return None
+
+    def _generated_inside(self, folder: _Folder, names: set[str]) -> str | None:
+        """Return what in a folder shows that it was generated, unless a rule brings the folder back."""
+        if GENERATED_INSIDE.isdisjoint(names) or not folder.path:
+            return None
+        said = self._said(os.fsencode(folder.path), folder)
+        if said is not None and not said.ignored:
+            return None
+        return f"{folder.path} is left out: {min(GENERATED_INSIDE & names)} in it marks a generated folder"
+
+    def _with_its_rules(self, folder: _Folder, names: set[str]) -> _Folder:
+        """Add the rules that a folder brings along; a repository inside the root has only its own."""
+        own, of_git = folder.own, folder.git
+        place, skip = self._prefix + folder.path, len(os.fsencode(folder.path))
+        if not self._settings.no_ignore:
+            if ".git" in names and folder.path:
+                of_git = _rules_of_repository(place, skip=skip)
+            if GIT_IGNORE_FILE in names:
+                of_git = _found(read_rules(place + GIT_IGNORE_FILE, folder.path + GIT_IGNORE_FILE, skip=skip)) + of_git
+        if OWN_IGNORE_FILE in names:
+            own = _found(read_rules(place + OWN_IGNORE_FILE, folder.path + OWN_IGNORE_FILE, skip=skip)) + own
+        return replace(folder, own=own, git=of_git)
+
+    def _top(self) -> _Folder:
+        """Return the root with the rules from above it, which count inside one repository only."""
+        if self._settings.no_ignore:
+            return _Folder("", (), ())
+        top = git.repository_top(self._real_root)
+        if top is None or top == self._real_root:
+            return _Folder("", (), _rules_of_repository(top))
+        rules: tuple[Rules, ...] = _rules_of_repository(top, above=_way(top, self._real_root))
+        folder = top
+        for name in os.path.relpath(self._real_root, top).split(os.sep):
+            place = os.path.join(folder, GIT_IGNORE_FILE)
+            rules = _found(read_rules(place, place, above=_way(folder, self._real_root))) + rules
+            folder = os.path.join(folder, name)
+        # A root that was asked for is walked, also where a rule above it leaves it out.
+        said = next((each.verdict(hit) for each in rules if (hit := each.ask(b"")) is not None), None)
+        return _Folder("", (), () if said is not None and said.ignored else rules)
+
+
+def _place(entry: os.DirEntry[str]) -> str:
+    """Return what sorts a listing such that whole paths come in order."""
+    return entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder is a mount point of Windows, which leads elsewhere as a link does."""
+    return os.name == "nt" and getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == 0xA0000003
+
+
+def _generated(name: str, beside: Iterable[str]) -> str | None:
+    """Return what shows that a folder of this name was generated, or None."""
+    if name.endswith(GENERATED_SUFFIX):
+        return "a folder of that name holds generated files"
+    if name not in GENERATED:
+        return None
+    wanted = GENERATED[name]
+    if wanted is None:
+        return "a folder of that name holds generated files"
+    proof = next((other for other in beside for pattern in wanted if fnmatchcase(other, pattern)), None)
+    return None if proof is None else f"a folder of that name beside {proof} holds generated files"
+
+
+def _rules_of_repository(top: str | None, *, skip: int = 0, above: bytes = b"") -> tuple[Rules, ...]:
+    """Return info/exclude of a repository and the user's own excludes, strongest first."""
+    shared = None if top is None else git.exclude_file(top)
+    users = git.global_excludes()
+    return (
+        *_found(None if shared is None else read_rules(shared, ".git/info/exclude", skip=skip, above=above)),
+        *_found(read_rules(users, users, skip=skip, above=above, follow=True)),
+    )
+
+
+def _found(rules: Rules | None) -> tuple[Rules, ...]:
+    return () if rules is None else (rules,)
+
+
+def _way(folder: str, root: str) -> bytes:
+    """Return the way from a folder down to the root, with a slash at the end."""
+    return os.fsencode(os.path.relpath(root, folder).replace(os.sep, "/") + "/")
+
+
+def _patterns(patterns: tuple[str, ...], setting: str, *, bring_back: bool) -> tuple[Rules, ...]:
+    """Compile patterns of the settings; those of `include` bring back what they match.
+
+    Raises:
+        SettingsError: one of them is none.
+    """
+    for each in patterns:
+        if not Rules([os.fsencode(each)], setting):
+            raise SettingsError(f"{setting} holds {each!r}, which is no pattern", suggestion="Use gitignore syntax")
+    lines = [os.fsencode("!" + each if bring_back else each) for each in patterns]
+    return _found(Rules(lines, setting) or None)
+
+
+def _ways_to(patterns: Iterable[str]) -> frozenset[str]:
+    """Return the folders that must be entered to reach what patterns with a plain beginning name."""
+    ways: set[str] = set()
+    for each in patterns:
+        *folders, _ = each.strip("/").split("/")
+        plain = takewhile(lambda name: not _GLOB.intersection(name), folders)
+        ways.update(accumulate(name + "/" for name in plain))
+    return frozenset(ways)
+
+
+_GLOB = frozenset("*?[\\")

@@ -1,0 +1,161 @@
+"""(what discovery finds, what the store recorded) → what is stale, what is gone, what stays.
+
+    planned = Plan(discover(root, settings.discovery), store.recorded())
+    for file in planned:          # stale files, as the walk goes
+        ...
+    planned.unchanged, planned.gone, planned.to_mark, planned.known      # whole once the loop has ended
+
+A file is unchanged where the record has its size and its stamp, and the stamp is trusted: at least TRUST_NS older than
+the moment the file was seen. A younger stamp proves nothing (another write may fit in the same tick of the file
+system's clock), nor does one from the future (the clock was set back): such files are stale, and their digest decides.
+
+Pure: no file is touched, no clock read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from treemill.records import RecordedFile, Status
+from treemill.types import DiscoveredFile, Skipped, Unreadable
+
+TRUST_NS = 2_000_000_000
+"""How much older than its reading a stamp must be: FAT counts in two seconds, every other file system finer."""
+
+
+def is_unchanged(file: DiscoveredFile, record: RecordedFile, *, trust_ns: int = TRUST_NS) -> bool:
+    """Whether the record proves that a file still holds what it held."""
+    return file.size == record.size and file.mtime_ns == record.stamp and record.stamp + trust_ns <= record.seen_ns
+
+
+class Plan:
+    """The difference between a tree and its index, worked out while the tree is walked.
+
+    Iterating pulls from `discovered` and yields the files to process; nothing is looked ahead. It can be iterated
+    once. Memory is one entry for each recorded path.
+
+    `retry` also yields unchanged files that are recorded as skipped or failed; `everything` yields all files.
+    """
+
+    def __init__(
+        self,
+        discovered: Iterable[DiscoveredFile | Skipped | Unreadable],
+        recorded: Iterable[RecordedFile],
+        *,
+        retry: bool = False,
+        everything: bool = False,
+    ) -> None:
+        self._discovered = discovered
+        self._missing = {record.path: record for record in recorded}
+        self._retry = retry
+        self._everything = everything
+        self._skipped: list[Skipped] = []
+        self._to_mark: list[Skipped] = []
+        self._unreadable: list[Unreadable] = []
+        self._unchanged = self._stale = self._below_unreadable = 0
+        self._started = self._ended = False
+
+    def __iter__(self) -> Iterator[DiscoveredFile]:
+        """Yield each file to process, in the order of discovery.
+
+        Raises:
+            RuntimeError: the plan was iterated before.
+        """
+        if self._started:
+            raise RuntimeError("a plan can be iterated only once: build another one from a new walk")
+        self._started = True
+        return self._stale_files()
+
+    @property
+    def stale(self) -> int:
+        """How many files were yielded so far."""
+        return self._stale
+
+    @property
+    def unchanged(self) -> int:
+        """How many files were found as the index has them so far."""
+        return self._unchanged
+
+    @property
+    def known(self) -> int:
+        """How many files to index were found so far; at the end also those that the index holds and nobody can see."""
+        return self._stale + self._unchanged + self._below_unreadable
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """What discovery left out so far, each with its reason."""
+        return self._skipped
+
+    @property
+    def to_mark(self) -> Sequence[Skipped]:
+        """Those of `skipped` that the index does not record so yet."""
+        return self._to_mark
+
+    @property
+    def unreadable(self) -> Sequence[Unreadable]:
+        """The folders and entries that could not be looked into so far."""
+        return self._unreadable
+
+    @property
+    def ended(self) -> bool:
+        """Whether the walk was followed to its end."""
+        return self._ended
+
+    @property
+    def gone(self) -> Sequence[str]:
+        """The recorded paths that are not in the tree any more, in order of path; empty until the walk has ended.
+
+        What lies at or below something unreadable is not gone, but unknown.
+        """
+        return sorted(self._missing) if self._ended else ()
+
+    def _stale_files(self) -> Iterator[DiscoveredFile]:
+        for found in self._discovered:
+            if isinstance(found, DiscoveredFile):
+                if self._is_stale(found):
+                    self._stale += 1
+                    yield found
+                else:
+                    self._unchanged += 1
+            elif isinstance(found, Skipped):
+                self._skipped.append(found)
+                if not _says(self._missing.pop(found.path, None), found):
+                    self._to_mark.append(found)
+            else:
+                self._unreadable.append(found)
+        self._spare_the_unknown()
+        self._ended = True
+
+    def _is_stale(self, file: DiscoveredFile) -> bool:
+        record = self._missing.pop(file.name, None)
+        if self._everything or record is None or not is_unchanged(file, record):
+            return True
+        return self._retry and record.status is not Status.INDEXED
+
+    def _spare_the_unknown(self) -> None:
+        """Take what lies below something unreadable out of what is missing."""
+        if not self._unreadable:
+            return
+        closed = {found.path for found in self._unreadable}
+        hidden = [path for path in self._missing if not closed.isdisjoint(_at_and_above(path))]
+        for path in hidden:
+            if self._missing.pop(path).status is Status.INDEXED:
+                self._below_unreadable += 1
+
+
+def _says(record: RecordedFile | None, skipped: Skipped) -> bool:
+    """Whether a record already tells that a path is skipped, and why."""
+    return (
+        record is not None
+        and record.status is Status.SKIPPED
+        and record.reason == skipped.reason
+        and record.detail == skipped.detail
+    )
+
+
+def _at_and_above(path: str) -> Iterator[str]:
+    """Yield a path and each folder above it, up to the root, which is ""."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+    yield ""

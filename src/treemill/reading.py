@@ -1,0 +1,246 @@
+"""DiscoveredFile → its bytes and their encoding, or why not; what workers run.
+
+A file is read once, whole, from one descriptor, and what is said of it (size, stamp, digest) is of those bytes. Between
+discovery and reading anything may have happened: what is no regular file any more is never waited for, a link swapped
+in cannot lead out of the root, and a file that is written to is read again until it holds still.
+
+Which encoding:
+
+1. A BOM decides: UTF-8, UTF-16 LE or BE.
+2. Without one, every other byte of the beginning being NUL is UTF-16; any other NUL is a binary file.
+3. Else UTF-8, if valid; or nearly so: at most one damaged place in 500 bytes, and more sound multi-byte characters than
+   damaged places. Damaged bytes travel as surrogates.
+4. Else Latin-1, which gives every byte a character.
+
+UTF-16 is taken only where decoding and encoding gives the same bytes again. So every encoding round-trips.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from treemill.languages import language_of_shebang
+from treemill.types import DiscoveredFile, Skipped, SkipReason, Source
+
+# How often a file that changes under the reader is read again, and the pause before; an editor's save is over by then.
+_ATTEMPTS = 4
+_PAUSE_SECONDS = 0.02
+
+# How much of a file is looked at for NUL bytes in UTF-16's pattern.
+_SNIFFED_BYTES = 4096
+
+# A file with more damaged places than this a byte is not damaged UTF-8 but another encoding.
+_DAMAGED_PER_BYTE = 1 / 500
+
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file as it was read. `size` (bytes) and `stamp` (modification time, ns) are the open file's.
+
+    `seen_ns` is the wall clock just before reading, for `RecordedFile.seen_ns`: a stamp close to it is not trusted.
+    """
+
+    source: Source
+    size: int
+    stamp: int
+    seen_ns: int
+
+
+def read_file(file: DiscoveredFile, *, max_bytes: int | None = None) -> ReadFile | Skipped:
+    """Read a file, digest it and tell its encoding and language.
+
+    Returns Skipped where there is nothing to chunk: VANISHED, UNREADABLE, NOT_REGULAR, OUTSIDE_ROOT, TOO_LARGE (over
+    `max_bytes`, whatever discovery saw), CHANGING, BINARY. Never raises for what a file is or does.
+    """
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE_SECONDS)
+        seen_ns = time.time_ns()
+        read = _read_once(file, max_bytes)
+        if isinstance(read, Skipped):
+            return read
+        if read is not None:
+            data, entry = read
+            source = source_of(data, file.language)
+            if source is None:
+                return Skipped(file.name, SkipReason.BINARY, "it holds NUL bytes")
+            return ReadFile(source, len(data), entry.st_mtime_ns, seen_ns)
+    return Skipped(file.name, SkipReason.CHANGING, f"it changed during each of {_ATTEMPTS} readings")
+
+
+def source_of(data: bytes, language: str | None = None) -> Source | None:
+    """Describe bytes at hand as a source, or return None where they are binary.
+
+    `language` is the name's; where it is None, a shebang tells.
+    """
+    encoding, bom = "utf-8", 0
+    if not data.isascii() or b"\0" in data:
+        told = detect_encoding(data)
+        if told is None:
+            return None
+        encoding, bom = told
+    if language is None and data.startswith(b"#!", bom):
+        language = language_of_shebang(data[bom : bom + 512])
+    return Source(data, blake2b(data, digest_size=16).digest(), encoding, bom, language)
+
+
+def detect_encoding(data: bytes) -> tuple[str, int] | None:
+    """Return the codec and the length of the BOM of a file's bytes, or None where they are binary."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            if encoding == "utf-8":
+                return None if b"\0" in data else (_utf8_or_latin1(data, len(mark)))
+            if _round_trips(data[len(mark) :], encoding):
+                return encoding, len(mark)
+    if b"\0" in data:
+        guess = _utf16_by_pattern(data[:_SNIFFED_BYTES])
+        return (guess, 0) if guess is not None and _round_trips(data, guess) else None
+    return _utf8_or_latin1(data, 0)
+
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
+def _utf8_or_latin1(data: bytes, bom: int) -> tuple[str, int]:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return ("utf-8", bom) if bom or _is_damaged_utf8(data) else ("latin-1", 0)
+    return "utf-8", bom
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Whether bytes that are no valid UTF-8 are all the same meant as it."""
+    text = data.decode("utf-8", "surrogateescape")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    damaged = len(text) - len(text.encode("utf-8", "ignore").decode("utf-8"))
+    return damaged < beyond_ascii - damaged and damaged <= max(1.0, len(data) * _DAMAGED_PER_BYTE)
+
+
+def _utf16_by_pattern(head: bytes) -> str | None:
+    """Return the byte order of UTF-16 without a BOM, as the Latin letters in it tell, or None.
+
+    In program text nearly every second byte is then NUL and nearly none of the others is.
+    """
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = max(1, len(head) // 2)
+    if odd > 0.7 * half and even < 0.05 * half:
+        return "utf-16-le"
+    if even > 0.7 * half and odd < 0.05 * half:
+        return "utf-16-be"
+    return None
+
+
+def _round_trips(data: bytes, encoding: str) -> bool:
+    try:
+        text = data.decode(encoding)
+        return "\0" not in text and text.encode(encoding) == data
+    except UnicodeError:
+        return False
+
+
+def _read_once(file: DiscoveredFile, max_bytes: int | None) -> tuple[bytes, os.stat_result] | Skipped | None:
+    """Read all of a file and what it was meanwhile; None where it changed."""
+    try:
+        descriptor = os.open(file.absolute, _OPEN_FLAGS)
+    except (OSError, ValueError) as error:
+        return _not_opened(file, error)
+    try:
+        entry = os.fstat(descriptor)
+        if not stat.S_ISREG(entry.st_mode):
+            return Skipped(file.name, SkipReason.NOT_REGULAR, kind_of(entry.st_mode))
+        if max_bytes is not None and entry.st_size > max_bytes:
+            return Skipped(file.name, SkipReason.TOO_LARGE, over_the_cap(entry.st_size, max_bytes))
+        if file.root is not None and not is_inside(_real_path(descriptor, file.absolute), _real_root(file.root)):
+            return Skipped(file.name, SkipReason.OUTSIDE_ROOT, "a link on the way leads out of the root")
+        data = _read_all(descriptor, entry.st_size)
+        after = os.fstat(descriptor)
+    except OSError as error:
+        return Skipped(file.name, SkipReason.UNREADABLE, error.strerror or str(error))
+    finally:
+        os.close(descriptor)
+    held_still = len(data) == entry.st_size == after.st_size and entry.st_mtime_ns == after.st_mtime_ns
+    return (data, after) if held_still else None
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """Read up to one byte more than `size`, which shows a file that grew."""
+    data = os.read(descriptor, size + 1)
+    if len(data) >= size:
+        return data
+    pieces, missing = [data], size + 1 - len(data)
+    while missing and (data := os.read(descriptor, missing)):
+        pieces.append(data)
+        missing -= len(data)
+    return b"".join(pieces)
+
+
+def _not_opened(file: DiscoveredFile, error: OSError | ValueError) -> Skipped:
+    """Translate what opening said."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        if os.path.islink(file.absolute):
+            return Skipped(file.name, SkipReason.NOT_REGULAR, "a link that leads nowhere")
+        return Skipped(file.name, SkipReason.VANISHED, "deleted while indexing")
+    if number == errno.ELOOP:
+        return Skipped(file.name, SkipReason.NOT_REGULAR, "a link in a circle")
+    if number in (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP, errno.EISDIR):
+        return Skipped(file.name, SkipReason.NOT_REGULAR, "a socket, device or folder")
+    detail = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return Skipped(file.name, SkipReason.UNREADABLE, detail)
+
+
+@lru_cache(16)
+def _real_root(root: str) -> str:
+    return os.path.realpath(root)
+
+
+def _real_path(descriptor: int, path: str) -> str:
+    """Return where an open file lies. The kernel knows, whatever was swapped on the way; else the name is resolved."""
+    if sys.platform == "linux":
+        try:
+            return os.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:  # /proc is not mounted
+            pass
+    return os.path.realpath(path)
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether an absolute, resolved path is a folder or lies below it."""
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def over_the_cap(size: int, cap: int) -> str:
+    """Say by how much a file is too large: "3.2 MB, the cap is 1 MB"."""
+    said, wanted = _human(size), _human(cap)
+    return f"{size:,} bytes, the cap is {cap:,}" if said == wanted else f"{said}, the cap is {wanted}"
+
+
+def kind_of(mode: int) -> str:
+    """Name what is no regular file."""
+    return next((name for test, name in _KINDS if test(mode)), "a special file")
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+def _human(size: int) -> str:
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{size} bytes"
