@@ -12,7 +12,19 @@ from dataclasses import dataclass
 import pytest
 
 from treemill.errors import WorkersError
-from treemill.flow import Cause, Crew, Done, Idle, InlineCrew, Limits, Lost, ProcessCrew, ThreadCrew, weigh_batches
+from treemill.flow import (
+    Ahead,
+    Cause,
+    Crew,
+    Done,
+    Idle,
+    InlineCrew,
+    Limits,
+    Lost,
+    ProcessCrew,
+    ThreadCrew,
+    weigh_batches,
+)
 
 CREWS = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
 
@@ -208,3 +220,29 @@ def test_batches_are_weighed_and_the_first_ones_are_small() -> None:
     assert [len(b) for b in batches] == [1, 2, 5, 5, 5, 2]
     assert [len(b) for b in weigh_batches([1] * 10, lambda item: item, 200, most=4)] == [4, 4, 2]
     assert list(weigh_batches([500, 1], lambda item: item, 200)) == [(500,), (1,)]
+
+
+def test_a_slow_source_holds_up_neither_its_own_items_nor_outcomes() -> None:
+    def slowly() -> Iterator[str]:
+        yield "double 1"
+        time.sleep(0.6)
+        yield "double 2"
+
+    started = time.monotonic()
+    seen: list[tuple[object, float]] = []
+    with Ahead(slowly()) as ahead, ProcessCrew(1, Deeds(), Limits()) as workers:
+        for outcome in workers.map(weigh_batches(ahead, len, 1000)):
+            if isinstance(outcome, Done):
+                seen += [(value, time.monotonic() - started) for value in outcome.value]
+    assert [value for value, _ in seen] == [2, 4]
+    assert seen[0][1] < 0.55 < seen[1][1]
+
+
+def test_what_a_source_raises_reaches_the_reader() -> None:
+    def breaking() -> Iterator[int]:
+        yield 1
+        raise OSError("the drive is gone")
+
+    with Ahead(breaking()) as ahead, pytest.raises(OSError, match="the drive is gone"):
+        assert next(iter(ahead)) == 1
+        list(ahead)

@@ -20,6 +20,7 @@ the other items of its batch are done again by another worker, so they are neith
 
 from __future__ import annotations
 
+from treemill.flow.ahead import Ahead
 from treemill.flow.batches import weigh_batches
 from treemill.flow.crew import Crew, Work
 from treemill.flow.local import InlineCrew, ThreadCrew
@@ -27,6 +28,7 @@ from treemill.flow.outcomes import Cause, Done, Idle, Limits, Lost, Outcome
 from treemill.flow.processes import ProcessCrew
 
 __all__ = [
+    "Ahead",
     "Cause",
     "Crew",
     "Done",

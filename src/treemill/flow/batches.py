@@ -9,17 +9,22 @@ T = TypeVar("T")
 
 
 def weigh_batches(
-    items: Iterable[T], weigh: Callable[[T], int], limit: int, *, most: int = 256, first: int | None = None
+    items: Iterable[T | None], weigh: Callable[[T], int], limit: int, *, most: int = 256, first: int | None = None
 ) -> Iterator[tuple[T, ...]]:
     """Group items lazily so that each group weighs at most `limit` and holds at most `most`, or holds one item.
 
     The first groups weigh at most `first`, doubling up to `limit`: the first result comes early and every worker is
-    busy soon.
+    busy soon. A None among the items says that the next one takes a while: what is there so far is given out at once,
+    and an empty group says that there is nothing.
     """
     allowed = limit if first is None else min(first, limit)
     group: list[T] = []
     total = 0
     for item in items:
+        if item is None:
+            yield tuple(group)
+            group, total = [], 0
+            continue
         weight = weigh(item)
         if group and (total + weight > allowed or len(group) >= most):
             yield tuple(group)

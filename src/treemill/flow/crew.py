@@ -123,8 +123,9 @@ class Crew(Generic[T, R]):
     def map(self, batches: Iterable[Sequence[T]], *, ordered: bool = False) -> Generator[Outcome[T, R], None, None]:
         """Yield what becomes of each batch; with `ordered`, in the order of the input.
 
-        At most `2 × count` batches are under way, and at most twice that are held back when ordered. Closing the
-        generator early ends the workers; the crew cannot be used again then.
+        At most `2 × count` batches are under way, and at most twice that are held back when ordered. An empty batch
+        says that the next one takes a while. Closing the generator early ends the workers; the crew cannot be used
+        again then.
 
         Raises:
             WorkersError: workers cannot be started.
@@ -140,8 +141,11 @@ class Crew(Generic[T, R]):
         turn = 0
 
         def counted() -> Iterator[Sequence[T]]:
-            for number, batch in enumerate(batches):
-                missing[number], held[number] = len(batch), []
+            number = 0
+            for batch in batches:
+                if batch:
+                    missing[number], held[number] = len(batch), []
+                    number += 1
                 yield batch
 
         window = 2 * BATCHES_PER_WORKER * self.count
@@ -162,20 +166,26 @@ class Crew(Generic[T, R]):
         self, batches: Iterable[Sequence[T]], room: Callable[[int], bool]
     ) -> Generator[tuple[Batch[T] | None, Outcome[T, R]], None, None]:
         """Hand out batches while there is room, and yield what becomes of them beside the batch it concerns."""
-        source = enumerate(batches)
+        source = iter(batches)
         taken = under_way = 0
         exhausted = finished = False
         try:
             while True:
                 while not exhausted and under_way < BATCHES_PER_WORKER * self.count and room(taken):
-                    number, items = next(source, (-1, ()))
-                    exhausted = number < 0
-                    taken += 1
-                    if items:
+                    items = next(source, None)
+                    if items is None:
+                        exhausted = True
+                    elif not items:
+                        break
+                    else:
+                        self.hand_out(Batch(tuple(items), taken, tuple(range(len(items)))))
+                        taken += 1
                         under_way += 1
-                        self.hand_out(Batch(tuple(items), number, tuple(range(len(items)))))
-                if exhausted and under_way == 0:
-                    break
+                if under_way == 0:
+                    if exhausted:
+                        break
+                    yield None, Idle()
+                    continue
                 message = self.next_message()
                 if message is None:
                     yield None, Idle(self.in_hand())

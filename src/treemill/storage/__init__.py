@@ -131,6 +131,9 @@ class IndexStore(AbstractContextManager["IndexStore"], Protocol):
     def last_run(self) -> RunRecord | None:
         """The newest run, or None. RUNNING is reported as INTERRUPTED when no living writer holds the lease."""
 
+    def generation(self) -> int:
+        """The number of the newest commit, 0 before the first; cheap enough to ask before every question."""
+
     def lookup(self) -> KeyLookup:
         """A lookup of contents for workers."""
 

@@ -1,0 +1,35 @@
+"""What turns text into vectors: one protocol, and where each provider runs.
+
+A provider that computes runs in the chunk workers ("worker"), where processes share the load; a provider that waits
+for a network runs in threads beside the store ("thread").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+
+@runtime_checkable
+class EmbeddingProvider(Protocol):
+    """Embeds texts. A "worker" provider must survive pickling; a "thread" provider must be safe to call in threads.
+
+    `name` and `dimension` go into the index's recipe. `runs_in` says where calls are made.
+    """
+
+    name: str
+    dimension: int
+    runs_in: Literal["worker", "thread"]
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return float32[len(texts), dimension], row i for text i.
+
+        Raises:
+            EmbeddingError: the provider failed; `.retryable` tells whether trying again can help.
+        """
+
+    def embed_query(self, text: str) -> npt.NDArray[np.float32]:
+        """Return float32[dimension] for a question."""

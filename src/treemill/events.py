@@ -1,0 +1,123 @@
+"""What a run tells a listener while it goes on: one small value for each thing that happens.
+
+A listener is any callable that takes an event; the default does nothing. Events come from one dispatcher thread, one
+at a time, in the order in which things happened, and the run never waits for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; `at` is in seconds since the run began."""
+
+    at: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the event as JSON-ready values, its name under "event"."""
+        return {"event": type(self).__name__.lower(), **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Event):
+    """The tree has been walked: so many files to process, so many unchanged, so many gone."""
+
+    stale: int
+    unchanged: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued(Event):
+    """A file waits for a worker."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    """A file has been handed to the workers."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Event):
+    """A file is committed, whole."""
+
+    path: str
+    chunks: int
+    size: int
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed(Event):
+    """A file is left out or failed; `reason` is a SkipReason or the type of an error, `failed` tells which."""
+
+    path: str
+    reason: str
+    detail: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled(Event):
+    """A file was not begun, or not committed, when the run was cancelled."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worked(Event):
+    """A worker ended a batch: which worker, when it began, how long it took, what was in it. For timelines."""
+
+    worker: int
+    started: float
+    seconds: float
+    files: int
+    size: int
+    first_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Event):
+    """A sign of life, at least every second. `in_hand` is (worker, path, seconds) of the busy workers."""
+
+    ended: int
+    known: int
+    known_is_final: bool
+    files_per_second: float
+    megabytes_per_second: float
+    chunks_per_second: float
+    in_hand: tuple[tuple[int, str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed(Event):
+    """So many files became searchable in one transaction."""
+
+    files: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Event):
+    """The run is over; nothing comes after it."""
+
+    processed: int
+    failed: int
+    skipped: int
+    cancelled: int
+    seconds: float
+
+
+Listener = Callable[[Event], object]
+
+
+def ignore(event: Event) -> None:
+    """The listener that does nothing."""

@@ -1,0 +1,97 @@
+"""Running an iterable in a thread of its own, ahead of the one who reads it.
+
+For sources whose items are small (paths), so that the whole of the input is known soon, while the first items are
+already being worked on.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 0.02
+
+
+class Ahead(Generic[T]):
+    """Iterate over `items`, read in another thread as fast as it goes; what it raises is raised here.
+
+    Where the next item takes a while, None comes in its place, so that nobody who reads is held up.
+
+    `on_item` is called in that thread with each item, in order. `found` counts them so far, `ended` tells whether
+    that is all. Leaving the `with`, or `stop`, ends the thread after the item in hand; what it found before can still
+    be had from `rest`.
+    """
+
+    def __init__(self, items: Iterable[T], on_item: Callable[[T], object] | None = None) -> None:
+        self.found = 0
+        self.ended = False
+        self._queue: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._stopping = False
+        self._items = items
+        self._on_item = on_item
+        self._thread = threading.Thread(target=self._read, name="run-ahead", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __iter__(self) -> Iterator[T | None]:
+        while True:
+            try:
+                item = self._queue.get(timeout=_PATIENCE_SECONDS)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+
+    def stop(self, grace_seconds: float = 0.0) -> None:
+        """Read no further than what can be read within the grace."""
+        if self._thread.is_alive():
+            self._thread.join(grace_seconds)
+        self._stopping = True
+
+    def rest(self) -> Iterator[T]:
+        """Yield what was found and not taken, without waiting for more."""
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if not isinstance(item, _End):
+                yield item
+
+    def _read(self) -> None:
+        error: BaseException | None = None
+        try:
+            for item in self._items:
+                if self._stopping:
+                    break
+                self.found += 1
+                if self._on_item is not None:
+                    self._on_item(item)
+                self._queue.put(item)
+        except BaseException as raised:  # noqa: BLE001 - carried to the reader, which raises it
+            error = raised
+        self.ended = True
+        self._queue.put(_End(error))
+
+
+class _End:
+    """Marks the end of the items, and why they ended."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error

@@ -1,0 +1,107 @@
+"""Counting what becomes of files, so that the counts always add up.
+
+A file is submitted once and ends once: processed (only when the transaction that holds it is committed), failed,
+skipped or cancelled. The tally is changed by the run's own thread alone; others may read it for display.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from treemill.records import PreparedFile
+from treemill.reports import LanguageStats, ProcessingStats
+from treemill.types import Failure, Skipped
+
+_SLOWEST_KEPT = 10
+
+# Reports name each failure and skip; a tree of a million binaries must not fill the memory with their names.
+_MOST_NAMED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file put into the store, waiting for its commit."""
+
+    path: str
+    chunks: int
+    size: int
+    language: str | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of one run. `pending` holds what is put and not committed; `chunks_seen` counts for the display."""
+
+    stats: ProcessingStats = field(default_factory=lambda: ProcessingStats(start_time=time.time()))
+    began: float = field(default_factory=time.monotonic)
+    pending: list[Entry] = field(default_factory=list)
+    chunks_seen: int = 0
+    bytes_seen: int = 0
+    _slowest: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.began
+
+    def put(self, files: Iterable[tuple[PreparedFile, int, str | None]]) -> None:
+        """Note files that the store took, with the number of chunks and the language of each."""
+        for file, chunks, language in files:
+            self.pending.append(Entry(file.path, chunks, file.size, language))
+            self.chunks_seen += chunks
+            self.bytes_seen += file.size
+
+    def committed(self) -> list[Entry]:
+        """Count the pending files as processed and return them."""
+        done, self.pending = self.pending, []
+        stats = self.stats
+        for entry in done:
+            stats.files_processed += 1
+            stats.chunks_created += entry.chunks
+            stats.total_size += entry.size
+            row = stats.languages.setdefault(entry.language or "text", LanguageStats())
+            row.files += 1
+            row.chunks += entry.chunks
+            row.size += entry.size
+        return done
+
+    def rolled_back(self) -> list[Entry]:
+        """Count the pending files as cancelled, since their rows are gone, and return them."""
+        lost, self.pending = self.pending, []
+        self.stats.cancelled_files += len(lost)
+        return lost
+
+    def failed(self, failure: Failure) -> None:
+        """Count a failed file."""
+        self.stats.failed_files += 1
+        if len(self.stats.failures) < _MOST_NAMED:
+            self.stats.failures.append(failure)
+
+    def skipped(self, skip: Skipped) -> None:
+        """Count a skipped file."""
+        self.stats.skipped_files += 1
+        if len(self.stats.skipped) < _MOST_NAMED:
+            self.stats.skipped.append(skip)
+
+    def spent(self, stages: Mapping[str, float]) -> None:
+        """Add seconds by stage."""
+        for stage, seconds in stages.items():
+            self.stats.stages[stage] = self.stats.stages.get(stage, 0.0) + seconds
+
+    def slow(self, path: str, seconds: float) -> None:
+        """Remember the slowest files."""
+        if len(self._slowest) < _SLOWEST_KEPT:
+            heapq.heappush(self._slowest, (seconds, path))
+        elif seconds > self._slowest[0][0]:
+            heapq.heapreplace(self._slowest, (seconds, path))
+
+    def close(self, *, cancelled: bool) -> ProcessingStats:
+        """Fill in what is known only at the end, and return the statistics."""
+        stats = self.stats
+        stats.cancelled = cancelled
+        stats.end_time = time.time()
+        stats.slowest = [(path, round(seconds, 4)) for seconds, path in sorted(self._slowest, reverse=True)]
+        return stats
