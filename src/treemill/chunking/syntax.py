@@ -1,0 +1,124 @@
+"""From text to syntax tree: grammars, one parser a language and thread, and a parse that ends in time.
+
+A parser must never be used by two threads, and a grammar costs 5 to 60 ms to import: so both are made when first
+asked for, the grammar once a process, the parser once a thread.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from functools import cache
+
+from tree_sitter import Language, Parser, Point, Tree
+
+from treemill.errors import ChunkingTimeoutError, MemoryLimitExceededError, ParseError
+from treemill.languages import LANGUAGES
+
+# The form of the parse that can be stopped costs a few microseconds more a file, so small texts go without. They
+# are small by the time they may take: no grammar here is slower than this on any text we found.
+_SLOWEST_BYTES_PER_SECOND = 10_000
+_SMALL_BYTES = 8_192
+
+# How much text the parser is given at a time.
+_PIECE_BYTES = 65_536
+
+# What a tree of ordinary code takes, about; measured by growth of the process.
+_TREE_BYTES_PER_BYTE = 40
+
+_threads = threading.local()
+
+
+@cache
+def grammar(language: str) -> Language:
+    """Return a language's grammar, imported once a process.
+
+    Raises:
+        ParseError: the grammar is not installed, or is not one that this tree-sitter can read.
+    """
+    entry = LANGUAGES[language].grammar
+    if entry is None:
+        raise ParseError(f"there is no grammar for {language}", suggestion="Its text is cut at delimiters instead")
+    try:
+        return Language(getattr(importlib.import_module(entry.module), entry.function)())
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        package = entry.module.replace("_", "-")
+        raise ParseError(
+            f"the grammar for {language} cannot be loaded: {error}", suggestion=f"Run: pip install -U {package}"
+        ) from error
+
+
+def has_grammar(language: str | None) -> bool:
+    """Tell whether there is a grammar for this language, without loading it."""
+    entry = None if language is None else LANGUAGES.get(language)
+    return entry is not None and entry.grammar is not None
+
+
+def parse(text: bytes, language: str, timeout_seconds: float) -> Tree:
+    """Parse UTF-8 text. The tree holds on to 25 to 45 bytes of memory a byte of text: let go of it early.
+
+    Raises:
+        ParseError: the grammar cannot be loaded or gave no tree.
+        ChunkingTimeoutError: it took longer than that; the parser can be used again.
+    """
+    parser = _parser(language)
+    if len(text) <= _SMALL_BYTES and len(text) <= timeout_seconds * _SLOWEST_BYTES_PER_SECOND:
+        return parser.parse(text)
+    return _parse_in_time(parser, text, timeout_seconds)
+
+
+def _parser(language: str) -> Parser:
+    """Return this thread's parser for a language."""
+    parsers: dict[str, Parser] | None = getattr(_threads, "parsers", None)
+    if parsers is None:
+        parsers = _threads.parsers = {}
+    parser = parsers.get(language)
+    if parser is None:
+        parser = parsers[language] = Parser(grammar(language))
+    return parser
+
+
+def _parse_in_time(parser: Parser, text: bytes, timeout_seconds: float) -> Tree:
+    """Parse with a clock at hand, which tree-sitter lets us look at every hundred of its steps."""
+    clock = time.monotonic
+    started = clock()
+    deadline = started + timeout_seconds
+
+    def read(offset: int, _: Point) -> bytes:
+        return text[offset : offset + _PIECE_BYTES]
+
+    def overdue(_: int, __: bool) -> bool:
+        return clock() > deadline
+
+    try:
+        return parser.parse(read, progress_callback=overdue)
+    except ValueError as error:
+        parser.reset()  # else the next parse would go on with this one
+        spent = clock() - started
+        if spent <= timeout_seconds:
+            raise ParseError(f"the parser gave no tree: {error}") from error
+        raise ChunkingTimeoutError(
+            f"parsing took longer than {timeout_seconds:g} s",
+            limit=timeout_seconds,
+            actual=spent,
+            unit="seconds",
+            suggestion="Raise parse_timeout_seconds, or leave the file out",
+        ) from error
+
+
+def check_memory(text: bytes, limit_mb: float) -> None:
+    """Refuse a text whose tree would be over the memory that one file may take.
+
+    Raises:
+        MemoryLimitExceededError: it would, by the most that trees of code take a byte of text.
+    """
+    actual = len(text) * _TREE_BYTES_PER_BYTE / 1e6
+    if actual > limit_mb:
+        raise MemoryLimitExceededError(
+            f"the syntax tree would take about {actual:,.0f} MB, more than {limit_mb:g}",
+            limit=limit_mb,
+            actual=actual,
+            unit="MB",
+            suggestion="Raise max_memory_mb_per_operation, or leave the file out",
+        )
