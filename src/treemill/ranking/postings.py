@@ -65,3 +65,28 @@ def unpack(packed: bytes) -> Postings:
     if int(counts.sum(dtype=np.int64)) != total:
         raise ValueError("damaged postings: the counts do not add up")
     return Postings(terms, counts, chunks, raw[6 * count + 2 * total :])
+
+
+def check(postings: Postings, chunk_count: int) -> None:
+    """Make sure that postings are those of a content with that many chunks.
+
+    Raises:
+        ValueError: terms or chunks are out of order or out of range, or a term is in no chunk.
+    """
+    terms, counts, chunks = postings.terms, postings.counts, postings.chunks
+    if not len(counts) == len(terms) or not len(chunks) == len(postings.weights):
+        raise ValueError("postings whose arrays differ in length")
+    if not len(terms):
+        if len(chunks):
+            raise ValueError("postings without terms")
+        return
+    if (terms[1:] <= terms[:-1]).any():
+        raise ValueError("postings whose terms are not in ascending order")
+    if not counts.all() or int(counts.sum(dtype=np.int64)) != len(chunks):
+        raise ValueError("postings whose counts do not add up")
+    if int(chunks.max()) >= chunk_count:
+        raise ValueError(f"postings of chunk {int(chunks.max())} where there are {chunk_count}")
+    rising = chunks[1:] > chunks[:-1]
+    rising[np.cumsum(counts[:-1], dtype=np.int64) - 1] = True
+    if not rising.all():
+        raise ValueError("postings whose chunks are not in ascending order")

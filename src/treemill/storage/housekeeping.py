@@ -1,0 +1,198 @@
+"""What a writer does behind a run's back: collects garbage, lays out segment files, merges and removes them.
+
+None of it changes an answer, and none of it is needed for one: an interrupted housekeeping is taken up by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from treemill.storage import Segment
+from treemill.storage import rows as tables
+from treemill.storage.connection import damaged
+from treemill.storage.layout import Part, dead_share, lay_out, merge, plan_merges
+from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
+from treemill.storage.sqlite_snapshot import read_segment_files
+
+_log = logging.getLogger(__name__)
+
+# Below this many chunks and contents, a tail is served from the rows: laying it out in memory takes a query a few
+# milliseconds, and an edit of one file writes no segment.
+SMALL_TAIL_CHUNKS = 1_000
+SMALL_TAIL_CONTENTS = 100
+
+DEAD_SHARE = 0.25
+
+# A reader that has just read the names may still be about to open the files.
+_GRACE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class GarbageLimits:
+    """How long contents that no file refers to are kept: for so many days, while they are at most that share."""
+
+    days: float = 14.0
+    share: float = 0.25
+
+
+def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) -> int:
+    """Delete contents that no file has referred to for long, oldest first; return how many. Inside a transaction."""
+    connection.execute("DELETE FROM garbage WHERE id IN (SELECT content_id FROM files)")
+    connection.execute(
+        "INSERT OR IGNORE INTO garbage SELECT id, ? FROM contents"
+        " WHERE id NOT IN (SELECT content_id FROM files WHERE content_id IS NOT NULL)",
+        (now_ns,),
+    )
+    unused = connection.execute(
+        "SELECT id, size, since_ns FROM garbage JOIN contents USING (id) ORDER BY since_ns DESC, id DESC"
+    ).fetchall()
+    if not unused:
+        return 0
+    allowed = limits.share * connection.execute("SELECT sum(size) FROM contents").fetchone()[0]
+    oldest = now_ns - int(limits.days * 86_400e9)
+    kept = 0
+    gone = []
+    for content_id, size, since_ns in unused:
+        kept += size
+        if since_ns < oldest or kept > allowed:
+            gone.append((content_id,))
+    for table in ("contents", "bodies", "scans", "garbage"):
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
+    return len(gone)
+
+
+class Layouts:
+    """The segment files of an index, and the tail: what is committed and in none of them."""
+
+    def __init__(self, folder: Path, index_id: bytes, connection: sqlite3.Connection) -> None:
+        self._folder = folder
+        self._index_id = index_id
+        self._connection = connection
+        self._tail: dict[int, Part] = {}
+        self.tail_chunks = 0
+
+    def add(self, parts: Sequence[Part]) -> None:
+        """Take note of parts that have been committed."""
+        self._tail.update((part.content, part) for part in parts)
+        self.tail_chunks += sum(len(part.lengths) for part in parts)
+
+    def lay_out_tail(self, dimension: int) -> None:
+        """Write the tail into a segment file and record it. Outside a transaction."""
+        files = read_segment_files(self._connection)
+        after = files[-1].last_id if files else 0
+        found = [
+            row[0] for row in self._connection.execute("SELECT id FROM contents WHERE id > ? ORDER BY id", (after,))
+        ]
+        if found:
+            parts = self._parts(found, after, dimension)
+            self._replace([], lay_out(parts, dimension=dimension), last_id=found[-1])
+        self._tail = {}
+        self.tail_chunks = 0
+
+    def tidy(self, dimension: int) -> None:
+        """Bring the segment files into the form that readers like: none missing, few, and little in them dead."""
+        self._restore_missing(dimension)
+        if self._tail_is_large():
+            self.lay_out_tail(dimension)
+        self._merge(dimension)
+        self._remove_strays()
+        self._connection.execute("PRAGMA incremental_vacuum")
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _parts(self, ids: Sequence[int], after: int, dimension: int) -> list[Part]:
+        """Return the parts of these contents: from memory if all are there, else from the rows."""
+        if all(content_id in self._tail for content_id in ids):
+            return [self._tail[content_id] for content_id in ids]
+        return self._read_parts(after, ids[-1], dimension)
+
+    def _read_parts(self, after: int, last: int, dimension: int) -> list[Part]:
+        try:
+            return list(tables.read_parts(self._connection, after, last, dimension=dimension))
+        except tables.DamagedRow as error:
+            raise damaged(self._folder, str(error)) from error
+
+    def _tail_is_large(self) -> bool:
+        contents, chunks = self._connection.execute(
+            "SELECT count(*), ifnull(sum(chunk_count), 0) FROM contents"
+            " WHERE id > (SELECT ifnull(max(last_id), 0) FROM segments)"
+        ).fetchone()
+        return bool(contents > SMALL_TAIL_CONTENTS or chunks > SMALL_TAIL_CHUNKS)
+
+    def _restore_missing(self, dimension: int) -> None:
+        after = 0
+        for file in read_segment_files(self._connection):
+            try:
+                present = (self._folder / file.name).stat().st_size == file.size
+            except FileNotFoundError:
+                present = False
+            if not present:
+                parts = self._read_parts(after, file.last_id, dimension)
+                self._replace([file], lay_out(parts, dimension=dimension), last_id=file.last_id)
+            after = file.last_id
+
+    def _merge(self, dimension: int) -> None:
+        files = read_segment_files(self._connection)
+        if not files:
+            return
+        live = _held_contents(self._connection)
+        groups = plan_merges([file.chunks for file in files])
+        merged = {position for start, stop in groups for position in range(start, stop)}
+        groups += [(position, position + 1) for position in range(len(files)) if position not in merged]
+        for start, stop in groups:
+            after = files[start - 1].last_id if start else 0
+            segments = self._opened(files[start:stop], after, dimension)
+            if stop - start > 1 or dead_share(segments[0], live) > DEAD_SHARE:
+                self._replace(files[start:stop], merge(segments, live=live), last_id=files[stop - 1].last_id)
+
+    def _opened(self, files: Sequence[SegmentFile], after: int, dimension: int) -> list[Segment]:
+        result = []
+        for file in files:
+            try:
+                result.append(open_segment(self._folder, file, index_id=self._index_id))
+            except SegmentRefused as refused:
+                _log.info("a segment is laid out again: %s", refused)
+                result.append(lay_out(self._read_parts(after, file.last_id, dimension), dimension=dimension))
+            after = file.last_id
+        return result
+
+    def _replace(self, old: Sequence[SegmentFile], segment: Segment, *, last_id: int) -> None:
+        """Write a segment and record it in the place of others, whose files stay for readers who know them.
+
+        A segment is a cache: where it cannot be written, readers go on with what is there.
+        """
+        try:
+            new = write_segment(self._folder, segment, index_id=self._index_id, last_id=last_id)
+        except OSError as error:
+            _log.warning("a segment file could not be written, questions will take longer: %s", error)
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany("DELETE FROM segments WHERE last_id = ?", [(file.last_id,) for file in old])
+        self._connection.execute(
+            "INSERT INTO segments (last_id, name, chunks, bytes, checksum) VALUES (?, ?, ?, ?, ?)",
+            (new.last_id, new.name, new.chunks, new.size, new.checksum),
+        )
+        self._connection.execute("COMMIT")
+
+    def _remove_strays(self) -> None:
+        """Remove segment files that the index no longer names, once no reader can be about to open them."""
+        named = {file.name for file in read_segment_files(self._connection)}
+        for path in self._folder.glob("*.segment*"):
+            if path.name not in named:
+                # One that another program holds open, or that is gone already, is left to the next run.
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _GRACE_SECONDS:
+                        path.unlink()
+
+
+def _held_contents(connection: sqlite3.Connection) -> npt.NDArray[np.int64]:
+    """Return the ids of all contents that are held, in order."""
+    return np.fromiter((row[0] for row in connection.execute("SELECT id FROM contents ORDER BY id")), np.int64)

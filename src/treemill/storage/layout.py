@@ -1,0 +1,202 @@
+"""How postings of many contents become one segment, how segments merge, and when: pure array arithmetic.
+
+    contents ──lay_out──▶ Segment ◀──merge── Segments
+
+A content's postings are grouped by term already, and so are a segment's. Laying out and merging are therefore the
+same regrouping: the (source, term) groups are sorted by term, sources staying in order, and each group's postings
+are moved as a block. Only groups are sorted, not postings, and since sources number their chunks in ascending
+ranges, every term's chunks come out ascending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from treemill.ranking.postings import Postings, check, unpack
+from treemill.storage import Segment
+
+FULL_CHUNKS = 65_536
+"""Chunks of a full segment: as many as sixteen bits can number, which makes a posting cost three bytes."""
+
+MOST_FULL = 16
+"""How many full segments an index may have before larger ones are allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a segment takes from one content: `lengths` uint16[n], its postings, `vectors` int8[n or 0, dimension]."""
+
+    content: int
+    lengths: npt.NDArray[np.uint16]
+    postings: Postings
+    vectors: npt.NDArray[np.int8]
+
+
+def part_of(content: int, chunk_count: int, lengths: bytes, postings: bytes, vectors: bytes, *, dimension: int) -> Part:
+    """Return the part behind the packed fields of a content.
+
+    Raises:
+        ValueError: they are damaged or do not fit each other.
+    """
+    if len(lengths) != 2 * chunk_count:
+        raise ValueError(f"{len(lengths)} bytes of lengths for {chunk_count} chunks")
+    if vectors and len(vectors) != chunk_count * dimension:
+        raise ValueError(f"{len(vectors)} bytes of vectors for {chunk_count} chunks of dimension {dimension}")
+    unpacked = unpack(postings)
+    check(unpacked, chunk_count)
+    rows = np.frombuffer(vectors, np.int8).reshape(-1, dimension) if vectors else np.empty((0, dimension), np.int8)
+    return Part(content, np.frombuffer(lengths, "<u2"), unpacked, rows)
+
+
+def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
+    """Return the segment that holds these parts, which come in ascending order of content.
+
+    A content without vectors gets zeros where `dimension` is not 0.
+    """
+    sizes = np.array([len(part.lengths) for part in parts], np.int64)
+    first_chunk = _offsets(sizes)
+    postings = [part.postings for part in parts]
+    posting_counts = np.array([len(each.chunks) for each in postings], np.int64)
+    chunks = _joined([each.chunks for each in postings], np.uint16).astype(np.uint32)
+    chunks += np.repeat(first_chunk[:-1].astype(np.uint32), posting_counts)
+    vectors = np.zeros((int(first_chunk[-1]) if dimension else 0, dimension), np.int8)
+    if dimension:
+        for start, part in zip(first_chunk.tolist(), parts, strict=False):
+            vectors[start : start + len(part.vectors)] = part.vectors
+    return _regrouped(
+        contents=np.array([part.content for part in parts], np.int64),
+        first_chunk=first_chunk,
+        lengths=_joined([part.lengths for part in parts], np.uint16),
+        terms=_joined([each.terms for each in postings], np.uint32),
+        counts=_joined([each.counts for each in postings], np.uint16).astype(np.int64),
+        chunks=chunks,
+        weights=_joined([each.weights for each in postings], np.uint8),
+        vectors=vectors,
+    )
+
+
+def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segment:
+    """Return one segment with those contents of all that are in `live`.
+
+    The segments come in ascending order of content and have vectors of one dimension, or none.
+    """
+    kept = [_without_dead(each, live) for each in segments]
+    counts = [len(each.lengths) for each in kept]
+    bases = _offsets(np.array(counts, np.int64))
+    posting_counts = np.array([len(each.chunks) for each in kept], np.int64)
+    chunks = _joined([each.chunks.astype(np.uint32) for each in kept], np.uint32)
+    chunks += np.repeat(bases[:-1].astype(np.uint32), posting_counts)
+    starts = [each.first_chunk[:-1] + base for each, base in zip(kept, bases.tolist(), strict=False)]
+    return _regrouped(
+        contents=_joined([each.contents for each in kept], np.int64),
+        first_chunk=np.append(_joined(starts, np.int64), bases[-1]),
+        lengths=_joined([each.lengths for each in kept], np.uint16),
+        terms=_joined([each.terms for each in kept], np.uint32),
+        counts=_joined([np.diff(each.offsets) for each in kept], np.int64),
+        chunks=chunks,
+        weights=_joined([each.weights for each in kept], np.uint8),
+        vectors=np.concatenate([each.vectors for each in kept]) if kept else np.empty((0, 0), np.int8),
+    )
+
+
+def dead_share(segment: Segment, live: npt.NDArray[np.int64]) -> float:
+    """Return which part of a segment's chunks belongs to contents that are not in `live`."""
+    if not len(segment.lengths):
+        return 0.0
+    dead = ~np.isin(segment.contents, live, assume_unique=True)
+    return float(np.diff(segment.first_chunk)[dead].sum()) / len(segment.lengths)
+
+
+def plan_merges(sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Return which runs [start, stop) of adjacent segments to merge, given their numbers of chunks in order.
+
+    What stays shrinks geometrically towards the newest, so that a chunk is moved a logarithmic number of times and
+    the number of segments stays small; no merge makes more than a full segment.
+    """
+    full = FULL_CHUNKS
+    while sum(sizes) > MOST_FULL * full:
+        full *= 2
+    groups: list[tuple[int, int, int]] = []
+    for position, size in enumerate(sizes):
+        start, stop, chunks = position, position + 1, size
+        while groups and groups[-1][2] <= 2 * chunks and groups[-1][2] + chunks <= full:
+            start, _, older = groups.pop()
+            chunks += older
+        groups.append((start, stop, chunks))
+    return [(start, stop) for start, stop, _ in groups if stop - start > 1]
+
+
+def _regrouped(
+    *,
+    contents: npt.NDArray[np.int64],
+    first_chunk: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.uint16],
+    terms: npt.NDArray[np.uint32],
+    counts: npt.NDArray[np.int64],
+    chunks: npt.NDArray[np.uint32],
+    weights: npt.NDArray[np.uint8],
+    vectors: npt.NDArray[np.int8],
+) -> Segment:
+    """Return a segment from groups of postings in order of source: group i is `counts[i]` postings of `terms[i]`."""
+    keys = terms.astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(len(keys), dtype=np.uint64)
+    keys.sort()
+    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    sorted_terms = (keys >> np.uint64(32)).astype(np.uint32)
+    sorted_counts = counts[order]
+    starts = _offsets(sorted_counts)
+    take = np.repeat((_offsets(counts)[:-1])[order] - starts[:-1], sorted_counts)
+    take += np.arange(len(take))
+    firsts = np.flatnonzero(np.diff(sorted_terms, prepend=sorted_terms[:1] ^ np.uint32(1)))
+    narrow = np.uint16 if len(lengths) <= FULL_CHUNKS else np.uint32
+    return Segment(
+        contents=contents,
+        first_chunk=first_chunk,
+        lengths=lengths,
+        terms=sorted_terms[firsts],
+        offsets=np.append(starts[firsts], len(take)),
+        chunks=chunks.astype(narrow)[take],
+        weights=weights[take],
+        vectors=vectors,
+    )
+
+
+def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:
+    """Return the segment without the contents that are not in `live`."""
+    alive = np.isin(segment.contents, live, assume_unique=True)
+    if alive.all():
+        return segment
+    sizes = np.diff(segment.first_chunk)
+    chunk_alive = np.repeat(alive, sizes)
+    number = np.cumsum(chunk_alive, dtype=np.int64) - 1
+    keep = chunk_alive[segment.chunks]
+    kept_before = _offsets(keep.astype(np.int64))
+    counts = kept_before[segment.offsets[1:]] - kept_before[segment.offsets[:-1]]
+    used = counts > 0
+    return Segment(
+        contents=segment.contents[alive],
+        first_chunk=_offsets(sizes[alive]),
+        lengths=segment.lengths[chunk_alive],
+        terms=segment.terms[used],
+        offsets=_offsets(counts[used]),
+        chunks=number[segment.chunks[keep]].astype(np.uint32),
+        weights=segment.weights[keep],
+        vectors=segment.vectors[chunk_alive] if len(segment.vectors) else segment.vectors,
+    )
+
+
+def _offsets(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return where each of consecutive runs of these lengths starts, and where the last one ends."""
+    result = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=result[1:])
+    return result
+
+
+def _joined(arrays: Sequence[npt.NDArray[Any]], kind: type[np.generic]) -> npt.NDArray[Any]:
+    """Return the arrays one behind the other, also where there are none."""
+    return np.concatenate(arrays) if arrays else np.empty(0, kind)

@@ -1,0 +1,163 @@
+"""How values lie in the tables: contents, files, runs and the recipe, to rows and back.
+
+A row's `sum` is the CRC-32 of its other columns, so that a byte that the disk has changed is found when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from treemill.records import Content, Recipe, RecordedFile, RunRecord, RunState, Status
+from treemill.storage.layout import Part, part_of
+
+STATUS_CODES = {Status.INDEXED: 0, Status.SKIPPED: 1, Status.FAILED: 2}
+_STATUSES = {code: status for status, code in STATUS_CODES.items()}
+
+INSERT_CONTENT = "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_BODY = "INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_SCAN = "INSERT INTO scans VALUES (?, ?, ?, ?)"
+REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+_SELECT_CONTENT = """
+    SELECT c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths, c.sum,
+           b.ends, b.lines, b.symbols, b.text, b.sum
+    FROM contents c JOIN bodies b USING (id) WHERE id = ?"""
+_SELECT_FILE = """
+    SELECT f.path, f.size, f.stamp, c.key, f.seen_ns, f.status, f.reason, f.detail
+    FROM files f LEFT JOIN contents c ON c.id = f.content_id"""
+_SELECT_PARTS = """
+    SELECT id, c.chunk_count, c.lengths, s.postings, s.vectors, s.sum
+    FROM contents c JOIN scans s USING (id) WHERE id > ? AND id <= ? ORDER BY id"""
+
+_PATH_CODEC = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+
+
+class DamagedRow(Exception):
+    """A row holds something else than was written."""
+
+
+def path_bytes(path: str) -> bytes:
+    """Return a path as the file system has it."""
+    return path.encode(*_PATH_CODEC)
+
+
+def path_text(path: bytes) -> str:
+    """Return the text of a path, as `os.fsdecode` does."""
+    return path.decode(*_PATH_CODEC)
+
+
+def content_rows(content_id: int, content: Content) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+    """Return the rows for `contents`, `bodies` and `scans`."""
+    vector_count = content.chunk_count if content.vectors else 0
+    head = (
+        content.key,
+        content.language,
+        content.encoding,
+        content.size,
+        content.chunk_count,
+        vector_count,
+        content.source,
+        content.fallback,
+        content.lengths,
+    )
+    body = (content.ends, content.lines, content.symbols, content.text)
+    scan = (content.postings, content.vectors)
+    return (
+        (content_id, *head, _sum(content_id, *head)),
+        (content_id, *body, _sum(content_id, *body)),
+        (content_id, *scan, _sum(content_id, *scan)),
+    )
+
+
+def read_content(connection: sqlite3.Connection, content_id: int) -> Content | None:
+    """Return a content without its postings and vectors, or None if there is none under that id.
+
+    Raises:
+        DamagedRow: it is not what was written.
+    """
+    row = connection.execute(_SELECT_CONTENT, (content_id,)).fetchone()
+    if row is None:
+        return None
+    head, head_sum, body, body_sum = row[:9], row[9], row[10:14], row[14]
+    if _sum(content_id, *head) != head_sum or _sum(content_id, *body) != body_sum:
+        raise DamagedRow(f"content {content_id}")
+    key, language, encoding, size, chunk_count, _, source, fallback, lengths = head
+    ends, lines, symbols, text = body
+    return Content(
+        key, language, encoding, size, chunk_count, source, fallback, text, ends, lines, lengths, symbols, b""
+    )
+
+
+def read_parts(connection: sqlite3.Connection, after: int, last: int, *, dimension: int) -> Iterator[Part]:
+    """Return what a segment takes from each content above `after` and up to `last`, in order.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
+    for content_id, chunk_count, lengths, postings, vectors, sum_ in connection.execute(_SELECT_PARTS, (after, last)):
+        if _sum(content_id, postings, vectors) != sum_:
+            raise DamagedRow(f"content {content_id}")
+        try:
+            yield part_of(content_id, chunk_count, lengths, postings, vectors, dimension=dimension)
+        except ValueError as error:
+            raise DamagedRow(f"content {content_id}, {error}") from error
+
+
+def read_files(connection: sqlite3.Connection) -> Iterator[RecordedFile]:
+    """Return everything recorded, in the order of the paths' bytes."""
+    for row in connection.execute(f"{_SELECT_FILE} ORDER BY f.path"):
+        yield _recorded(row)
+
+
+def read_file(connection: sqlite3.Connection, path: str) -> RecordedFile | None:
+    """Return what is recorded of a path, or None."""
+    try:
+        row = connection.execute(f"{_SELECT_FILE} WHERE f.path = ?", (path_bytes(path),)).fetchone()
+    except UnicodeEncodeError:
+        return None
+    return None if row is None else _recorded(row)
+
+
+def _recorded(row: tuple[Any, ...]) -> RecordedFile:
+    path, size, stamp, key, seen_ns, status, reason, detail = row
+    return RecordedFile(path_text(path), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail)
+
+
+def read_run(connection: sqlite3.Connection) -> RunRecord | None:
+    """Return the newest run as it was recorded, or None."""
+    row = connection.execute(
+        "SELECT started_ns, ended_ns, state, pid, known FROM runs ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else RunRecord(row[0], row[1], RunState(row[2]), row[3], row[4])
+
+
+def read_recipe(connection: sqlite3.Connection) -> Recipe | None:
+    """Return the recipe, or None while there is none."""
+    text = read_meta(connection, "recipe")
+    return None if text is None else Recipe(**json.loads(text))
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Return a recipe as it is kept in `meta`."""
+    return json.dumps(asdict(recipe), sort_keys=True)
+
+
+def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
+    """Return a value of `meta`, or None."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _sum(*values: bytes | str | int | None) -> int:
+    """Return a CRC-32 over values and their lengths."""
+    total = 0
+    for value in values:
+        data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        total = zlib.crc32(data, zlib.crc32(len(data).to_bytes(8, "little"), total))
+    return total

@@ -1,0 +1,216 @@
+"""One file a segment: written whole, mapped read-only, refused when a byte is not what was written.
+
+    magic, index id, counts, checksum │ contents │ first_chunk │ lengths │ terms │ offsets │ chunks │ weights │ vectors
+
+Where an array lies follows from the counts, each at the next multiple of 64 bytes: a file holds no offset to
+believe. The checksum covers everything; the index keeps a copy, so that a file must be the very one that was laid out
+for it. Segment files are caches: whoever finds one missing or refused builds it again from the index.
+
+A mapped file must not be truncated while it is read, so files are never changed in place: they are written beside,
+renamed, and in time unlinked, which leaves the mappings of readers as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import re
+import secrets
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from treemill.storage import Segment
+from treemill.storage.layout import FULL_CHUNKS
+
+MAGIC = b"TMsegm\x00\x01"
+_NAME = re.compile(r"[0-9a-f]{16}\.segment")
+_HEADER = struct.Struct("<8s16s5Q16s")
+_ALIGNMENT = 64
+_BLOCK_WORDS = 8192
+
+
+class SegmentRefused(Exception):
+    """A segment file is missing, damaged, or another's; what it held is built again from the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """What the index knows of a segment file. `last_id` is the last content that it covers, `size` is in bytes."""
+
+    name: str
+    last_id: int
+    chunks: int
+    size: int
+    checksum: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How many contents, chunks, terms and postings a segment has, and the dimension of its vectors."""
+
+    contents: int
+    chunks: int
+    terms: int
+    postings: int
+    dimension: int
+
+    def fields(self) -> list[tuple[type[np.generic], int]]:
+        """Return the type and number of elements of each array, in order."""
+        narrow = np.uint16 if self.chunks <= FULL_CHUNKS else np.uint32
+        return [
+            (np.int64, self.contents),
+            (np.int64, self.contents + 1),
+            (np.uint16, self.chunks),
+            (np.uint32, self.terms),
+            (np.int64, self.terms + 1),
+            (narrow, self.postings),
+            (np.uint8, self.postings),
+            (np.int8, self.chunks * self.dimension),
+        ]
+
+    def places(self) -> tuple[list[int], int]:
+        """Return the byte at which each array starts, and the length of the file."""
+        starts, position = [], _aligned(_HEADER.size)
+        for kind, count in self.fields():
+            starts.append(position)
+            position = _aligned(position + np.dtype(kind).itemsize * count)
+        return starts, position
+
+
+def write_segment(folder: Path, segment: Segment, *, index_id: bytes, last_id: int) -> SegmentFile:
+    """Write a segment into a new file of that folder and return what to record of it.
+
+    The file is not forced to disk: after a power failure its checksum tells, and it is built again.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left of it.
+    """
+    dimension = segment.vectors.shape[1] if len(segment.vectors) else 0
+    counts = _Counts(len(segment.contents), len(segment.lengths), len(segment.terms), len(segment.chunks), dimension)
+    starts, length = counts.places()
+    image = np.zeros(length, np.uint8)
+    arrays = (
+        segment.contents,
+        segment.first_chunk,
+        segment.lengths,
+        segment.terms,
+        segment.offsets,
+        segment.chunks,
+        segment.weights,
+        segment.vectors,
+    )
+    for start, (kind, _), array in zip(starts, counts.fields(), arrays, strict=True):
+        raw = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")).reshape(-1).view(np.uint8)
+        image[start : start + len(raw)] = raw
+    checksum = _checksum(image, index_id, counts)
+    header = _header(index_id, counts, checksum)
+    image[: len(header)] = np.frombuffer(header, np.uint8)
+    name = f"{secrets.token_hex(8)}.segment"
+    _write_beside(folder, name, image.data)
+    return SegmentFile(name, last_id, counts.chunks, length, checksum)
+
+
+def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment:
+    """Map a segment file, after checking every byte of it.
+
+    Raises:
+        SegmentRefused: it is missing, damaged, or was not written for this index.
+    """
+    if not _NAME.fullmatch(file.name):
+        raise SegmentRefused(f"{file.name!r} is no name of a segment file")
+    image = _mapped(folder / file.name, file.size)
+    magic, owner, *numbers, checksum = _HEADER.unpack_from(image.data)
+    if magic != MAGIC or owner != index_id or checksum != file.checksum:
+        raise SegmentRefused(f"{file.name} does not belong to this index")
+    counts = _Counts(*numbers)
+    starts, length = counts.places()
+    if length != file.size or counts.chunks != file.chunks:
+        raise SegmentRefused(f"{file.name} has counts that do not fit its length")
+    if _checksum(image, index_id, counts) != checksum:
+        raise SegmentRefused(f"{file.name} is damaged")
+    arrays: list[npt.NDArray[Any]] = []
+    for start, (kind, count) in zip(starts, counts.fields(), strict=True):
+        little = np.dtype(kind).newbyteorder("<")
+        arrays.append(image[start : start + little.itemsize * count].view(little))
+    contents, first_chunk, lengths, terms, offsets, chunks, weights, vectors = arrays
+    rows = vectors.reshape(counts.chunks if counts.dimension else 0, counts.dimension)
+    segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows)
+    _check_structure(segment, file.name)
+    return segment
+
+
+def _check_structure(segment: Segment, name: str) -> None:
+    """Refuse a segment in which a reader could step outside an array."""
+    for starts, end in ((segment.first_chunk, len(segment.lengths)), (segment.offsets, len(segment.chunks))):
+        if starts[0] != 0 or starts[-1] != end or (starts[1:] < starts[:-1]).any():
+            raise SegmentRefused(f"{name} has runs that leave its arrays")
+    for ascending in (segment.contents, segment.terms):
+        if (ascending[1:] <= ascending[:-1]).any():
+            raise SegmentRefused(f"{name} has contents or terms out of order")
+    if len(segment.chunks) and int(segment.chunks.max()) >= len(segment.lengths):
+        raise SegmentRefused(f"{name} names chunks that it does not have")
+
+
+def _mapped(path: Path, length: int) -> npt.NDArray[np.uint8]:
+    """Map a regular file of exactly that length; links are not followed."""
+    if length < _HEADER.size or length % _ALIGNMENT:
+        raise SegmentRefused(f"{path.name} cannot be {length} bytes long")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise SegmentRefused(f"{path.name} cannot be opened: {error.strerror}") from error
+    try:
+        entry = os.fstat(descriptor)
+        if not stat.S_ISREG(entry.st_mode) or entry.st_size != length:
+            raise SegmentRefused(f"{path.name} has {entry.st_size} bytes instead of {length}")
+        return np.frombuffer(mmap.mmap(descriptor, length, access=mmap.ACCESS_READ), np.uint8)
+    except (OSError, ValueError) as error:
+        raise SegmentRefused(f"{path.name} cannot be mapped: {error}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _checksum(image: npt.NDArray[np.uint8], index_id: bytes, counts: _Counts) -> bytes:
+    """Return the checksum of everything behind the header, and of what the header says.
+
+    Sums of 64 KiB blocks, as 64-bit words, then BLAKE2b over the sums: memory speed, where a cryptographic digest of
+    it all would cost each query more than its answer. It is to catch damage; who could forge it can read the index id.
+    """
+    words = image[_aligned(_HEADER.size) :].view("<u8")
+    whole = len(words) // _BLOCK_WORDS * _BLOCK_WORDS
+    sums = words[:whole].reshape(-1, _BLOCK_WORDS).sum(axis=1, dtype=np.uint64)
+    rest = words[whole:].sum(dtype=np.uint64)
+    digest = hashlib.blake2b(_header(index_id, counts, b""), digest_size=16)
+    digest.update(sums.astype("<u8").tobytes())
+    digest.update(int(rest).to_bytes(8, "little"))
+    return digest.digest()
+
+
+def _header(index_id: bytes, counts: _Counts, checksum: bytes) -> bytes:
+    return _HEADER.pack(
+        MAGIC, index_id, counts.contents, counts.chunks, counts.terms, counts.postings, counts.dimension, checksum
+    )
+
+
+def _write_beside(folder: Path, name: str, data: memoryview) -> None:
+    """Write a file under a temporary name and rename it, so that a name always stands for a whole file."""
+    temporary = folder / f"{name}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(temporary, folder / name)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _aligned(position: int) -> int:
+    return -(-position // _ALIGNMENT) * _ALIGNMENT

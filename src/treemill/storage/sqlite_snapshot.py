@@ -1,0 +1,183 @@
+"""One moment of an index in SQLite: a read transaction on a connection of its own.
+
+A snapshot neither waits for the writer nor makes it wait. While one is open, the write-ahead log cannot start over,
+so it grows with what is written meanwhile: hold a snapshot for a question, not for a day.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from treemill.errors import IndexMissing
+from treemill.records import Content, Coverage, Recipe, RecordedFile, RunState
+from treemill.storage import FileTable, Segment
+from treemill.storage import rows as tables
+from treemill.storage.connection import damaged, explained, open_database
+from treemill.storage.layout import lay_out
+from treemill.storage.lease import holder
+from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment
+
+_log = logging.getLogger(__name__)
+
+
+class SqliteSnapshot:
+    """The last commit at the time of opening. Any number of threads may use it; they take turns."""
+
+    generation: int
+    recipe: Recipe
+
+    def __init__(self, folder: Path, index_id: bytes) -> None:
+        """Open the database in a data folder.
+
+        Raises:
+            IndexMissing: nothing has been committed yet.
+            IndexMismatch, StorageError: see `open_database`.
+        """
+        self._folder = folder
+        self._index_id = index_id
+        self._lock = threading.Lock()
+        self._files: FileTable | None = None
+        self._segments: Sequence[Segment] | None = None
+        self._connection = open_database(folder, index_id)
+        try:
+            with explained(folder):
+                self._connection.execute("BEGIN")
+                self.generation = int(tables.read_meta(self._connection, "generation") or 0)
+                recipe = tables.read_recipe(self._connection)
+            if recipe is None:
+                raise IndexMissing("the index is still empty", suggestion="Run: treemill index")
+            self.recipe = recipe
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def coverage(self) -> Coverage:
+        """Return how much of the tree this moment covers, and who is writing now."""
+        with self._lock, explained(self._folder):
+            counts = dict(self._connection.execute("SELECT status, count(*) FROM files GROUP BY status"))
+            chunks, vectors = self._connection.execute(
+                "SELECT ifnull(sum(chunk_count), 0), ifnull(sum(vector_count), 0)"
+                " FROM files JOIN contents ON contents.id = files.content_id"
+            ).fetchone()
+            run = tables.read_run(self._connection)
+            refreshed = int(tables.read_meta(self._connection, "refreshed_ns") or 0)
+        searchable, skipped, failed = (counts.get(code, 0) for code in range(3))
+        return Coverage(
+            searchable=searchable,
+            known=run.known if run else 0,
+            complete=run is not None and run.state is RunState.COMPLETE and not failed,
+            chunks=chunks,
+            vectors=vectors,
+            skipped=skipped,
+            failed=failed,
+            writer_pid=holder(self._folder),
+            refreshed_ns=refreshed,
+        )
+
+    def files(self) -> FileTable:
+        """Return all indexed files, in the order of their paths' bytes. Computed once."""
+        with self._lock, explained(self._folder):
+            if self._files is None:
+                self._files = self._read_files()
+            return self._files
+
+    def segments(self) -> Sequence[Segment]:
+        """Return all chunks to scan. Computed once; what has no usable segment file is laid out in memory."""
+        with self._lock, explained(self._folder):
+            if self._segments is None:
+                self._segments = self._read_segments()
+            return self._segments
+
+    def content(self, content_id: int) -> Content:
+        """Return the content under that id, `postings` and `vectors` left empty.
+
+        Raises:
+            KeyError: there is none.
+            StorageError: it is damaged.
+        """
+        with self._lock, explained(self._folder):
+            try:
+                content = tables.read_content(self._connection, content_id)
+            except tables.DamagedRow as error:
+                raise damaged(self._folder, str(error)) from error
+        if content is None:
+            raise KeyError(content_id)
+        return content
+
+    def file(self, path: str) -> RecordedFile | None:
+        """Return what is recorded of that path, or None."""
+        with self._lock, explained(self._folder):
+            return tables.read_file(self._connection, path)
+
+    def close(self) -> None:
+        """End the read transaction. What `files` and `segments` have returned stays usable."""
+        with self._lock:
+            self._segments = None
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_files(self) -> FileTable:
+        found = self._connection.execute(
+            "SELECT path, content_id, language FROM files JOIN contents ON id = content_id ORDER BY path"
+        ).fetchall()
+        if not found:
+            return FileTable((), np.empty(0, np.int64), ())
+        paths, contents, languages = zip(*found, strict=True)
+        # Few languages stand in many rows: one string each is enough.
+        known = {None: None, **{language: sys.intern(language) for language in set(languages) if language}}
+        return FileTable(
+            [tables.path_text(path) for path in paths],
+            np.array(contents, np.int64),
+            [known[language] for language in languages],
+        )
+
+    def _read_segments(self) -> Sequence[Segment]:
+        result = []
+        after = 0
+        for file in read_segment_files(self._connection):
+            result.append(self._open_or_lay_out(file, after))
+            after = file.last_id
+        tail = self._laid_out(after, sys.maxsize)
+        return [segment for segment in (*result, tail) if len(segment.lengths)]
+
+    def _open_or_lay_out(self, file: SegmentFile, after: int) -> Segment:
+        try:
+            return open_segment(self._folder, file, index_id=self._index_id)
+        except SegmentRefused as refused:
+            _log.info("a segment is laid out again: %s", refused)
+            # The writer looks for missing files only: taking a bad one away makes the next run write it again.
+            with contextlib.suppress(OSError):
+                (self._folder / file.name).unlink(missing_ok=True)
+            return self._laid_out(after, file.last_id)
+
+    def _laid_out(self, after: int, last: int) -> Segment:
+        dimension = self.recipe.dimension
+        try:
+            return lay_out(
+                list(tables.read_parts(self._connection, after, last, dimension=dimension)), dimension=dimension
+            )
+        except tables.DamagedRow as error:
+            raise damaged(self._folder, str(error)) from error
+
+
+def read_segment_files(connection: sqlite3.Connection) -> list[SegmentFile]:
+    """Return the segment files of the index, in order of content."""
+    found = connection.execute("SELECT name, last_id, chunks, bytes, checksum FROM segments ORDER BY last_id")
+    return [SegmentFile(*row) for row in found]

@@ -1,0 +1,306 @@
+"""The one that changes an index in SQLite: whole files in, one transaction a commit.
+
+    put ─▶ transaction ─▶ commit ─▶ tail ─(about 50,000 chunks, or end of run)─▶ segment file
+
+A batch of files goes in with a few bulk statements. Where one of them is refused, the batch is taken back to a
+savepoint and its files go in one by one, each under a savepoint of its own, so that a bad file fails alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from treemill.errors import IndexMismatch, StorageError
+from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
+from treemill.storage import rows as tables
+from treemill.storage.connection import explained, open_database
+from treemill.storage.housekeeping import GarbageLimits, Layouts, collect
+from treemill.storage.layout import FULL_CHUNKS, Part, part_of
+from treemill.storage.lease import Lease
+from treemill.types import Failure
+
+# A segment is laid out when about so many chunks are in none: as many as fill one, less the largest file.
+TAIL_CHUNKS = FULL_CHUNKS * 3 // 4
+
+_RUNS_KEPT = 100
+_VARIABLES = 500
+
+# What SQLite and Python raise when a value cannot be stored, as against the store that cannot take any.
+_BAD_VALUE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+
+
+class SqliteWriter:
+    """See `treemill.storage.Writer`. Holds the lease and a transaction since the first change after a commit."""
+
+    def __init__(self, folder: Path, index_id: bytes, lease: Lease, *, garbage: GarbageLimits) -> None:
+        """Open the database in a data folder; the writer owns the lease from here on, also when this raises."""
+        self._folder = folder
+        self._lease = lease
+        self._garbage = garbage
+        self._run: int | None = None
+        self._seen_ns = time.time_ns()
+        self._pending: list[Part] = []
+        self._recipe: Recipe | None = None
+        try:
+            self._connection = open_database(folder, index_id, writable=True)
+            self._layouts = Layouts(folder, index_id, self._connection)
+            with explained(folder):
+                self._load()
+        except BaseException:
+            lease.release()
+            raise
+
+    def begin_run(self, recipe: Recipe) -> None:
+        """Record that a run began, at once. An empty index takes the recipe.
+
+        Raises:
+            IndexMismatch: the index was built with another recipe.
+        """
+        if self._recipe is not None and self._recipe != recipe:
+            raise _mismatch(self._folder.parent, self._recipe, recipe)
+        self._seen_ns = time.time_ns()
+        with explained(self._folder):
+            self._begin()
+            if self._recipe is None:
+                self._set_meta("recipe", tables.recipe_text(recipe))
+            self._run = self._connection.execute(
+                "INSERT INTO runs (started_ns, ended_ns, state, pid, known) VALUES (?, 0, ?, ?, 0)",
+                (self._seen_ns, RunState.RUNNING.value, os.getpid()),
+            ).lastrowid
+            self._connection.execute("DELETE FROM runs WHERE id <= ?", ((self._run or 0) - _RUNS_KEPT,))
+        self.commit()
+        self._recipe = recipe
+
+    def set_known(self, known: int) -> None:
+        """State how many files the run found to index; part of the next commit."""
+        with explained(self._folder):
+            self._begin()
+            self._connection.execute("UPDATE runs SET known = ? WHERE id = ?", (known, self._run))
+
+    def put(self, files: Sequence[PreparedFile]) -> Sequence[Failure]:
+        """Replace these files whole. One that cannot be written fails alone and is returned; it leaves no trace.
+
+        Raises:
+            StorageError: the store can take none; everything since the last commit is lost.
+        """
+        with self._rolled_back():
+            self._begin()
+            try:
+                self._put_under_savepoint(files)
+            except _BAD_VALUE:
+                return [failure for file in files if (failure := self._put_alone(file)) is not None]
+        return []
+
+    def mark(self, records: Sequence[RecordedFile]) -> None:
+        """Record paths that are skipped or failed; rows they had before are dropped."""
+        with self._rolled_back():
+            self._begin()
+            self._connection.executemany(
+                tables.REPLACE_FILE,
+                [
+                    (
+                        tables.path_bytes(record.path),
+                        None,
+                        record.size,
+                        record.stamp,
+                        record.seen_ns,
+                        tables.STATUS_CODES[record.status],
+                        record.reason,
+                        record.detail,
+                    )
+                    for record in records
+                ],
+            )
+
+    def remove(self, paths: Iterable[str]) -> int:
+        """Forget these paths; return how many were recorded."""
+        with self._rolled_back():
+            self._begin()
+            before = self._connection.total_changes
+            self._connection.executemany("DELETE FROM files WHERE path = ?", ((tables.path_bytes(p),) for p in paths))
+            return self._connection.total_changes - before
+
+    def commit(self) -> int:
+        """Make everything since the last commit durable and visible at once; return the generation.
+
+        Without a change there is nothing to commit, and the generation stays.
+
+        Raises:
+            StorageError: disk full or damaged; everything up to the last commit is intact.
+        """
+        if not self._connection.in_transaction:
+            return self._generation
+        with self._rolled_back():
+            self._set_meta("generation", str(self._generation + 1))
+            self._set_meta("refreshed_ns", str(time.time_ns()))
+            self._connection.execute("COMMIT")
+        self._generation += 1
+        self._layouts.add(self._pending)
+        self._pending = []
+        if self._layouts.tail_chunks >= TAIL_CHUNKS:
+            with explained(self._folder):
+                self._layouts.lay_out_tail(self._dimension)
+        return self._generation
+
+    def rollback(self) -> None:
+        """Forget everything since the last commit."""
+        with explained(self._folder):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._load()
+
+    def end_run(self, state: RunState) -> None:
+        """Record how the run ended, with what was not committed yet; collect garbage; lay out segments."""
+        now = time.time_ns()
+        with self._rolled_back():
+            self._begin()
+            self._connection.execute(
+                "UPDATE runs SET state = ?, ended_ns = ? WHERE id = ?", (state.value, now, self._run)
+            )
+            collect(self._connection, now, self._garbage)
+        self.commit()
+        with explained(self._folder):
+            self._layouts.tidy(self._dimension)
+
+    def close(self) -> None:
+        """Roll back to the last commit and give the lease back. Closing twice is fine."""
+        try:
+            self._connection.close()
+        finally:
+            self._lease.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _dimension(self) -> int:
+        return self._recipe.dimension if self._recipe else 0
+
+    def _load(self) -> None:
+        """Read the state that the database decides, as it is since the last commit."""
+        self._recipe = tables.read_recipe(self._connection)
+        self._generation = int(tables.read_meta(self._connection, "generation") or 0)
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'contents'").fetchone()
+        self._next_id = (row[0] if row else 0) + 1
+        self._pending = []
+
+    def _begin(self) -> None:
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def _set_meta(self, key: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def _rolled_back(self) -> _RolledBack:
+        return _RolledBack(self)
+
+    def _put_under_savepoint(self, files: Sequence[PreparedFile]) -> None:
+        """Put files in with bulk statements, all or none."""
+        next_id, pending = self._next_id, len(self._pending)
+        self._connection.execute("SAVEPOINT files")
+        try:
+            self._insert(files)
+        except _BAD_VALUE:
+            self._connection.execute("ROLLBACK TO files")
+            self._next_id = next_id
+            del self._pending[pending:]
+            raise
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("RELEASE files")
+
+    def _put_alone(self, file: PreparedFile) -> Failure | None:
+        try:
+            self._put_under_savepoint([file])
+        except _BAD_VALUE as error:
+            return Failure(file.path, "write", type(error).__name__, str(error))
+        return None
+
+    def _insert(self, files: Sequence[PreparedFile]) -> None:
+        ids = self._ids_of({file.key for file in files})
+        new: list[tuple[int, Content]] = []
+        entries = []
+        for file in files:
+            content_id = ids.get(file.key)
+            if content_id is None:
+                if file.content is None:
+                    raise ValueError("the index does not hold its content, which was left out")
+                if file.content.key != file.key:
+                    raise ValueError("its content has another key")
+                content_id = ids[file.key] = self._next_id
+                self._next_id += 1
+                new.append((content_id, file.content))
+            entries.append((tables.path_bytes(file.path), content_id, file.size, file.stamp, self._seen_ns, 0, "", ""))
+        self._pending.extend(
+            part_of(i, c.chunk_count, c.lengths, c.postings, c.vectors, dimension=self._dimension) for i, c in new
+        )
+        if new:
+            heads, bodies, scans = zip(*(tables.content_rows(i, content) for i, content in new), strict=True)
+            self._connection.executemany(tables.INSERT_CONTENT, heads)
+            self._connection.executemany(tables.INSERT_BODY, bodies)
+            self._connection.executemany(tables.INSERT_SCAN, scans)
+        self._connection.executemany(tables.REPLACE_FILE, entries)
+
+    def _ids_of(self, keys: set[bytes]) -> dict[bytes, int]:
+        """Return the ids of those keys that are held."""
+        found: dict[bytes, int] = {}
+        remaining = iter(keys)
+        while some := list(itertools.islice(remaining, _VARIABLES)):
+            marks = ", ".join("?" * len(some))
+            found.update(self._connection.execute(f"SELECT key, id FROM contents WHERE key IN ({marks})", some))
+        return found
+
+
+class _RolledBack:
+    """Leaves the writer at its last commit, and raises a StorageError, when the store fails inside the block.
+
+    SQLite takes a transaction back on its own after some errors and not after others; afterwards it is gone either way.
+    """
+
+    def __init__(self, writer: SqliteWriter) -> None:
+        self._writer = writer
+
+    def __enter__(self) -> None:
+        self._explained = explained(self._writer._folder)
+        self._explained.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if value is not None:
+            with contextlib.suppress(StorageError):
+                self._writer.rollback()
+        self._explained.__exit__(kind, value, trace)
+
+
+def _mismatch(folder: Path, built: Recipe, asked: Recipe) -> IndexMismatch:
+    return IndexMismatch(
+        f"the index in {folder} was built with {_described(built)}; now asked for is {_described(asked)}",
+        suggestion="Run: treemill index --rebuild",
+    )
+
+
+def _described(recipe: Recipe) -> str:
+    model = f"{recipe.model} ({recipe.dimension})" if recipe.model else "no model"
+    return f"format {recipe.format}, {recipe.chunker}, {recipe.words}, {model}"
