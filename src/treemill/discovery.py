@@ -8,7 +8,7 @@ Who decides about an entry, strongest first:
 2. `exclude`, then `include` of the settings.
 3. The ignore files: `.treemillignore`, where `!` brings back, then git's (see `treemill.ignoring`). Git's rules hold
    without a repository too; rules from above the root hold only inside the repository that the root belongs to.
-4. Hidden names, and folders that evidently hold generated files (`GENERATED`), are left out.
+4. Hidden names, and folders that evidently hold generated files (`treemill.generated`), are left out.
 
 What is left out by a rule is not reported (`why_ignored` tells). What would belong but cannot be indexed is: files
 over the size cap, FIFOs, sockets and devices, links that lead out of the root or nowhere. A link to a place inside
@@ -23,68 +23,27 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import accumulate, takewhile
 from pathlib import Path
 
-from treemill import git
-from treemill.errors import SettingsError, UsageError
-from treemill.ignoring import GIT_IGNORE_FILE, OWN_IGNORE_FILE, Rules, Verdict, read_rules
+from treemill.errors import UsageError
+from treemill.generated import generated_by_content, generated_by_name
+from treemill.ignoring import (
+    GIT_IGNORE_FILE,
+    OWN_IGNORE_FILE,
+    Rules,
+    Verdict,
+    rules_above,
+    rules_in,
+    rules_of_repository,
+    rules_of_setting,
+)
 from treemill.languages import language_of_name
 from treemill.reading import is_inside, kind_of, over_the_cap
 from treemill.settings import DiscoverySettings
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
 
 NEVER_ENTERED = frozenset({".git", ".treemill"})
-
-# Folders that tools generate, by name: None where the name alone tells, else the names (patterns) of which one must
-# stand beside the folder. `vendor` is not here: what is in it was written by people, and is searched.
-GENERATED: dict[str, tuple[str, ...] | None] = {
-    "node_modules": None,
-    "bower_components": None,
-    "jspm_packages": None,
-    "__pycache__": None,
-    "__pypackages__": None,
-    "htmlcov": None,
-    "elm-stuff": None,
-    "dist-newstyle": None,
-    "zig-out": None,
-    "zig-cache": None,
-    "DerivedData": None,
-    ".bundle": None,
-    ".dart_tool": None,
-    ".eggs": None,
-    ".gradle": None,
-    ".hg": None,
-    ".mypy_cache": None,
-    ".next": None,
-    ".nox": None,
-    ".nuxt": None,
-    ".parcel-cache": None,
-    ".pytest_cache": None,
-    ".ruff_cache": None,
-    ".stack-work": None,
-    ".svelte-kit": None,
-    ".svn": None,
-    ".terraform": None,
-    ".tox": None,
-    ".venv": None,
-    ".zig-cache": None,
-    "target": ("Cargo.toml", "pom.xml", "build.sbt", "project.clj"),
-    "dist": ("package.json", "setup.py", "pyproject.toml", "*.cabal"),
-    "build": ("build.gradle", "build.gradle.kts", "pubspec.yaml"),
-    "_build": ("mix.exs", "dune-project", "rebar.config", "conf.py"),
-    "deps": ("mix.exs",),
-    "bin": ("*.csproj", "*.fsproj", "*.vbproj"),
-    "obj": ("*.csproj", "*.fsproj", "*.vbproj"),
-    "Pods": ("Podfile",),
-}
-
-# A folder with one of these in it was generated, whatever its name: a virtual environment, a cache that says so, the
-# work folders of CMake and ninja, a Python build.
-GENERATED_INSIDE = frozenset({"pyvenv.cfg", "CACHEDIR.TAG", "CMakeCache.txt", ".ninja_log", "bdist.linux-x86_64"})
-
-GENERATED_SUFFIX = ".egg-info"
 
 Found = DiscoveredFile | Skipped | Unreadable
 
@@ -145,8 +104,8 @@ class _Walk:
         self._settings = settings
         self._language_of = language_of
         self._chosen = (
-            *_patterns(settings.exclude, "discovery.exclude", bring_back=False),
-            *_patterns(settings.include, "discovery.include", bring_back=True),
+            *rules_of_setting(settings.exclude, "discovery.exclude", bring_back=False),
+            *rules_of_setting(settings.include, "discovery.include", bring_back=True),
         )
         self._opened = _ways_to(settings.include)
 
@@ -287,7 +246,7 @@ class _Walk:
             return f"{folder.path} is left out, and no pattern of discovery.include brings this back"
         if name.startswith(".") and not self._settings.hidden:
             return "hidden names are left out"
-        return _generated(name, beside) if is_folder else None
+        return generated_by_name(name, beside) if is_folder else None
 
     def _said(self, subject: bytes, folder: _Folder) -> Verdict | None:
         """Return what the strongest rule that someone wrote says of an entry."""
@@ -300,12 +259,13 @@ class _Walk:
 
     def _generated_inside(self, folder: _Folder, names: set[str]) -> str | None:
         """Return what in a folder shows that it was generated, unless a rule brings the folder back."""
-        if GENERATED_INSIDE.isdisjoint(names) or not folder.path:
+        evidence = generated_by_content(names) if folder.path else None
+        if evidence is None:
             return None
         said = self._said(os.fsencode(folder.path), folder)
         if said is not None and not said.ignored:
             return None
-        return f"{folder.path} is left out: {min(GENERATED_INSIDE & names)} in it marks a generated folder"
+        return f"{folder.path} is left out: {evidence} in it marks a generated folder"
 
     def _with_its_rules(self, folder: _Folder, names: set[str]) -> _Folder:
         """Add the rules that a folder brings along; a repository inside the root has only its own."""
@@ -313,29 +273,15 @@ class _Walk:
         place, skip = self._prefix + folder.path, len(os.fsencode(folder.path))
         if not self._settings.no_ignore:
             if ".git" in names and folder.path:
-                of_git = _rules_of_repository(place, skip=skip)
+                of_git = rules_of_repository(place, skip=skip)
             if GIT_IGNORE_FILE in names:
-                of_git = _found(read_rules(place + GIT_IGNORE_FILE, folder.path + GIT_IGNORE_FILE, skip=skip)) + of_git
+                of_git = rules_in(place + GIT_IGNORE_FILE, folder.path + GIT_IGNORE_FILE, skip=skip) + of_git
         if OWN_IGNORE_FILE in names:
-            own = _found(read_rules(place + OWN_IGNORE_FILE, folder.path + OWN_IGNORE_FILE, skip=skip)) + own
+            own = rules_in(place + OWN_IGNORE_FILE, folder.path + OWN_IGNORE_FILE, skip=skip) + own
         return replace(folder, own=own, git=of_git)
 
     def _top(self) -> _Folder:
-        """Return the root with the rules from above it, which count inside one repository only."""
-        if self._settings.no_ignore:
-            return _Folder("", (), ())
-        top = git.repository_top(self._real_root)
-        if top is None or top == self._real_root:
-            return _Folder("", (), _rules_of_repository(top))
-        rules: tuple[Rules, ...] = _rules_of_repository(top, above=_way(top, self._real_root))
-        folder = top
-        for name in os.path.relpath(self._real_root, top).split(os.sep):
-            place = os.path.join(folder, GIT_IGNORE_FILE)
-            rules = _found(read_rules(place, place, above=_way(folder, self._real_root))) + rules
-            folder = os.path.join(folder, name)
-        # A root that was asked for is walked, also where a rule above it leaves it out.
-        said = next((each.verdict(hit) for each in rules if (hit := each.ask(b"")) is not None), None)
-        return _Folder("", (), () if said is not None and said.ignored else rules)
+        return _Folder("", (), () if self._settings.no_ignore else rules_above(self._real_root))
 
 
 def _place(entry: os.DirEntry[str]) -> str:
@@ -346,51 +292,6 @@ def _place(entry: os.DirEntry[str]) -> str:
 def _is_junction(entry: os.DirEntry[str]) -> bool:
     """Whether a folder is a mount point of Windows, which leads elsewhere as a link does."""
     return os.name == "nt" and getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == 0xA0000003
-
-
-def _generated(name: str, beside: Iterable[str]) -> str | None:
-    """Return what shows that a folder of this name was generated, or None."""
-    if name.endswith(GENERATED_SUFFIX):
-        return "a folder of that name holds generated files"
-    if name not in GENERATED:
-        return None
-    wanted = GENERATED[name]
-    if wanted is None:
-        return "a folder of that name holds generated files"
-    proof = next((other for other in beside for pattern in wanted if fnmatchcase(other, pattern)), None)
-    return None if proof is None else f"a folder of that name beside {proof} holds generated files"
-
-
-def _rules_of_repository(top: str | None, *, skip: int = 0, above: bytes = b"") -> tuple[Rules, ...]:
-    """Return info/exclude of a repository and the user's own excludes, strongest first."""
-    shared = None if top is None else git.exclude_file(top)
-    users = git.global_excludes()
-    return (
-        *_found(None if shared is None else read_rules(shared, ".git/info/exclude", skip=skip, above=above)),
-        *_found(read_rules(users, users, skip=skip, above=above, follow=True)),
-    )
-
-
-def _found(rules: Rules | None) -> tuple[Rules, ...]:
-    return () if rules is None else (rules,)
-
-
-def _way(folder: str, root: str) -> bytes:
-    """Return the way from a folder down to the root, with a slash at the end."""
-    return os.fsencode(os.path.relpath(root, folder).replace(os.sep, "/") + "/")
-
-
-def _patterns(patterns: tuple[str, ...], setting: str, *, bring_back: bool) -> tuple[Rules, ...]:
-    """Compile patterns of the settings; those of `include` bring back what they match.
-
-    Raises:
-        SettingsError: one of them is none.
-    """
-    for each in patterns:
-        if not Rules([os.fsencode(each)], setting):
-            raise SettingsError(f"{setting} holds {each!r}, which is no pattern", suggestion="Use gitignore syntax")
-    lines = [os.fsencode("!" + each if bring_back else each) for each in patterns]
-    return _found(Rules(lines, setting) or None)
 
 
 def _ways_to(patterns: Iterable[str]) -> frozenset[str]:

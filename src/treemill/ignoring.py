@@ -13,7 +13,6 @@ make its reader wait on a FIFO or swallow an endless device.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,23 +21,18 @@ import re2
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from treemill import git
+from treemill.errors import SettingsError
+from treemill.reading import read_small_file
+
 OWN_IGNORE_FILE = ".treemillignore"
 GIT_IGNORE_FILE = ".gitignore"
 
-# A rule file of a person is a few kilobytes; what is longer was made by a program, or to harm.
-MAX_IGNORE_FILE_BYTES = 1_000_000
+# Rules by the ten thousand were made by a program, or to harm.
 MAX_PATTERNS = 10_000
 
 # RE2 compiles about this many patterns into one automaton within its default memory.
 _PATTERNS_A_SET = 500
-
-_OPEN_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,33 +137,62 @@ def _regex(line: bytes) -> tuple[bytes | None, bool]:
     return (regex + b"." if regex.endswith(b"/") else regex + b"$"), ignores
 
 
-def read_rules(path: str, origin: str, *, skip: int = 0, above: bytes = b"", follow: bool = False) -> Rules | None:
-    """Read one ignore file; None where there is none, or none that says anything.
+def rules_in(path: str, origin: str, *, skip: int = 0, above: bytes = b"", follow: bool = False) -> tuple[Rules, ...]:
+    """Read one ignore file; nothing where there is none, or none that says anything.
 
-    What is no regular file, cannot be read, or is longer than MAX_IGNORE_FILE_BYTES counts as absent.
+    What is no small regular file, or cannot be read, counts as absent.
     """
     data = read_small_file(path, follow=follow)
     if not data:
-        return None
-    return Rules(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), origin, skip=skip, above=above) or None
+        return ()
+    return _if_any(Rules(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), origin, skip=skip, above=above))
 
 
-def read_small_file(path: str, *, follow: bool = False) -> bytes | None:
-    """Return the bytes of a small regular file without ever waiting for it, or None.
+def rules_of_repository(top: str | None, *, skip: int = 0, above: bytes = b"") -> tuple[Rules, ...]:
+    """Return the rules of a repository's info/exclude and the user's own excludes, strongest first."""
+    shared = None if top is None else git.exclude_file(top)
+    users = git.global_excludes()
+    of_repository = () if shared is None else rules_in(shared, ".git/info/exclude", skip=skip, above=above)
+    return (*of_repository, *rules_in(users, users, skip=skip, above=above, follow=True))
 
-    A link is followed only on request: for files of the user, not of the tree.
+
+def rules_above(root: str) -> tuple[Rules, ...]:
+    """Return git's rules that hold for an absolute root from outside it, strongest first.
+
+    They count inside one repository only. A root that was asked for is walked: where rules above leave it out itself,
+    they are set aside.
     """
-    flags = _OPEN_FLAGS & ~getattr(os, "O_NOFOLLOW", 0) if follow else _OPEN_FLAGS
-    try:
-        descriptor = os.open(path, flags)
-    except (OSError, ValueError):
-        return None
-    try:
-        entry = os.fstat(descriptor)
-        if not stat.S_ISREG(entry.st_mode) or entry.st_size > MAX_IGNORE_FILE_BYTES:
-            return None
-        return os.read(descriptor, MAX_IGNORE_FILE_BYTES)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
+    top = git.repository_top(root)
+    if top is None or top == root:
+        return rules_of_repository(top)
+    users = git.global_excludes()
+    rules = rules_of_repository(top, above=_way(top, root))
+    folder = top
+    for name in os.path.relpath(root, top).split(os.sep):
+        place = os.path.join(folder, GIT_IGNORE_FILE)
+        rules = rules_in(place, place, above=_way(folder, root)) + rules
+        folder = os.path.join(folder, name)
+    said = next((each.verdict(number) for each in rules if (number := each.ask(b"")) is not None), None)
+    return rules_in(users, users, follow=True) if said is not None and said.ignored else rules
+
+
+def rules_of_setting(patterns: tuple[str, ...], setting: str, *, bring_back: bool) -> tuple[Rules, ...]:
+    """Compile patterns of the settings; with `bring_back` they bring back what they match.
+
+    Raises:
+        SettingsError: one of them is no pattern.
+    """
+    for each in patterns:
+        if not Rules([os.fsencode(each)], setting):
+            raise SettingsError(f"{setting} holds {each!r}, which is no pattern", suggestion="Use gitignore syntax")
+    lines = [os.fsencode("!" + each if bring_back else each) for each in patterns]
+    return _if_any(Rules(lines, setting))
+
+
+def _if_any(rules: Rules) -> tuple[Rules, ...]:
+    return (rules,) if rules else ()
+
+
+def _way(folder: str, root: str) -> bytes:
+    """Return the way from a folder down to the root, with a slash at the end."""
+    return os.fsencode(os.path.relpath(root, folder).replace(os.sep, "/") + "/")

@@ -39,6 +39,9 @@ _SNIFFED_BYTES = 4096
 # A file with more damaged places than this a byte is not damaged UTF-8 but another encoding.
 _DAMAGED_PER_BYTE = 1 / 500
 
+# What steers Treemill is a few kilobytes when a person wrote it; packed-refs of git may be long.
+SMALL_FILE_BYTES = 4_000_000
+
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -75,6 +78,28 @@ def read_file(file: DiscoveredFile, *, max_bytes: int | None = None) -> ReadFile
                 return Skipped(file.name, SkipReason.BINARY, "it holds NUL bytes")
             return ReadFile(source, len(data), entry.st_mtime_ns, seen_ns)
     return Skipped(file.name, SkipReason.CHANGING, f"it changed during each of {_ATTEMPTS} readings")
+
+
+def read_small_file(path: str, *, follow: bool = False) -> bytes | None:
+    """Return the bytes of a regular file of at most SMALL_FILE_BYTES, or None; never waits for it.
+
+    For files that steer Treemill (settings, ignore rules). A link is followed only on request: where the file is the
+    user's, not the tree's.
+    """
+    flags = _OPEN_FLAGS if follow else _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except (OSError, ValueError):
+        return None
+    try:
+        entry = os.fstat(descriptor)
+        if not stat.S_ISREG(entry.st_mode) or entry.st_size > SMALL_FILE_BYTES:
+            return None
+        return os.read(descriptor, SMALL_FILE_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def source_of(data: bytes, language: str | None = None) -> Source | None:

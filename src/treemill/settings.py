@@ -1,8 +1,7 @@
-"""Settings: frozen values with their bounds, and how they are merged.
+"""Settings: frozen values with their bounds.
 
-Defaults < user file < project file (`treemill.toml`, or `[tool.treemill]` of `pyproject.toml`) < environment
-(`TREEMILL_SECTION__KEY`) < flags. They are read once, at the door; below it, functions take the plain things they
-use. Reading files and the environment is the door's part (`treemill.configuration`); this module is pure.
+They are read once, at the door (`treemill.configuration`), from layers that are merged (`treemill.layers`); below the
+door, functions take the plain things they use.
 
 A section is a frozen dataclass; a bound stands beside the field it bounds, so that the error for a bad value can
 name the bound, the value and where the value came from.
@@ -28,6 +27,11 @@ def _number(default: Any, low: float, high: float | None = None) -> Any:
 def _choice(default: str, *values: str) -> Any:
     """Declare a field that takes one of a few words."""
     return field(default=default, metadata={"values": values})
+
+
+def trusted_only(default: Any) -> Any:
+    """Declare a field that may reach beyond the tree (an endpoint, a path): never taken from files of the tree."""
+    return field(default=default, metadata={"trusted_only": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,13 @@ class ChunkerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoverySettings:
-    """Which files belong to a tree."""
+    """Which files belong to a tree.
+
+    Files over `max_file_bytes` are skipped and reported. `hidden` lets in names with a leading dot; `no_ignore` sets
+    git's ignore files aside (`.treemillignore` still counts). `include` and `exclude` are patterns in gitignore
+    syntax, relative to the root: `exclude` leaves out, `include` brings back what any other rule leaves out (`dist/`
+    the folder, `dist/**` all in it).
+    """
 
     max_file_bytes: int = _number(1_000_000, 1)
     hidden: bool = False
@@ -140,25 +150,63 @@ class Settings:
 
 def check(section: Any, name: str) -> None:
     """Raise SettingsError where a field of a section is of the wrong type or out of its bounds."""
-    hints = get_type_hints(type(section))
-    for each in fields(section):
-        _check_value(getattr(section, each.name), hints[each.name], each.metadata, f"{name}.{each.name}")
+    for each, declared in schema(type(section)).items():
+        check_value(getattr(section, each), declared.hint, declared.metadata, f"{name}.{each}")
 
 
-def _check_value(value: Any, hint: Any, bounds: Mapping[str, Any], name: str) -> None:
+def check_value(value: Any, hint: Any, bounds: Mapping[str, Any], name: str) -> None:
+    """Raise SettingsError where a value is of the wrong type or out of its bounds."""
     if hint in (int, float):
-        if isinstance(value, bool) or not isinstance(value, (int, float) if hint is float else int):
-            raise SettingsError(f"{name} must be a number, not {value!r}")
-        low, high = bounds.get("low"), bounds.get("high")
-        if (low is not None and not value >= low) or (high is not None and value > high):
-            wanted = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise SettingsError(f"{name} must be {wanted}, not {value!r}")
+        _check_number(value, hint, bounds, name)
     elif hint is bool and not isinstance(value, bool):
-        raise SettingsError(f"{name} must be true or false, not {value!r}")
-    elif hint is str:
+        raise SettingsError(f"{name} must be true or false, not {shown(value)}")
+    elif hint in (str, str | None) and not (value is None and hint is not str):
         if not isinstance(value, str):
-            raise SettingsError(f"{name} must be text, not {value!r}")
+            raise SettingsError(f"{name} must be text, not {shown(value)}")
         values = bounds.get("values")
         if values and value not in values:
-            raise SettingsError(f"{name} must be one of {', '.join(values)}, not {value!r}")
+            raise SettingsError(f"{name} must be one of {', '.join(values)}, not {shown(value)}")
+    elif hint == WORDS and not (isinstance(value, tuple) and all(isinstance(each, str) for each in value)):
+        raise SettingsError(f"{name} must be a list of texts, not {shown(value)}")
 
+
+WORDS = tuple[str, ...]
+"""The type of a field that holds a list of texts."""
+
+
+def _check_number(value: Any, hint: Any, bounds: Mapping[str, Any], name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float) if hint is float else int):
+        raise SettingsError(f"{name} must be a {'number' if hint is float else 'whole number'}, not {shown(value)}")
+    low, high = bounds.get("low"), bounds.get("high")
+    if (low is not None and not value >= low) or (high is not None and value > high):
+        wanted = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise SettingsError(f"{name} must be {wanted}, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error shows it: quoted, escaped and not too long."""
+    try:
+        text = repr(value)
+    except ValueError:  # whole numbers of thousands of digits are not printed
+        return "a number that long"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a settings class: its type, and what its declaration says of it (bounds, valid words, trust)."""
+
+    hint: Any
+    metadata: Mapping[str, Any]
+
+
+def schema(kind: type) -> Mapping[str, Field]:
+    """Return the fields of a settings class by name."""
+    known = _SCHEMAS.get(kind)
+    if known is None:
+        hints = get_type_hints(kind)
+        known = _SCHEMAS[kind] = {each.name: Field(hints[each.name], each.metadata) for each in fields(kind)}
+    return known
+
+
+_SCHEMAS: dict[type, Mapping[str, Field]] = {}
