@@ -22,8 +22,15 @@ from treemill.chunking.spans import last_break
 from treemill.languages import LANGUAGES
 from treemill.settings import ChunkerSettings
 
-MAX_CUSTOM_DELIMITERS = 32
-"""Each costs one pass over half the text; what a language has beyond this is left out, with a warning."""
+MAX_CUSTOM_INSTRUCTIONS = 4000
+"""How large the custom delimiters of one language may be together, in instructions of RE2: a word takes one a letter.
+
+RE2's time for a byte is at worst proportional to it. This much keeps one megabyte below a few seconds for the most
+hostile delimiters; usual ones take a few hundredths.
+"""
+
+_ENGINE = "re2"
+_ENGINE_MEMORY = 2 << 20  # bytes for the states of one expression; usual ones take some thousands
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +45,10 @@ def split(text: bytes, language: str | None, limit: int, settings: ChunkerSettin
     time is linear in the text; what is no UTF-8 is kept and cut like anything else.
     """
     family, patterns = _rules(language, settings)
-    if family is None and not patterns:
+    delimiters = _custom_delimiters(language or "", patterns) if patterns else ()
+    if family is None and not delimiters:
         return None
-    return _ends(text, limit, family or "line", tuple(filter(None, map(_custom_delimiter, patterns))))
+    return _ends(text, limit, family or "line", delimiters)
 
 
 def _rules(language: str | None, settings: ChunkerSettings) -> tuple[str | None, tuple[str, ...]]:
@@ -57,9 +65,7 @@ def _rules(language: str | None, settings: ChunkerSettings) -> tuple[str | None,
                 family = custom.family
             elif custom.family is not None:
                 _warn_of_family(language, custom.family)
-    if len(patterns) > MAX_CUSTOM_DELIMITERS:
-        _warn_of_number(language, len(patterns))
-    return family, patterns[:MAX_CUSTOM_DELIMITERS]
+    return family, patterns
 
 
 def _ends(text: bytes, limit: int, family: str, delimiters: tuple[Any, ...]) -> list[int]:
@@ -136,41 +142,51 @@ def _last_resort(text: bytes, start: int, high: int) -> int:
 
 
 @cache
-def _custom_delimiter(pattern: str) -> Any:
-    """Compile a custom delimiter into an expression whose group 1 is its last match; None if it cannot be used.
+def _custom_delimiters(language: str, patterns: tuple[str, ...]) -> tuple[Any, ...]:
+    """Compile the custom delimiters of a language, and say once which are left out and why."""
+    try:
+        engine = import_module(_ENGINE)
+    except ModuleNotFoundError:
+        _log.warning("the custom delimiters of %s are left out: they need RE2. Run: pip install google-re2", language)
+        return ()
+    compiled: list[Any] = []
+    room = MAX_CUSTOM_INSTRUCTIONS
+    for pattern in patterns:
+        try:
+            delimiter = _compile(engine, pattern)
+            if delimiter.programsize > room:
+                raise ValueError(f"with it, they take more than {MAX_CUSTOM_INSTRUCTIONS:,} instructions")
+        except (engine.error, ValueError) as error:
+            _log.warning("the custom delimiter %.100r of %s is left out: %s", pattern, language, _reason(error))
+            continue
+        room -= delimiter.programsize
+        compiled.append(delimiter)
+    return tuple(compiled)
+
+
+def _compile(engine: Any, pattern: str) -> Any:
+    """Compile a custom delimiter into an expression whose group 1 is its last match.
 
     The bytes in front are skipped greedily, so that one match from the left finds the last place.
+
+    Raises:
+        ValueError: it matches the empty text.
+        re2.error: RE2 refuses it.
     """
-    try:
-        engine = import_module("re2")
-    except ModuleNotFoundError:
-        _log.warning("custom delimiters are left out: they need google-re2. Run: pip install google-re2")
-        return None
     options = engine.Options()
     options.log_errors = False
-    try:
-        empty = engine.compile(pattern, options).fullmatch(b"") is not None
-        compiled = engine.compile(rf"\C*((?m-s:{pattern}))", options)
-    except engine.error as error:
-        _log.warning("the custom delimiter %r is left out: %s. The syntax is RE2's", pattern, _reason(error))
-        return None
-    if empty:
-        _log.warning("the custom delimiter %r is left out: it matches the empty text, so anywhere", pattern)
-        return None
-    return compiled
+    options.max_mem = _ENGINE_MEMORY
+    if engine.compile(pattern, options).fullmatch(b"") is not None:
+        raise ValueError("it matches the empty text, so anywhere")
+    return engine.compile(rf"\C*((?m-s:{pattern}))", options)
 
 
 def _reason(error: Exception) -> str:
-    words = error.args[0] if error.args else "it does not compile"
-    return words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+    words = error.args[0]
+    return f"RE2 says {words.decode('utf-8', 'replace')}" if isinstance(words, bytes) else str(words)
 
 
 @cache
 def _warn_of_family(language: str, family: str) -> None:
     known = ", ".join(FAMILIES)
     _log.warning("the family %r of the custom language %r is unknown. Use one of: %s", family, language, known)
-
-
-@cache
-def _warn_of_number(language: str, number: int) -> None:
-    _log.warning("%s has %d custom delimiters; only the first %d are used", language, number, MAX_CUSTOM_DELIMITERS)

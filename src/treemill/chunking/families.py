@@ -55,8 +55,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             " typedef union record protocol extension contract library message service resource rule package mixin"
             " macro macro_rules template object actor schema query mutation subscription fragment input scalar"
             " directive provider variable output locals method task workflow theorem kernel server location upstream"
-            " node define proc predicate grammar token constructor destructor event error modifier using import annotation concept"
-            " trigger @interface @implementation @protocol @property @media @mixin @function @keyframes BEGIN END",
+            " node define proc predicate grammar token constructor destructor event error modifier using import"
+            " annotation concept trigger @interface @implementation @protocol @property @media @mixin @function"
+            " @keyframes BEGIN END",
             modifiers="public private protected internal static abstract override virtual async export pub sealed open"
             " final extern inline unsafe default declare partial external local native suspend shared synchronized"
             " readonly const data inner lazy implicit case multi proto",

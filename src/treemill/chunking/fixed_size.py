@@ -126,16 +126,14 @@ def read_text(path: str | os.PathLike[str]) -> str:
         BinaryFileError: it holds NUL bytes in an encoding that has none.
     """
     data = Path(path).read_bytes()
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "surrogateescape" if encoding == "utf-8" else "surrogatepass")
-    if b"\0" in data:
+    mark, encoding = next((each for each in _MARKS if data.startswith(each[0])), (b"", "utf-8"))
+    if encoding == "utf-8" and b"\0" in data:
         raise BinaryFileError(
             f"{os.fspath(path)} holds NUL bytes: it is not text",
             path=os.fspath(path),
             suggestion="Leave it out, or convert it to UTF-8",
         )
     try:
-        return data.decode("utf-8")
+        return data[len(mark) :].decode(encoding, "strict" if encoding == "utf-8" else "surrogatepass")
     except UnicodeDecodeError:
         return data.decode("latin-1")

@@ -8,9 +8,10 @@ Imports nothing but the standard library, and no grammar: this package is on the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from treemill.languages.table import TABLE
 
@@ -37,6 +38,17 @@ class Language:
     interpreters: tuple[str, ...] = ()
     grammar: Grammar | None = None
     family: str | None = None
+
+
+class Named(Protocol):
+    """A language that only the settings know, as far as the names of its files go."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def suffixes(self) -> Sequence[str]: ...
+    @property
+    def filenames(self) -> Sequence[str]: ...
 
 
 def _rows() -> dict[str, Language]:
@@ -125,6 +137,18 @@ def _language_of_unusual_name(base: str, dot: int) -> str | None:
         return language_of_name(base[:dot])
     stem = lower[: lower.find(".")]
     return _BY_LOWER_FILENAME[stem] if stem in _STEMS else None
+
+
+def language_among(customs: Iterable[Named], name: str) -> str | None:
+    """Return the first of some languages that claims a file's name, by whole name or by suffix, or None.
+
+    To be asked before `language_of_name`: what the settings say comes before the table. Case matters.
+    """
+    base = name[name.rfind("/") + 1 :]
+    for custom in customs:
+        if base in custom.filenames or (custom.suffixes and base.endswith(tuple(custom.suffixes))):
+            return custom.name
+    return None
 
 
 def language_of_shebang(first_line: bytes) -> str | None:
