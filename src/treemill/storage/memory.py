@@ -61,6 +61,10 @@ class MemoryStore:
             return replace(run, state=RunState.INTERRUPTED)
         return run
 
+    def generation(self) -> int:
+        """Return the number of the newest commit, 0 before the first."""
+        return self._moment.generation
+
     def lookup(self) -> MemoryLookup:
         """Return a lookup of the contents that are held now."""
         return MemoryLookup(frozenset(self._moment.ids))

@@ -11,10 +11,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from treemill.errors import IndexMissing, StorageError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
@@ -22,7 +23,7 @@ from treemill.storage import rows as tables
 from treemill.storage.connection import create_database, explained, open_database
 from treemill.storage.housekeeping import GarbageLimits
 from treemill.storage.lease import Lease, holder
-from treemill.storage.ownership import check_private, data_folder, new_id, read_mark, write_mark
+from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
 from treemill.storage.sqlite_writer import SqliteWriter
 
@@ -35,8 +36,7 @@ _inherited: list[sqlite3.Connection] = []
 class SqliteStore:
     """See `treemill.storage.IndexStore`. `folder` is what `treemill.storage.location.locate` returns.
 
-    The folder's mark is read again for each connection, so that a store that was opened before a rebuild goes on with
-    the new index. Threads may share a store.
+    Threads may share a store, and it goes on with the new index where a rebuild has replaced the one it opened.
     """
 
     def __init__(self, folder: Path, *, create: bool = False, garbage: GarbageLimits | None = None) -> None:
@@ -51,29 +51,36 @@ class SqliteStore:
         self._garbage = garbage or GarbageLimits()
         if create:
             _create(folder)
-        with contextlib.closing(self._connect()):
+        self._reader = _Reader(folder)
+        with self._reader.connection():
             pass
 
     def recipe(self) -> Recipe | None:
         """Return what the index was built with, or None while it is empty."""
-        with contextlib.closing(self._connect()) as connection, explained(self._data()):
+        with self._reader.connection() as connection:
             return tables.read_recipe(connection)
 
     def recorded(self) -> Iterator[RecordedFile]:
         """Return everything recorded, in the order of the paths' bytes, as of the last commit."""
-        with contextlib.closing(self._connect()) as connection, explained(self._data()):
+        index_id = self._reader.index_id()
+        data = data_folder(self.folder, index_id)
+        with contextlib.closing(open_database(data, index_id)) as connection, explained(data):
             yield from tables.read_files(connection)
 
     def last_run(self) -> RunRecord | None:
         """Return the newest run, or None. RUNNING is reported as INTERRUPTED when nobody holds the lease."""
-        data = self._data()
         # Whoever holds the lease is asked first: a run that ends in between is then read as ended.
-        writing = holder(data) is not None
-        with contextlib.closing(self._connect()) as connection, explained(data):
+        writing = holder(self._data()) is not None
+        with self._reader.connection() as connection:
             run = tables.read_run(connection)
         if run is not None and run.state is RunState.RUNNING and not writing:
             return replace(run, state=RunState.INTERRUPTED)
         return run
+
+    def generation(self) -> int:
+        """Return the number of the newest commit, 0 before the first."""
+        with self._reader.connection() as connection:
+            return int(tables.read_meta(connection, "generation") or 0)
 
     def lookup(self) -> SqliteLookup:
         """Return a lookup of contents for workers."""
@@ -85,7 +92,7 @@ class SqliteStore:
         Raises:
             IndexLocked: another writer holds it; its pid is in the error.
         """
-        index_id = read_mark(self.folder)
+        index_id = self._reader.index_id()
         data = data_folder(self.folder, index_id)
         lease = Lease.acquire(data, wait_seconds=wait_seconds)
         return SqliteWriter(data, index_id, lease, garbage=self._garbage)
@@ -96,11 +103,12 @@ class SqliteStore:
         Raises:
             IndexMissing: nothing has been committed yet.
         """
-        index_id = read_mark(self.folder)
+        index_id = self._reader.index_id()
         return SqliteSnapshot(data_folder(self.folder, index_id), index_id)
 
     def close(self) -> None:
-        """Nothing is held between calls; snapshots and writers are closed by who opened them."""
+        """Close the store's own connection; snapshots and writers are closed by who opened them."""
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -111,53 +119,86 @@ class SqliteStore:
         self.close()
 
     def _data(self) -> Path:
-        return data_folder(self.folder, read_mark(self.folder))
-
-    def _connect(self) -> sqlite3.Connection:
-        index_id = read_mark(self.folder)
-        return open_database(data_folder(self.folder, index_id), index_id)
+        return data_folder(self.folder, self._reader.index_id())
 
 
 class SqliteLookup:
     """See `treemill.storage.KeyLookup`. Opens a connection when first asked, in each process anew."""
 
     def __init__(self, folder: Path) -> None:
-        self._open_in(folder)
-
-    def _open_in(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._pid = 0
+        self._reader = _Reader(folder)
 
     def known(self, key: bytes) -> bool:
         """Return whether the index holds this content, as of the last commit."""
-        with self._lock, explained(self._folder):
-            found = self._opened().execute("SELECT 1 FROM contents WHERE key = ?", (key,)).fetchone()
-        return found is not None
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is not None and self._pid != os.getpid():
-            _inherited.append(self._connection)
-            self._connection = None
-        if self._connection is None:
-            index_id = read_mark(self._folder)
-            self._connection = open_database(data_folder(self._folder, index_id), index_id)
-            self._pid = os.getpid()
-        return self._connection
+        with self._reader.connection() as connection:
+            return connection.execute("SELECT 1 FROM contents WHERE key = ?", (key,)).fetchone() is not None
 
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""
+        self._reader.close()
+
+    def __reduce__(self) -> tuple[type[SqliteLookup], tuple[Path]]:
+        return SqliteLookup, (self._folder,)
+
+
+class _Reader:
+    """A connection for short reads, kept open as long as the folder holds the same index and the process is the same.
+
+    The folder's mark is checked in full when the connection is opened; as long as its file is the very same one, the
+    index is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._index_id = b""
+        self._opened_for: tuple[int, ...] = ()
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection; each statement sees the last commit."""
         with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
-                self._connection.close()
-                self._connection = None
+            connection = self._current()
+            with explained(data_folder(self._folder, self._index_id)):
+                yield connection
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_folder": self._folder}
+    def index_id(self) -> bytes:
+        """Return the id of the index that is there now."""
+        with self._lock:
+            self._current()
+            return self._index_id
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._open_in(state["_folder"])
+    def close(self) -> None:
+        """Close the connection; the next use opens one again."""
+        with self._lock:
+            self._forget()
+
+    def __del__(self) -> None:
+        self._forget()
+
+    def _current(self) -> sqlite3.Connection:
+        try:
+            entry = os.lstat(self._folder / MARK_NAME)
+            place: tuple[int, ...] = (os.getpid(), entry.st_dev, entry.st_ino, entry.st_mtime_ns)
+        except OSError:
+            place = (os.getpid(),)
+        if self._connection is None or place != self._opened_for:
+            self._forget()
+            self._index_id = read_mark(self._folder)
+            self._connection = open_database(data_folder(self._folder, self._index_id), self._index_id)
+            self._opened_for = place
+        return self._connection
+
+    def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._opened_for[0] == os.getpid():
+            connection.close()
+        else:
+            _inherited.append(connection)
 
 
 def rebuild(folder: Path, *, wait_seconds: float = 0.0) -> None:
