@@ -1,0 +1,9 @@
+"""Numbers anyone can rerun: corpora from the package registries, the measuring, and the benchmarks.
+
+    packages.toml ─▶ corpora ─▶ throughput ─▶ runs/ (dated tables)
+                                  │  │
+                           measure   reference (the raw parse: the limit that everything is held against)
+
+Nothing here is part of the package, and no benchmark downloads anything but its corpus. `docs/benchmarks.md` says how
+to run them and how to read them.
+"""
