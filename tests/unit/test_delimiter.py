@@ -230,7 +230,7 @@ def test_without_its_engine_custom_delimiters_are_left_out_and_the_message_says_
     part = PARTS["dart"]
     with caplog.at_level(logging.WARNING):
         assert set(first_lines(part * 40, "dart", 4 * len(part) + 7, settings)) == {part.splitlines()[0]}
-    assert "pip install google-re2" in caplog.text
+    assert "pip install 'treemill[delimiters]'" in caplog.text
 
 
 def test_the_most_lookahead_is_enough_for_the_longest_head():

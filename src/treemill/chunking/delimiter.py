@@ -147,7 +147,9 @@ def _custom_delimiters(language: str, patterns: tuple[str, ...]) -> tuple[Any, .
     try:
         engine = import_module(_ENGINE)
     except ModuleNotFoundError:
-        _log.warning("the custom delimiters of %s are left out: they need RE2. Run: pip install google-re2", language)
+        _log.warning(
+            "the custom delimiters of %s are left out: they need RE2. Run: pip install 'treemill[delimiters]'", language
+        )
         return ()
     compiled: list[Any] = []
     room = MAX_CUSTOM_INSTRUCTIONS
