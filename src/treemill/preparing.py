@@ -174,7 +174,7 @@ class _Preparer:
             fallback=chunking.fallback,
             text=zlib.compress(source.data, _TEXT_LEVEL),
             ends=np.array(chunking.ends, "<u4").tobytes(),
-            lines=_first_lines(source, chunking).astype("<u4").tobytes(),
+            lines=np.array(first_lines(cut.text.text, cut.text.ends), "<u4").tobytes(),
             lengths=text.lengths.astype("<u2").tobytes(),
             symbols=pack_symbols(chunking.symbols),
             postings=pack(text.postings),
@@ -226,3 +226,21 @@ def _text_to_index(source: Source, chunking: Chunking) -> words.TextToIndex:
     pieces = [source.text(start, end).encode("utf-8", "surrogatepass") for start, end in _ranges(chunking)]
     ends = np.cumsum([len(piece) for piece in pieces]).tolist()
     return words.TextToIndex(b"".join(pieces), ends, names)
+
+
+def first_lines(text: bytes, ends: Sequence[int]) -> list[int]:
+    """Return the number of the line on which each piece of a UTF-8 text starts, 1-based.
+
+    A line ends with LF, CR or CRLF; a CRLF that two pieces share ends its line in the second.
+    """
+    lines: list[int] = []
+    line, start = 1, 0
+    odd = b"\r" in text
+    for end in ends:
+        lines.append(line)
+        line += text.count(b"\n", start, end)
+        if odd:
+            line += text.count(b"\r", start, end) - text.count(b"\r\n", start, end)
+            line -= text[end - 1 : end + 1] == b"\r\n"
+        start = end
+    return lines

@@ -6,7 +6,6 @@ the run committed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -114,11 +113,10 @@ class IndexReport:
 
     `skipped` holds what discovery and reading left out, with reasons; `failures` what went wrong with single files;
     `unchanged` and `removed` count files that needed no work and files that are gone. `coverage` is the index's after
-    the run.
+    the run; `seconds` the wall time of the whole, planning included.
     """
 
     root: str
-    index_path: str
     stats: ProcessingStats
     coverage: Coverage
     recipe: Recipe
@@ -127,4 +125,4 @@ class IndexReport:
     skipped: tuple[Skipped, ...] = ()
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0

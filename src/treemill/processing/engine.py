@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Protocol
 
-from treemill import errors
 from treemill.events import (
     Cancelled,
     Committed,
@@ -30,8 +28,9 @@ from treemill.events import (
     Started,
     Worked,
 )
-from treemill.flow import Ahead, Cause, Crew, Done, Idle, Lost, weigh_batches
+from treemill.flow import Ahead, Crew, Done, Idle, Limits, Lost, weigh_batches
 from treemill.preparing import Prepared
+from treemill.processing.crews import failure_of
 from treemill.processing.dispatch import Dispatcher
 from treemill.processing.tally import Tally
 from treemill.records import PreparedFile, RecordedFile, Status
@@ -53,12 +52,6 @@ _MOST_UNCOMMITTED_BYTES = 32_000_000
 # A cancelled run still learns how many files it was given, as far as that can be known quickly.
 _QUEUE_GRACE_SECONDS = 0.2
 
-_ERROR_OF_CAUSE = {
-    Cause.CRASHED: errors.WorkerCrashedError,
-    Cause.OVERRAN_TIME: errors.ChunkingTimeoutError,
-    Cause.OVERRAN_MEMORY: errors.MemoryLimitExceededError,
-}
-
 
 class VectorStage(Protocol):
     """Where files wait for vectors from a provider that runs in threads."""
@@ -76,14 +69,6 @@ class VectorStage(Protocol):
         """Whether any file is still under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the engine says about a file that overran: the bounds it was held to."""
-
-    seconds: float
-    memory_mb: float
-
-
 class Run:
     """One run of the engine over some files. `cancel` may be set by anyone, at any time."""
 
@@ -96,11 +81,13 @@ class Run:
         commit_seconds: float,
         listener: Listener,
         cancel: threading.Event,
+        known: Callable[[], int] | None = None,
         vectors: VectorStage | None = None,
     ) -> None:
         self.tally = Tally()
         self.cancel = cancel
         self._crew = crew
+        self._known = known or self._found
         self._writer = writer
         self._limits = limits
         self._commit_seconds = commit_seconds
@@ -150,6 +137,10 @@ class Run:
         """Tell the listener."""
         self._dispatcher.post(event)
 
+    def _found(self) -> int:
+        """How many files the queue has brought so far."""
+        return 0 if self._ahead is None else self._ahead.found
+
     def _queued(self, file: DiscoveredFile | Skipped) -> None:
         self.post(Queued(self.tally.elapsed, file.name if isinstance(file, DiscoveredFile) else file.path))
 
@@ -184,7 +175,7 @@ class Run:
                 case Done():
                     self._take_batch(outcome)
                 case Lost():
-                    self._fail(self._failure_of(outcome))
+                    self._fail(failure_of(outcome, outcome.item.name, self._limits))
                 case Idle():
                     self._in_hand = tuple(
                         (worker, item.name, seconds)
@@ -266,8 +257,7 @@ class Run:
 
     def _commit(self) -> None:
         began = time.perf_counter()
-        if self._ahead is not None and self._ahead.ended:
-            self._writer.set_known(self._ahead.found)
+        self._writer.set_known(self._known())
         generation = self._writer.commit()
         self.tally.spent({"commit": time.perf_counter() - began})
         self._last_commit = time.monotonic()
@@ -302,14 +292,6 @@ class Run:
             [RecordedFile(file.name, file.size, file.mtime_ns, b"", time.time_ns(), status, reason, detail)]
         )
 
-    def _failure_of(self, lost: Lost[DiscoveredFile]) -> Failure:
-        kind = _ERROR_OF_CAUSE.get(lost.cause)
-        name = lost.item.name
-        if kind is None:
-            return Failure(name, "chunk", lost.error_type, lost.message, lost.traceback)
-        error = describe_loss(kind, name, lost, self._limits)
-        return Failure(name, "chunk", kind.__name__, str(error), lost.traceback)
-
     def _cancelled(self, path: str) -> None:
         self.tally.stats.cancelled_files += 1
         self.post(Cancelled(self.tally.elapsed, path))
@@ -336,39 +318,10 @@ class Run:
         return Heartbeat(
             tally.elapsed,
             ended,
-            0 if ahead is None else ahead.found,
+            self._found(),
             ahead is not None and ahead.ended,
             ended / elapsed,
             tally.bytes_seen / 1e6 / elapsed,
             tally.chunks_seen / elapsed,
             self._in_hand,
         )
-
-
-def describe_loss(
-    kind: type[errors.ChunkingError], path: str, lost: Lost[DiscoveredFile], limits: Limits
-) -> errors.ChunkingError:
-    """Return the typed error for a file whose worker crashed or was stopped."""
-    if kind is errors.ChunkingTimeoutError:
-        return kind(
-            f"{path} took more than {limits.seconds:g} s and its worker was stopped",
-            path=path,
-            limit=limits.seconds,
-            actual=round(lost.amount, 3),
-            unit="seconds",
-            suggestion="Raise performance.chunk_timeout_seconds, or leave the file out with .treemillignore",
-        )
-    if kind is errors.MemoryLimitExceededError:
-        return kind(
-            f"{path} made its worker grow by {lost.amount / 1e6:.0f} MB, over {limits.memory_mb:g} MB",
-            path=path,
-            limit=limits.memory_mb,
-            actual=round(lost.amount / 1e6, 1),
-            unit="MB",
-            suggestion="Raise performance.max_memory_mb_per_operation, or leave the file out with .treemillignore",
-        )
-    return kind(
-        f"the worker died twice with {path} in hand: {lost.message}",
-        path=path,
-        suggestion="The file is left alone until it changes; it can be left out with .treemillignore",
-    )

@@ -74,6 +74,9 @@ class Snapshot(AbstractContextManager["Snapshot"], Protocol):
     def file(self, path: str) -> RecordedFile | None:
         """What is recorded of that path, or None."""
 
+    def close(self) -> None:
+        """Release what the snapshot holds. Closing twice is fine."""
+
 
 class Writer(AbstractContextManager["Writer"], Protocol):
     """The one that may change the store, used from one thread. Leaving it rolls back to the last commit."""

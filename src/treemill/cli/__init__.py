@@ -1,0 +1,45 @@
+"""The command line: words → a verb → text for people or programs.
+
+Data goes to standard output, everything else to standard error. Each command is a module that is loaded when it is
+asked for, so that `--help` and `--version` start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from treemill.cli.arguments import parse
+from treemill.cli.words import printable
+from treemill.errors import TreemillError
+
+COMMANDS = {
+    "index": "treemill.cli.index",
+    "search": "treemill.cli.search",
+    "status": "treemill.cli.status",
+    "why": "treemill.cli.why",
+}
+"""Each command and the module whose `run(arguments) -> exit code` does it."""
+
+INTERRUPTED = 130
+
+
+def run(words: Sequence[str]) -> int:
+    """Do what the words ask for and return the exit code."""
+    arguments = parse(words)
+    try:
+        code: int = import_module(COMMANDS[arguments.command]).run(arguments)
+        sys.stdout.flush()
+        return code
+    except TreemillError as error:
+        print(f"treemill: {printable(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has enough; the interpreter must not fail on flushing the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("treemill: interrupted", file=sys.stderr)
+        return INTERRUPTED

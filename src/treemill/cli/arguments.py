@@ -1,0 +1,135 @@
+"""The words of the command line, and the help that teaches them by example."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from treemill._version import __version__
+from treemill.settings import EXECUTORS
+
+_EXIT_CODES = """\
+exit codes:
+  0 done   1 no match   2 bad use or setting   3 no index   4 index of another recipe   5 another process writes
+  6 store or workers failed   7 embedding failed   8 files skipped, with --strict   9 every file failed
+  130 interrupted"""
+
+_TOP = f"""\
+examples:
+  treemill search "where are retries decided"       ask about the code in this folder
+  treemill search QuerySet ~/src/django -k 3        find a definition
+  treemill index                                    bring the index up to date
+  treemill status                                   what is indexed, and how much of it
+  treemill why build/app.js                         why a file is not in the index
+
+{_EXIT_CODES}"""
+
+_SEARCH = f"""\
+Indexes the folder first if that has not been done, and looks at what changed since, unless --no-update.
+
+examples:
+  treemill search "parse the config file"           by words and what they mean together
+  treemill search HttpRequest.build_absolute_uri    by the name of a definition
+  treemill search retry src --lang python -k 20     below a folder, in one language
+  treemill search retry --json | jq .results        for programs
+
+{_EXIT_CODES}"""
+
+_INDEX = f"""\
+Only what changed is read again. The index is in .treemill/ in the folder; what git ignores, hidden files and folders
+that tools generate are left out, .treemillignore leaves out more or (with !) brings back.
+
+examples:
+  treemill index                                    this folder, or the indexed folder above it
+  treemill index ~/src/app --workers 2 -v           say what is done with each file
+  treemill index --rebuild                          from nothing, beside the old one
+
+{_EXIT_CODES}"""
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; prints and exits on --help, --version, and on words that make no sense (code 2)."""
+    return _parser().parse_args(words)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="treemill",
+        description="Turn source trees into a searchable index, and ask it about the code.",
+        epilog=_TOP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"treemill {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _index(commands)
+    _search(commands)
+    _status(commands)
+    _why(commands)
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, epilog: str = ""
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=epilog or _EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "index", "bring the index of a folder up to date", _INDEX)
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    _working(command)
+    command.add_argument(
+        "--rebuild", action="store_true", help="build the index anew and put it in the old one's place"
+    )
+    command.add_argument("--retry", action="store_true", help="try files again that failed or were skipped")
+    command.add_argument("--wait", action="store_true", help="wait for another process that is indexing")
+    command.add_argument("--strict", action="store_true", help="exit with 8 if files were skipped or failed")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "search", "ask about the code in a folder", _SEARCH)
+    command.add_argument("query", help="a question, a name, or words")
+    command.add_argument("path", nargs="?", default=".", help="the folder to answer for (default: this one)")
+    command.add_argument("-k", "--top-k", "--limit", "-m", type=int, metavar="N", help="at most N places (default: 10)")
+    command.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N places")
+    command.add_argument("--per-file", type=int, metavar="N", help="at most N places of one file (default: 2)")
+    command.add_argument("--lang", action="append", default=[], metavar="NAME", help="only files of this language")
+    command.add_argument("--include", "--path", action="append", default=[], metavar="GLOB", help="only these files")
+    command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="not these files")
+    command.add_argument("-l", "--files-with-matches", action="store_true", help="print only the names of files")
+    command.add_argument("--scores", action="store_true", help="say why each place is here")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")
+    command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
+    _working(command)
+
+
+def _status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "status", "say what is indexed, and how much of it")
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _why(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "why", "say whether a file is in the index, and why")
+    command.add_argument("file", help="the file")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _working(command: argparse.ArgumentParser) -> None:
+    """Add what every command that indexes understands."""
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="how many workers (default: 4, at most the processors)"
+    )
+    command.add_argument("--executor", choices=EXECUTORS, help="what workers are (default: process)")
+    command.add_argument("--no-ignore", action="store_true", default=None, help="do not respect ignore files")
+    command.add_argument("--hidden", action="store_true", default=None, help="take hidden files too")
+    command.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
+    command.add_argument("-v", "--verbose", action="store_true", help="say what becomes of each file")

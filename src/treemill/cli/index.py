@@ -1,0 +1,94 @@
+"""`treemill index`: bring the index of a folder up to date, and say what that came to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from treemill.cli import INTERRUPTED
+from treemill.cli.words import count, printable, seconds, size
+from treemill.cli.working import bring_up_to_date, settings_for
+from treemill.indexing import IndexOptions
+from treemill.library import place_of
+from treemill.reports import IndexReport
+from treemill.storage.sqlite import SqliteStore, rebuild
+
+SKIPPED_WITH_STRICT = 8
+EVERY_FILE_FAILED = 9
+
+_FOREVER_SECONDS = 1e9
+_MOST_NAMED = 10
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Index, print the report, and return the exit code."""
+    place = place_of(arguments.path)
+    settings = settings_for(place, arguments)
+    wait = _FOREVER_SECONDS if arguments.wait else 0.0
+    if arguments.rebuild:
+        rebuild(place.folder, wait_seconds=wait)
+    with SqliteStore(place.folder, create=True) as store:
+        options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
+        report = bring_up_to_date(place, store, settings, arguments, options)
+    if arguments.json:
+        print(json.dumps(as_json(report), indent=1))
+    elif not arguments.quiet:
+        for line in summary(report):
+            print(printable(line), file=sys.stderr)
+    return exit_code(report, strict=arguments.strict)
+
+
+def exit_code(report: IndexReport, *, strict: bool) -> int:
+    """Return what the report means to a script."""
+    stats = report.stats
+    if stats.cancelled:
+        return INTERRUPTED
+    if stats.failed_files and not stats.files_processed and not report.coverage.searchable:
+        return EVERY_FILE_FAILED
+    return SKIPPED_WITH_STRICT if strict and (report.skipped or report.failures) else 0
+
+
+def as_json(report: IndexReport) -> dict[str, object]:
+    """Return a report as JSON-ready values."""
+    return {
+        "root": report.root,
+        "stats": report.stats.as_dict(),
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "skipped": [{**asdict(each), "reason": str(each.reason)} for each in report.skipped],
+        "coverage": asdict(report.coverage),
+        "recipe": asdict(report.recipe),
+        "warnings": list(report.warnings),
+        "seconds": report.seconds,
+    }
+
+
+def summary(report: IndexReport) -> list[str]:
+    """Return the report in a few lines: what happened, never more than what happened."""
+    stats, coverage = report.stats, report.coverage
+    did = "interrupted after" if stats.cancelled else "indexed"
+    files, chunks = count(stats.files_processed, "file"), count(stats.chunks_created, "chunk")
+    lines = [f"{did} {files} ({size(stats.total_size)}, {chunks}) in {seconds(report.seconds)}"]
+    others = [
+        (report.unchanged, "unchanged"),
+        (report.removed, "removed"),
+        (len(report.skipped), "skipped"),
+        (stats.failed_files, "failed"),
+        (stats.cancelled_files, "not begun or not finished"),
+    ]
+    told = ", ".join(f"{number:,} {what}" for number, what in others if number)
+    if told:
+        lines[0] += f"; {told}"
+    lines += [f"  failed   {each.path}: {each.message}" for each in report.failures[:_MOST_NAMED]]
+    lines += [f"  skipped  {each.path}: {each.reason}: {each.detail}" for each in report.skipped[:_MOST_NAMED]]
+    more = max(0, len(report.failures) - _MOST_NAMED) + max(0, len(report.skipped) - _MOST_NAMED)
+    if more:
+        lines.append(f"  and {more:,} more; `treemill why FILE` tells of each, --json of all")
+    lines += [f"  warning  {warning}" for warning in report.warnings]
+    if not coverage.known:
+        lines.append(f"there is nothing to index in {report.root}; `treemill why FILE` says why a file is left out")
+    else:
+        lines.append(f"searchable: {coverage}")
+    return lines

@@ -1,0 +1,165 @@
+"""`treemill search`: ask about the code in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from typing import Any
+
+from treemill.cli.words import ago, printable
+from treemill.cli.working import bring_up_to_date, settings_for
+from treemill.errors import IndexLocked, IndexMismatch
+from treemill.indexing import IndexOptions
+from treemill.library import Place, place_of
+from treemill.records import Coverage, Hit, Query
+from treemill.searching import Answer, Index
+from treemill.settings import Settings
+from treemill.storage.sqlite import SqliteStore
+
+NO_MATCH = 1
+
+_LINES_SHOWN = 8
+_COLOURS = {"path": "35", "line": "32", "symbol": "1", "dim": "2"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Refresh the index if need be, answer, and return the exit code."""
+    place = place_of(arguments.path)
+    settings = settings_for(place, arguments)
+    query = _query(arguments, place, settings)
+    store = SqliteStore(place.folder, create=not arguments.no_update)
+    if not arguments.no_update:
+        _refresh(place, store, settings, arguments)
+    with Index(store) as handle:
+        answer = handle.ask(query)
+    _print(answer, arguments)
+    return 0 if answer.hits else NO_MATCH
+
+
+def _query(arguments: argparse.Namespace, place: Place, settings: Settings) -> Query:
+    search = settings.search
+    query = Query(
+        arguments.query,
+        limit=search.top_k if arguments.top_k is None else arguments.top_k,
+        offset=arguments.offset,
+        per_file=search.per_file if arguments.per_file is None else arguments.per_file,
+        languages=tuple(arguments.lang),
+        include=tuple(arguments.include),
+        exclude=tuple(arguments.exclude),
+        under=place.under,
+    )
+    return replace(query, per_file=1) if arguments.files_with_matches else query
+
+
+def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: argparse.Namespace) -> None:
+    """Bring the index up to date, unless another process is at it: then the last commit answers."""
+    try:
+        report = bring_up_to_date(place, store, settings, arguments, IndexOptions())
+    except IndexLocked as error:
+        _note(arguments, f"{error.message}; this is what is committed so far")
+        return
+    except IndexMismatch as error:
+        _note(arguments, f"the index was not refreshed: {error}")
+        return
+    if report.stats.cancelled:
+        raise KeyboardInterrupt
+    for failure in report.failures[:3]:
+        _note(arguments, f"{failure.path}: {failure.message}")
+
+
+def _note(arguments: argparse.Namespace, text: str) -> None:
+    if not arguments.quiet:
+        print(f"treemill: {printable(text)}", file=sys.stderr)
+
+
+def _print(answer: Answer, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        print(json.dumps(as_json(answer, scores=arguments.scores)))
+    elif arguments.jsonl:
+        for hit in answer.hits:
+            print(json.dumps(hit_json(hit, scores=arguments.scores)))
+    elif arguments.files_with_matches:
+        for hit in answer.hits:
+            print(printable(hit.path))
+    else:
+        paint = _painter()
+        print(
+            "\n\n".join(_shown(hit, paint, scores=arguments.scores) for hit in answer.hits),
+            end="\n" * bool(answer.hits),
+        )
+    if not arguments.json:
+        _say_coverage(answer, arguments)
+
+
+def _say_coverage(answer: Answer, arguments: argparse.Namespace) -> None:
+    """Say on standard error what the answer could not see, and why there is none."""
+    coverage = answer.coverage
+    if not answer.hits:
+        _note(arguments, f"no match: {answer.reason}")
+    if coverage.writer_pid is not None and coverage.writer_pid != os.getpid():
+        _note(
+            arguments,
+            f"process {coverage.writer_pid} is indexing; answered from {coverage}, {ago(coverage.refreshed_ns)}",
+        )
+    elif not coverage.complete and coverage.known:
+        _note(arguments, f"answered from {coverage}; `treemill status` says what is missing")
+
+
+def as_json(answer: Answer, *, scores: bool) -> dict[str, Any]:
+    """Return an answer as JSON-ready values; keys as in docs/cli.md."""
+    return {
+        "query": answer.query.text,
+        "results": [hit_json(hit, scores=scores) for hit in answer.hits],
+        "coverage": coverage_json(answer.coverage),
+        "reason": answer.reason,
+    }
+
+
+def hit_json(hit: Hit, *, scores: bool) -> dict[str, Any]:
+    """Return a hit as JSON-ready values."""
+    values: dict[str, Any] = {
+        "file_path": hit.path,
+        "start_line": hit.start_line,
+        "end_line": hit.end_line,
+        "content": hit.content,
+        "language": hit.language,
+        "symbol": hit.symbol,
+        "kind": hit.kind,
+        "score": hit.score,
+    }
+    return {**values, "why": dict(hit.why)} if scores else values
+
+
+def coverage_json(coverage: Coverage) -> dict[str, Any]:
+    """Return coverage as JSON-ready values."""
+    return asdict(coverage)
+
+
+def _painter() -> dict[str, str]:
+    """Return the escape codes to use: none where the output is no terminal or colour is not wanted."""
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _COLOURS if coloured else {}
+
+
+def _shown(hit: Hit, paint: dict[str, str], *, scores: bool) -> str:
+    """Return a hit as a heading and its first lines."""
+
+    def in_colour(text: str, name: str) -> str:
+        return f"\x1b[{paint[name]}m{text}\x1b[0m" if paint else text
+
+    place = in_colour(printable(hit.path), "path") + ":" + in_colour(f"{hit.start_line}-{hit.end_line}", "line")
+    heading = place + (f"  {in_colour(printable(hit.symbol), 'symbol')}  {hit.kind}" if hit.symbol else "")
+    if scores:
+        parts = ", ".join(f"{name} {value:+.3f}" for name, value in hit.why.items())
+        heading += in_colour(f"\n  score {hit.score:.3f} = {parts}", "dim")
+    lines = hit.content.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    width = len(str(hit.end_line))
+    shown = [
+        in_colour(f"{hit.start_line + i:>{width + 2}} ", "dim") + printable(line[:200])
+        for i, line in enumerate(lines[first : first + _LINES_SHOWN], first)
+    ]
+    return "\n".join([heading, *shown])

@@ -1,0 +1,138 @@
+"""Bring the index of a tree up to date: what `treemill index` and the library's `index` do.
+
+    discover ─▶ plan ─▶ process ─▶ forget what is gone ─▶ IndexReport
+
+Nothing is written when nothing changed. A run that is cancelled or killed leaves what it committed, and the next one
+goes on from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from treemill.chunking.governor import ChunkGovernor
+from treemill.discovery import discover
+from treemill.embedding import EmbeddingProvider
+from treemill.events import Listener, Planned, ignore
+from treemill.plan import Plan
+from treemill.preparing import Prepare, recipe_of
+from treemill.processing.crews import limits_of, make_crew
+from treemill.processing.engine import Run
+from treemill.records import Recipe, RecordedFile, RunState, Status
+from treemill.reports import IndexReport, ProcessingStats
+from treemill.settings import Settings
+from treemill.storage import IndexStore, Writer
+from treemill.types import DiscoveredFile
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How one run differs from the settings.
+
+    `everything` processes unchanged files too, `retry` those that failed or were skipped before; `wait_seconds` is how
+    long to wait for another writer.
+    """
+
+    everything: bool = False
+    retry: bool = False
+    wait_seconds: float = 0.0
+
+
+def index_tree(
+    root: Path,
+    store: IndexStore,
+    settings: Settings,
+    *,
+    provider: EmbeddingProvider | None = None,
+    options: IndexOptions | None = None,
+    listener: Listener = ignore,
+    cancel: threading.Event | None = None,
+) -> IndexReport:
+    """Bring a store up to date with a tree, and report what that came to.
+
+    Raises:
+        UsageError: there is no such folder.
+        IndexLocked: another process is writing.
+        IndexMismatch: the store was built with another recipe.
+        StorageError, WorkersError: the run failed; what was committed before stays.
+    """
+    options = options or IndexOptions()
+    cancel = cancel or threading.Event()
+    governor = ChunkGovernor(settings=settings.chunker)
+    recipe = recipe_of(governor, provider)
+    began = time.perf_counter()
+    plan = Plan(
+        discover(root, settings.discovery), store.recorded(), retry=options.retry, everything=options.everything
+    )
+    stale = iter(plan)
+    # Up to the first stale file nothing needs a writer: a tree in which nothing changed is left alone.
+    head = list(islice(stale, 1))
+    stats = ProcessingStats(start_time=time.time(), end_time=time.time())
+    removed = 0
+    if head or plan.gone or plan.to_mark or not _is_settled(store, recipe, plan.known):
+        with store.writer(wait_seconds=options.wait_seconds) as writer:
+            writer.begin_run(recipe)
+            work = Prepare(
+                governor,
+                max_bytes=settings.discovery.max_file_bytes,
+                lookup=store.lookup() if store.generation() else None,
+                provider=provider if provider is not None and provider.runs_in == "worker" else None,
+            )
+            with make_crew(settings.chunker, work) as crew:
+                run = Run(
+                    crew,
+                    writer,
+                    limits=limits_of(settings.chunker),
+                    commit_seconds=settings.storage.commit_seconds,
+                    listener=listener,
+                    cancel=cancel,
+                    known=lambda: plan.known,
+                )
+                stats = run.process(_announced(chain(head, stale), plan, run))
+            if not stats.cancelled:
+                removed = _settle(plan, writer)
+            writer.set_known(plan.known)
+            writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
+    with store.snapshot() as snapshot:
+        coverage = snapshot.coverage()
+    return IndexReport(
+        root=str(root),
+        stats=stats,
+        coverage=coverage,
+        recipe=recipe,
+        unchanged=plan.unchanged,
+        removed=removed,
+        skipped=(*plan.skipped, *stats.skipped),
+        failures=tuple(stats.failures),
+        warnings=tuple(f"{each.path}: {each.detail}" for each in plan.unreadable),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _is_settled(store: IndexStore, recipe: Recipe, known: int) -> bool:
+    """Whether the last run over the tree ended, under the same recipe, with as many files as there are now."""
+    run = store.last_run()
+    return run is not None and run.state is RunState.COMPLETE and run.known == known and store.recipe() == recipe
+
+
+def _announced(files: Iterable[DiscoveredFile], plan: Plan, run: Run) -> Iterator[DiscoveredFile]:
+    """Pass files on, and tell the listener when the walk has ended what it found."""
+    yield from files
+    run.post(Planned(run.tally.elapsed, plan.stale, plan.unchanged, len(plan.gone)))
+
+
+def _settle(plan: Plan, writer: Writer) -> int:
+    """Record what discovery left out and forget what is gone; return how many paths are forgotten."""
+    now = time.time_ns()
+    writer.mark(
+        [
+            RecordedFile(skip.path, 0, 0, b"", now, Status.SKIPPED, str(skip.reason), skip.detail)
+            for skip in plan.to_mark
+        ]
+    )
+    return writer.remove(plan.gone)

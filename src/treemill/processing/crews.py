@@ -1,0 +1,86 @@
+"""Crews for files: from settings to workers, and from what became of a worker to the error of a file."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from treemill import errors
+from treemill.flow import Cause, Crew, InlineCrew, Limits, Lost, ProcessCrew, ThreadCrew, Work
+from treemill.settings import EXECUTORS, ChunkerSettings
+from treemill.types import Failure
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_CREWS: dict[str, type[Crew[object, object]]] = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
+
+
+def limits_of(settings: ChunkerSettings) -> Limits:
+    """Return what one file may cost a worker under these settings."""
+    performance = settings.performance
+    return Limits(performance.chunk_timeout_seconds, int(performance.max_memory_mb_per_operation * 1_000_000))
+
+
+def make_crew(
+    settings: ChunkerSettings, work: Work[T, R], *, executor: str | None = None, workers: int | None = None
+) -> Crew[T, R]:
+    """Return the crew that the settings ask for; `executor` and `workers` override them.
+
+    Processes are capped at the number of processors, threads are not.
+
+    Raises:
+        UsageError: there is no such executor, or fewer than one worker is asked for.
+    """
+    name = settings.concurrency.executor if executor is None else executor
+    count = settings.concurrency.max_parallel_files if workers is None else workers
+    if name not in EXECUTORS:
+        raise errors.UsageError(f"there is no executor {name!r}", suggestion=f"Use one of {', '.join(EXECUTORS)}")
+    if count < 1:
+        raise errors.UsageError(f"{count} workers can do nothing", suggestion="Ask for at least 1")
+    return _CREWS[name](count, work, limits_of(settings))  # type: ignore[arg-type, return-value]
+
+
+def failure_of(lost: Lost[T], path: str, limits: Limits) -> Failure:
+    """Return the failure of a file that raised, crashed its worker, or overran."""
+    if lost.cause is Cause.RAISED:
+        return Failure(path, "chunk", lost.error_type, lost.message, lost.traceback)
+    error = _ERRORS[lost.cause](lost, path, limits)
+    return Failure(path, "chunk", type(error).__name__, str(error), lost.traceback)
+
+
+def _crashed(lost: Lost[T], path: str, limits: Limits) -> errors.ChunkingError:
+    return errors.WorkerCrashedError(
+        f"the worker died twice with {path} in hand: {lost.message}",
+        path=path,
+        suggestion="It is left alone until it changes; .treemillignore can leave it out for good",
+    )
+
+
+def _overran_time(lost: Lost[T], path: str, limits: Limits) -> errors.ChunkingError:
+    return errors.ChunkingTimeoutError(
+        f"{path} took more than {limits.seconds:g} s and its worker was stopped",
+        path=path,
+        limit=limits.seconds,
+        actual=round(lost.amount, 3),
+        unit="seconds",
+        suggestion="Raise chunk_timeout_seconds, or leave the file out with .treemillignore",
+    )
+
+
+def _overran_memory(lost: Lost[T], path: str, limits: Limits) -> errors.ChunkingError:
+    limit = (limits.memory_bytes or 0) / 1e6
+    return errors.MemoryLimitExceededError(
+        f"{path} made its worker grow by {lost.amount / 1e6:.0f} MB, over {limit:g} MB",
+        path=path,
+        limit=limit,
+        actual=round(lost.amount / 1e6, 1),
+        unit="MB",
+        suggestion="Raise max_memory_mb_per_operation, or leave the file out with .treemillignore",
+    )
+
+
+_ERRORS = {
+    Cause.CRASHED: _crashed,
+    Cause.OVERRAN_TIME: _overran_time,
+    Cause.OVERRAN_MEMORY: _overran_memory,
+}
