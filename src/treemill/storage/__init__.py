@@ -22,7 +22,9 @@ from treemill.types import Failure
 class Segment:
     """A run of contents, laid out for scanning. All arrays are read-only and may be memory-mapped.
 
-    Chunk i of the segment (0 ≤ i < n) belongs to content `contents[j]` where `first_chunk[j] ≤ i < first_chunk[j+1]`.
+    Chunk i of the segment (0 ≤ i < n) belongs to content `contents[j]` where `first_chunk[j] ≤ i < first_chunk[j+1]`;
+    `contents` (int64[m]) is ascending, `first_chunk` is int64[m + 1]. `chunks` is uint16 in a segment of at most 65,536
+    chunks, else uint32: widen it before arithmetic.
     Postings of `terms[t]` are `chunks[offsets[t]:offsets[t+1]]` (ascending) with `weights` beside them: the low six
     bits of a weight count the word in the text (capped at 63), the high two the definitions named by it (capped
     at 3). `vectors` is int8[n, dimension], with no rows where the index has no model.
@@ -40,7 +42,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class FileTable:
-    """The indexed files of one moment, in order of path: file i is `paths[i]` and holds content `contents[i]`."""
+    """The indexed files of one moment: file i is `paths[i]` and holds content `contents[i]`.
+
+    They are in the order of the paths' bytes (`os.fsencode`), which for names in UTF-8 is the order of the text.
+    """
 
     paths: Sequence[str]
     contents: npt.NDArray[np.int64]
@@ -129,7 +134,7 @@ class IndexStore(AbstractContextManager["IndexStore"], Protocol):
         """What the index was built with, or None while it is empty."""
 
     def recorded(self) -> Iterator[RecordedFile]:
-        """Everything recorded, in order of path, as of the last commit."""
+        """Everything recorded, in the order of the paths' bytes, as of the last commit."""
 
     def last_run(self) -> RunRecord | None:
         """The newest run, or None. RUNNING is reported as INTERRUPTED when no living writer holds the lease."""

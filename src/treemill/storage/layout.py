@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from treemill.ranking.postings import Postings, check, unpack
+from treemill.ranking.postings import Postings, unpack
 from treemill.storage import Segment
 
 FULL_CHUNKS = 65_536
@@ -47,10 +47,8 @@ def part_of(content: int, chunk_count: int, lengths: bytes, postings: bytes, vec
         raise ValueError(f"{len(lengths)} bytes of lengths for {chunk_count} chunks")
     if vectors and len(vectors) != chunk_count * dimension:
         raise ValueError(f"{len(vectors)} bytes of vectors for {chunk_count} chunks of dimension {dimension}")
-    unpacked = unpack(postings)
-    check(unpacked, chunk_count)
     rows = np.frombuffer(vectors, np.int8).reshape(-1, dimension) if vectors else np.empty((0, dimension), np.int8)
-    return Part(content, np.frombuffer(lengths, "<u2"), unpacked, rows)
+    return Part(content, np.frombuffer(lengths, "<u2"), unpack(postings, chunk_count), rows)
 
 
 def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 import sys
 import zlib
 from collections.abc import Iterator
@@ -69,9 +70,9 @@ def content_rows(content_id: int, content: Content) -> tuple[tuple[Any, ...], tu
     body = (content.ends, content.lines, content.symbols, content.text)
     scan = (content.postings, content.vectors)
     return (
-        (content_id, *head, _sum(content_id, *head)),
-        (content_id, *body, _sum(content_id, *body)),
-        (content_id, *scan, _sum(content_id, *scan)),
+        (content_id, *head, _head_sum(content_id, head)),
+        (content_id, *body, _bulk_sum(content_id, *body)),
+        (content_id, *scan, _bulk_sum(content_id, *scan)),
     )
 
 
@@ -85,7 +86,7 @@ def read_content(connection: sqlite3.Connection, content_id: int) -> Content | N
     if row is None:
         return None
     head, head_sum, body, body_sum = row[:9], row[9], row[10:14], row[14]
-    if _sum(content_id, *head) != head_sum or _sum(content_id, *body) != body_sum:
+    if _head_sum(content_id, head) != head_sum or _bulk_sum(content_id, *body) != body_sum:
         raise DamagedRow(f"content {content_id}")
     key, language, encoding, size, chunk_count, _, source, fallback, lengths = head
     ends, lines, symbols, text = body
@@ -101,7 +102,7 @@ def read_parts(connection: sqlite3.Connection, after: int, last: int, *, dimensi
         DamagedRow: one is not what was written.
     """
     for content_id, chunk_count, lengths, postings, vectors, sum_ in connection.execute(_SELECT_PARTS, (after, last)):
-        if _sum(content_id, postings, vectors) != sum_:
+        if _bulk_sum(content_id, postings, vectors) != sum_:
             raise DamagedRow(f"content {content_id}")
         try:
             yield part_of(content_id, chunk_count, lengths, postings, vectors, dimension=dimension)
@@ -154,10 +155,14 @@ def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
     return None if row is None else row[0]
 
 
-def _sum(*values: bytes | str | int | None) -> int:
-    """Return a CRC-32 over values and their lengths."""
-    total = 0
-    for value in values:
-        data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
-        total = zlib.crc32(data, zlib.crc32(len(data).to_bytes(8, "little"), total))
+def _head_sum(content_id: int, head: tuple[Any, ...]) -> int:
+    """Return the CRC-32 of the small columns of a content."""
+    return zlib.crc32(repr((content_id, *head)).encode("utf-8", "surrogatepass"))
+
+
+def _bulk_sum(content_id: int, *blobs: bytes) -> int:
+    """Return the CRC-32 of bulk columns, their lengths and the content they belong to."""
+    total = zlib.crc32(struct.pack(f"<{len(blobs) + 1}q", content_id, *map(len, blobs)))
+    for blob in blobs:
+        total = zlib.crc32(blob, total)
     return total

@@ -1,6 +1,6 @@
 """One file a segment: written whole, mapped read-only, refused when a byte is not what was written.
 
-    magic, index id, counts, checksum │ contents │ first_chunk │ lengths │ terms │ offsets │ chunks │ weights │ vectors
+    magic, index id, counts, checksum │ contents │ first_chunk │ lengths │ terms │ counts │ chunks │ weights │ vectors
 
 Where an array lies follows from the counts, each at the next multiple of 64 bytes: a file holds no offset to
 believe. The checksum covers everything; the index keeps a copy, so that a file must be the very one that was laid out
@@ -69,7 +69,7 @@ class _Counts:
             (np.int64, self.contents + 1),
             (np.uint16, self.chunks),
             (np.uint32, self.terms),
-            (np.int64, self.terms + 1),
+            (narrow, self.terms),
             (narrow, self.postings),
             (np.uint8, self.postings),
             (np.int8, self.chunks * self.dimension),
@@ -101,7 +101,7 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, last_id: i
         segment.first_chunk,
         segment.lengths,
         segment.terms,
-        segment.offsets,
+        np.diff(segment.offsets) - 1,
         segment.chunks,
         segment.weights,
         segment.vectors,
@@ -139,7 +139,11 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     for start, (kind, count) in zip(starts, counts.fields(), strict=True):
         little = np.dtype(kind).newbyteorder("<")
         arrays.append(image[start : start + little.itemsize * count].view(little))
-    contents, first_chunk, lengths, terms, offsets, chunks, weights, vectors = arrays
+    contents, first_chunk, lengths, terms, more, chunks, weights, vectors = arrays
+    # A term is in at least one chunk: one less is kept, so that even "in all 65,536" fits.
+    offsets = np.zeros(len(terms) + 1, np.int64)
+    np.cumsum(more, out=offsets[1:], dtype=np.int64)
+    offsets += np.arange(len(offsets))
     rows = vectors.reshape(counts.chunks if counts.dimension else 0, counts.dimension)
     segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows)
     _check_structure(segment, file.name)
