@@ -91,12 +91,13 @@ def index_tree(
                     commit_seconds=settings.storage.commit_seconds,
                     listener=listener,
                     cancel=cancel,
-                    known=lambda: plan.known,
+                    # What turns out to be binary or gone was never a file to index.
+                    known=lambda: plan.known - run.tally.stats.skipped_files,
                 )
                 stats = run.process(_announced(chain(head, stale), plan, run))
             if not stats.cancelled:
                 removed = _settle(plan, writer)
-            writer.set_known(plan.known)
+            writer.set_known(plan.known - stats.skipped_files)
             writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
     with store.snapshot() as snapshot:
         coverage = snapshot.coverage()

@@ -52,7 +52,7 @@ class Plan:
         self._skipped: list[Skipped] = []
         self._to_mark: list[Skipped] = []
         self._unreadable: list[Unreadable] = []
-        self._unchanged = self._stale = self._below_unreadable = 0
+        self._unchanged = self._left_out = self._stale = self._below_unreadable = 0
         self._started = self._ended = False
 
     def __iter__(self) -> Iterator[DiscoveredFile]:
@@ -78,8 +78,11 @@ class Plan:
 
     @property
     def known(self) -> int:
-        """How many files to index were found so far; at the end also those that the index holds and nobody can see."""
-        return self._stale + self._unchanged + self._below_unreadable
+        """How many files to index were found so far; at the end also those that the index holds and nobody can see.
+
+        Unchanged files that are recorded as skipped (binary, say) are not among them: there is nothing to index.
+        """
+        return self._stale + self._unchanged - self._left_out + self._below_unreadable
 
     @property
     def skipped(self) -> Sequence[Skipped]:
@@ -130,7 +133,10 @@ class Plan:
         record = self._missing.pop(file.name, None)
         if self._everything or record is None or not is_unchanged(file, record):
             return True
-        return self._retry and record.status is not Status.INDEXED
+        if self._retry and record.status is not Status.INDEXED:
+            return True
+        self._left_out += record.status is Status.SKIPPED
+        return False
 
     def _spare_the_unknown(self) -> None:
         """Take what lies below something unreadable out of what is missing."""

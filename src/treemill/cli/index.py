@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 
 from treemill.cli import INTERRUPTED
@@ -19,7 +20,7 @@ SKIPPED_WITH_STRICT = 8
 EVERY_FILE_FAILED = 9
 
 _FOREVER_SECONDS = 1e9
-_MOST_NAMED = 10
+_MOST_NAMED = 5
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -82,10 +83,13 @@ def summary(report: IndexReport) -> list[str]:
     if told:
         lines[0] += f"; {told}"
     lines += [f"  failed   {each.path}: {each.message}" for each in report.failures[:_MOST_NAMED]]
-    lines += [f"  skipped  {each.path}: {each.reason}: {each.detail}" for each in report.skipped[:_MOST_NAMED]]
-    more = max(0, len(report.failures) - _MOST_NAMED) + max(0, len(report.skipped) - _MOST_NAMED)
-    if more:
-        lines.append(f"  and {more:,} more; `treemill why FILE` tells of each, --json of all")
+    reasons = Counter(str(each.reason) for each in report.skipped)
+    if len(report.skipped) <= _MOST_NAMED:
+        lines += [f"  skipped  {each.path}: {each.reason}: {each.detail}" for each in report.skipped]
+    else:
+        lines += [f"  skipped  {number:,} {reason}" for reason, number in reasons.most_common()]
+    if len(report.failures) > _MOST_NAMED or len(report.skipped) > _MOST_NAMED:
+        lines.append("  (`treemill why FILE` tells of each, --json of all)")
     lines += [f"  warning  {warning}" for warning in report.warnings]
     if not coverage.known:
         lines.append(f"there is nothing to index in {report.root}; `treemill why FILE` says why a file is left out")
