@@ -45,6 +45,8 @@ from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
 
 NEVER_ENTERED = frozenset({".git", ".treemill"})
 
+_BRINGS_RULES = frozenset({".git", GIT_IGNORE_FILE, OWN_IGNORE_FILE})
+
 Found = DiscoveredFile | Skipped | Unreadable
 
 
@@ -269,6 +271,8 @@ class _Walk:
 
     def _with_its_rules(self, folder: _Folder, names: set[str]) -> _Folder:
         """Add the rules that a folder brings along; a repository inside the root has only its own."""
+        if _BRINGS_RULES.isdisjoint(names):
+            return folder
         own, of_git = folder.own, folder.git
         place, skip = self._prefix + folder.path, len(os.fsencode(folder.path))
         if not self._settings.no_ignore:
@@ -299,7 +303,7 @@ def _ways_to(patterns: Iterable[str]) -> frozenset[str]:
     ways: set[str] = set()
     for each in patterns:
         *folders, _ = each.strip("/").split("/")
-        plain = takewhile(lambda name: not _GLOB.intersection(name), folders)
+        plain = takewhile(lambda name: name not in NEVER_ENTERED and not _GLOB.intersection(name), folders)
         ways.update(accumulate(name + "/" for name in plain))
     return frozenset(ways)
 

@@ -126,6 +126,8 @@ def _regex(line: bytes) -> tuple[bytes | None, bool]:
     pathspec's expressions also match everything below a folder; closing them at the end leaves the folder alone.
     The expression that matches all, and the one that ends in a bare slash ("everything below x"), stay open.
     """
+    if line.rstrip().endswith(b"/**/"):  # the folders below; pathspec takes it for the folder itself
+        line = line.rstrip() + b"*/"
     try:
         regex, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)
     except GitIgnorePatternError:
