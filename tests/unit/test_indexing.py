@@ -1,0 +1,185 @@
+"""Indexing a tree, end to end in one process: what is found, what changes, what is left out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Tree
+from treemill import indexing
+from treemill.discovery import discover
+from treemill.errors import IndexMismatch
+from treemill.events import Cancelled, Ended, Event, Finished, Planned, Queued
+from treemill.indexing import IndexOptions, index_tree
+from treemill.records import RunState, Status
+from treemill.reports import IndexReport
+from treemill.searching import Index
+from treemill.settings import ChunkerSettings, ConcurrencySettings, PerformanceSettings, Settings, StorageSettings
+from treemill.storage.memory import MemoryStore
+from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
+
+INLINE = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
+
+FILES = {
+    "shop/cart.py": "class Cart:\n    def add_item(self, item):\n        self.items.append(item)\n",
+    "shop/pay.py": "def charge_card(cart):\n    return gateway.charge(cart.total())\n",
+    "web/app.js": "export function renderCart(cart) {\n  return cart.items.length;\n}\n",
+    "logo.bin": b"\x89\0\0\0",
+    "empty.py": "",
+}
+
+
+def paths(store: MemoryStore) -> list[str]:
+    with store.snapshot() as snapshot:
+        return list(snapshot.files().paths)
+
+
+def run(root: Path, store: MemoryStore, **options: object) -> IndexReport:
+    return index_tree(root, store, INLINE, **options)  # type: ignore[arg-type]
+
+
+def test_a_tree_is_indexed_and_every_file_is_accounted_for(tree: Tree) -> None:
+    store = MemoryStore()
+    report = run(tree(FILES), store)
+    assert paths(store) == ["empty.py", "shop/cart.py", "shop/pay.py", "web/app.js"]
+    stats = report.stats
+    assert (stats.submitted_files, stats.files_processed, stats.skipped_files, stats.failed_files) == (5, 4, 1, 0)
+    assert [(skip.path, skip.reason) for skip in report.skipped] == [("logo.bin", SkipReason.BINARY)]
+    assert report.coverage.complete
+    assert str(report.coverage) == "4 of 4 files"
+    assert {name: row.files for name, row in stats.languages.items()} == {"python": 3, "javascript": 1}
+
+
+def test_indexing_twice_is_indexing_once(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    for path in root.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    run(root, store)
+    generation = store.generation()
+    report = run(root, store)
+    assert (report.stats.submitted_files, report.unchanged) == (0, 5)
+    assert store.generation() == generation
+
+
+def test_only_what_changed_is_read_again(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    for path in root.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    run(root, store)
+    (root / "shop/pay.py").write_text("def refund_card(cart): ...\n")
+    (root / "web/app.js").unlink()
+    (root / "new.py").write_text("NEW = 1\n")
+    report = run(root, store)
+    assert (report.stats.files_processed, report.removed, report.unchanged) == (2, 1, 3)
+    assert paths(store) == ["empty.py", "new.py", "shop/cart.py", "shop/pay.py"]
+    with Index(store) as index:
+        assert [hit.path for hit in index.search("refund")] == ["shop/pay.py"]
+        assert index.search("charge") == []
+
+
+def test_a_file_that_moved_is_neither_parsed_nor_stored_again(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    run(root, store)
+    (root / "shop/cart.py").rename(root / "basket.py")
+    report = run(root, store)
+    assert "look up" in report.stats.stages
+    assert "chunk" not in report.stats.stages
+    with Index(store) as index:
+        assert [hit.path for hit in index.search("add_item")] == ["basket.py"]
+
+
+def test_a_file_deleted_while_indexing_costs_one_line_in_the_report(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, store = tree({"a.py": "def a(): ...", "b.py": "def b(): ..."}), MemoryStore()
+
+    def delete(*_: object) -> Iterator[DiscoveredFile | Skipped | Unreadable]:
+        for found in discover(root):
+            (root / "a.py").unlink(missing_ok=True)
+            yield found
+
+    monkeypatch.setattr(indexing, "discover", delete)
+    report = run(root, store)
+    assert [(skip.path, skip.reason) for skip in report.skipped] == [("a.py", SkipReason.VANISHED)]
+    assert paths(store) == ["b.py"]
+
+
+def test_a_skipped_file_is_recorded_and_not_read_again_until_it_changes(tree: Tree) -> None:
+    root, store = tree({"logo.bin": b"\x89\0\0\0"}), MemoryStore()
+    os.utime(root / "logo.bin", (1_700_000_000, 1_700_000_000))
+    run(root, store)
+    with store.snapshot() as snapshot:
+        record = snapshot.file("logo.bin")
+    assert record is not None
+    assert (record.status, record.reason) == (Status.SKIPPED, "binary")
+    assert run(root, store).stats.submitted_files == 0
+    assert run(root, store, options=IndexOptions(retry=True)).stats.submitted_files == 1
+    (root / "logo.bin").write_bytes(b"now text")
+    assert run(root, store).stats.files_processed == 1
+
+
+def test_a_file_that_fails_is_named_and_the_others_go_on(tree: Tree) -> None:
+    settings = Settings(
+        chunker=ChunkerSettings(
+            max_chunk_bytes=16,
+            concurrency=ConcurrencySettings(executor="inline"),
+            performance=PerformanceSettings(max_chunks_per_file=3),
+        )
+    )
+    root, store = tree({"long.py": "x = 1\n" * 100, "short.py": "x = 1\n"}), MemoryStore()
+    report = index_tree(root, store, settings)
+    assert [(each.path, each.error_type) for each in report.failures] == [("long.py", "ChunkLimitExceededError")]
+    assert paths(store) == ["short.py"]
+    assert not report.coverage.complete
+    assert str(report.coverage) == "1 of 2 files"
+
+
+def test_another_recipe_is_an_error_that_names_the_command(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    run(root, store)
+    other = Settings(chunker=ChunkerSettings(max_chunk_bytes=500, concurrency=INLINE.chunker.concurrency))
+    with pytest.raises(IndexMismatch, match="treemill index --rebuild"):
+        index_tree(root, store, other)
+
+
+def test_events_tell_what_happens_to_each_file_in_order(tree: Tree) -> None:
+    seen: list[Event] = []
+    run(tree(FILES), MemoryStore(), listener=seen.append)
+    assert [e.path for e in seen if isinstance(e, Queued)] == sorted(FILES)
+    assert sorted(e.path for e in seen if isinstance(e, Finished)) == sorted(set(FILES) - {"logo.bin"})
+    (planned,) = [e for e in seen if isinstance(e, Planned)]
+    assert (planned.stale, planned.unchanged) == (5, 0)
+    assert isinstance(seen[-1], Ended)
+    for path in FILES:
+        kinds = [type(e).__name__ for e in seen if getattr(e, "path", None) == path]
+        assert kinds in (["Queued", "Started", "Finished"], ["Queued", "Started", "Passed"])
+
+
+def test_a_cancelled_run_keeps_what_it_committed_and_the_next_one_goes_on(tree: Tree) -> None:
+    root, store = tree({f"m{i:02}.py": f"def f{i}(): ...\n" + "# pad\n" * 5000 for i in range(60)}), MemoryStore()
+    cancel = threading.Event()
+    seen: list[Event] = []
+
+    def cancel_at_the_first_commit(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, Finished):
+            cancel.set()
+
+    eager = Settings(chunker=INLINE.chunker, storage=StorageSettings(commit_seconds=0.01))
+    report = index_tree(root, store, eager, listener=cancel_at_the_first_commit, cancel=cancel)
+    stats = report.stats
+    assert stats.cancelled
+    assert 0 < stats.files_processed < 60
+    assert stats.files_processed + stats.cancelled_files == stats.submitted_files == 60
+    assert len(paths(store)) == stats.files_processed
+    assert len([e for e in seen if isinstance(e, Cancelled)]) == stats.cancelled_files
+    run_record = store.last_run()
+    assert run_record is not None
+    assert run_record.state is RunState.INTERRUPTED
+    again = index_tree(root, store, INLINE)
+    assert again.stats.files_processed == stats.cancelled_files
+    assert again.coverage.complete
