@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 import time
@@ -146,9 +147,13 @@ def _utf8_or_latin1(data: bytes, bom: int) -> tuple[str, int]:
 def _is_damaged_utf8(data: bytes) -> bool:
     """Whether bytes that are no valid UTF-8 are all the same meant as it."""
     text = data.decode("utf-8", "surrogateescape")
-    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
-    damaged = len(text) - len(text.encode("utf-8", "ignore").decode("utf-8"))
-    return damaged < beyond_ascii - damaged and damaged <= max(1.0, len(data) * _DAMAGED_PER_BYTE)
+    sound = sum(map(len, _SOUND.findall(text)))
+    places = len(_DAMAGED.findall(text))
+    return places < sound and places <= max(1.0, len(data) * _DAMAGED_PER_BYTE)
+
+
+_SOUND = re.compile("[^\x00-\x7f\udc80-\udcff]+")
+_DAMAGED = re.compile("[\udc80-\udcff]+")
 
 
 def _utf16_by_pattern(head: bytes) -> str | None:
