@@ -38,10 +38,15 @@ _GRACE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class GarbageLimits:
-    """How long contents that no file refers to are kept: for so many days, while they are at most that share."""
+    """How long contents that no file refers to are kept, for the branch that is switched back.
+
+    For `days`, and the newest of them only while their sources come to at most `share` of those in use, or to
+    `floor_bytes` if that is more: in small trees everything fits, in large ones the dead do not outgrow the living.
+    """
 
     days: float = 14.0
-    share: float = 0.25
+    share: float = 0.5
+    floor_bytes: int = 64 << 20
 
 
 def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) -> int:
@@ -57,7 +62,8 @@ def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) 
     ).fetchall()
     if not unused:
         return 0
-    allowed = limits.share * connection.execute("SELECT sum(size) FROM contents").fetchone()[0]
+    total = connection.execute("SELECT sum(size) FROM contents").fetchone()[0]
+    allowed = max(limits.floor_bytes, limits.share * (total - sum(size for _, size, _ in unused)))
     oldest = now_ns - int(limits.days * 86_400e9)
     kept = 0
     gone = []
@@ -86,7 +92,13 @@ class Layouts:
         self.tail_chunks += sum(len(part.lengths) for part in parts)
 
     def lay_out_tail(self, dimension: int) -> None:
-        """Write the tail into a segment file and record it. Outside a transaction."""
+        """Write the tail into a segment file and record it, or leave it to the next time. Outside a transaction."""
+        try:
+            self._lay_out_tail(dimension)
+        except sqlite3.OperationalError as error:
+            self._put_off(error)
+
+    def _lay_out_tail(self, dimension: int) -> None:
         files = read_segment_files(self._connection)
         after = files[-1].last_id if files else 0
         found = [
@@ -99,10 +111,19 @@ class Layouts:
         self.tail_chunks = 0
 
     def tidy(self, dimension: int) -> None:
-        """Bring the segment files into the form that readers like: none missing, few, and little in them dead."""
+        """Bring the segment files into the form that readers like: none missing, few, and little in them dead.
+
+        Where the disk is full or fails, it is left to the next time; a damaged index is an error.
+        """
+        try:
+            self._tidy(dimension)
+        except sqlite3.OperationalError as error:
+            self._put_off(error)
+
+    def _tidy(self, dimension: int) -> None:
         self._restore_missing(dimension)
         if self._tail_is_large():
-            self.lay_out_tail(dimension)
+            self._lay_out_tail(dimension)
         self._merge(dimension)
         self._remove_strays()
         self._connection.execute("PRAGMA incremental_vacuum")
@@ -165,14 +186,11 @@ class Layouts:
         return result
 
     def _replace(self, old: Sequence[SegmentFile], segment: Segment, *, last_id: int) -> None:
-        """Write a segment and record it in the place of others, whose files stay for readers who know them.
-
-        A segment is a cache: where it cannot be written, readers go on with what is there.
-        """
+        """Write a segment and record it in the place of others, whose files stay for readers who know them."""
         try:
             new = write_segment(self._folder, segment, index_id=self._index_id, last_id=last_id)
         except OSError as error:
-            _log.warning("a segment file could not be written, questions will take longer: %s", error)
+            self._put_off(error)
             return
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany("DELETE FROM segments WHERE last_id = ?", [(file.last_id,) for file in old])
@@ -181,6 +199,12 @@ class Layouts:
             (new.last_id, new.name, new.chunks, new.size, new.checksum),
         )
         self._connection.execute("COMMIT")
+
+    def _put_off(self, error: Exception) -> None:
+        """Leave housekeeping to the next time: readers do without, only slower."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        _log.warning("segments of the index were not laid out, so questions take longer: %s", error)
 
     def _remove_strays(self) -> None:
         """Remove segment files that the index no longer names, once no reader can be about to open them."""

@@ -11,7 +11,7 @@ ranges, every term's chunks come out ascending.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,7 @@ def _regrouped(
     take += np.arange(len(take))
     firsts = np.flatnonzero(np.diff(sorted_terms, prepend=sorted_terms[:1] ^ np.uint32(1)))
     narrow = np.uint16 if len(lengths) <= FULL_CHUNKS else np.uint32
-    return Segment(
+    segment = Segment(
         contents=contents,
         first_chunk=first_chunk,
         lengths=lengths,
@@ -162,6 +162,9 @@ def _regrouped(
         weights=weights[take],
         vectors=vectors,
     )
+    for each in fields(segment):
+        getattr(segment, each.name).flags.writeable = False
+    return segment
 
 
 def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:

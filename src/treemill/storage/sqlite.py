@@ -28,6 +28,7 @@ from treemill.storage.sqlite_snapshot import SqliteSnapshot
 from treemill.storage.sqlite_writer import SqliteWriter
 
 _LEFTOVER_SECONDS = 3600.0
+_ATTEMPTS = 5
 
 # Connections that came along through a fork. They are the parent's, and closing one here could take its locks.
 _inherited: list[sqlite3.Connection] = []
@@ -92,10 +93,16 @@ class SqliteStore:
         Raises:
             IndexLocked: another writer holds it; its pid is in the error.
         """
-        index_id = self._reader.index_id()
-        data = data_folder(self.folder, index_id)
-        lease = Lease.acquire(data, wait_seconds=wait_seconds)
-        return SqliteWriter(data, index_id, lease, garbage=self._garbage)
+        for _ in range(_ATTEMPTS):
+            index_id = self._reader.index_id()
+            data = data_folder(self.folder, index_id)
+            with contextlib.suppress(FileNotFoundError):
+                lease = Lease.acquire(data, wait_seconds=wait_seconds)
+                # The index may have been replaced while we waited for who replaced it.
+                if self._reader.index_id() == index_id:
+                    return SqliteWriter(data, index_id, lease, garbage=self._garbage)
+                lease.release()
+        raise StorageError(f"the index in {self.folder} is being replaced", suggestion="Try again in a moment")
 
     def snapshot(self) -> SqliteSnapshot:
         """Open the last commit for reading; never waits for a writer.

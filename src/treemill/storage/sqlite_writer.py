@@ -75,7 +75,7 @@ class SqliteWriter:
         if self._recipe is not None and self._recipe != recipe:
             raise _mismatch(self._folder.parent, self._recipe, recipe)
         self._seen_ns = time.time_ns()
-        with explained(self._folder):
+        with self._rolled_back():
             self._begin()
             if self._recipe is None:
                 self._set_meta("recipe", tables.recipe_text(recipe))
@@ -89,7 +89,7 @@ class SqliteWriter:
 
     def set_known(self, known: int) -> None:
         """State how many files the run found to index; part of the next commit."""
-        with explained(self._folder):
+        with self._rolled_back():
             self._begin()
             self._connection.execute("UPDATE runs SET known = ? WHERE id = ?", (known, self._run))
 
