@@ -67,8 +67,8 @@ def packages(corpus: str) -> list[Package]:
 
 
 def _package(entry: dict[str, Any]) -> Package:
-    lists = {key: tuple(entry.pop(key, ())) for key in ("corpora", "leave_out")}
-    return Package(**entry, **lists)
+    lists = {key: tuple(entry.get(key, ())) for key in ("corpora", "leave_out")}
+    return Package(**{**entry, **lists})
 
 
 def home() -> Path:

@@ -11,7 +11,6 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import IO
 
 SAMPLES_A_SECOND = 10
 
@@ -90,7 +90,7 @@ def run_process(
                 raise CommandError(f"{_line(command)} took longer than {timeout:.0f} s") from error
             seconds = time.perf_counter() - start
         after = os.times()
-        texts = [_text(stream.seek(0) or stream.read()) for stream in (out, err)]
+        texts = [_whole(stream) for stream in (out, err)]
     if code not in expect:
         raise CommandError(f"{_line(command)} ended with {code}:\n{texts[1][-2000:]}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
@@ -101,8 +101,9 @@ def _line(command: Sequence[str | Path]) -> str:
     return " ".join(map(str, command))
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+def _whole(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode("utf-8", "replace")
 
 
 class PeakMemory:
@@ -192,8 +193,3 @@ def _memory() -> str:
     if not hasattr(os, "sysconf"):
         return "unknown"
     return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
-
-
-def python() -> list[str]:
-    """Return the start of a command that runs this very interpreter."""
-    return [sys.executable]

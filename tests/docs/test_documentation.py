@@ -25,7 +25,7 @@ PAGES = [page for page in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs
 ALL_PAGES = [*PAGES, *(page for page in sorted(REPOSITORY.glob("*.md")) if page not in PAGES)]
 
 _BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.M | re.S)
-_EXIT = re.compile(r"\s#\s*exit (\d+)\s*$")
+_EXIT = re.compile(r"\s+#\s*exit (\d+)\s*$")
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 
 SECONDS = 120
@@ -79,8 +79,17 @@ def reader(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command as a reader would, without a terminal."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.run(command, cwd=folder, env=environment, text=True, timeout=SECONDS, check=False, **streams)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "```console" in page.read_text("utf-8")], ids=name)

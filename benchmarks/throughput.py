@@ -1,0 +1,59 @@
+"""How fast: indexing and chunking, beside the raw tree-sitter parse of the same files in the same run.
+
+    python -m benchmarks.throughput index django
+    python -m benchmarks.throughput chunking languages
+
+Results are printed and, unless --no-write, kept in `benchmarks/runs/`. The exit code is 1 where a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import index_run
+from benchmarks.corpora import MAKERS, CorpusError
+from benchmarks.measure import CommandError
+from benchmarks.results import Run, publish
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one benchmark and publish what it found."""
+    given = _parser().parse_args(arguments)
+    try:
+        run = given.run(given)
+    except (CorpusError, CommandError) as error:
+        print(f"benchmarks.throughput: {error}", file=sys.stderr)
+        return 2
+    publish(run, write=given.write)
+    return 0 if all(check.holds for check in run.checks) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description="Measure throughput.")
+    commands = parser.add_subparsers(required=True, metavar="BENCHMARK")
+    index = _command(commands, "index", "django", "cold index, nothing changed, questions")
+    index.add_argument("--workers", metavar="N", help="passed on to `treemill index`")
+    index.add_argument("--executor", metavar="NAME", help="passed on to `treemill index`")
+    index.set_defaults(run=_index)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, corpus: str, summary: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary)
+    command.add_argument("corpus", nargs="?", default=corpus, choices=MAKERS, help=f"default: {corpus}")
+    command.add_argument("--rounds", type=int, default=5, help="how often each figure is measured (default: 5)")
+    command.add_argument("--no-write", dest="write", action="store_false", help="print only")
+    return command
+
+
+def _index(given: argparse.Namespace) -> Run:
+    chosen = {"--workers": given.workers, "--executor": given.executor}
+    options = [word for flag, value in chosen.items() if value for word in (flag, value)]
+    return index_run.run(given.corpus, rounds=given.rounds, options=options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
