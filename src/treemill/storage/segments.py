@@ -187,7 +187,7 @@ def _checksum(image: npt.NDArray[np.uint8], index_id: bytes, counts: _Counts) ->
     Sums of 64 KiB blocks, as 64-bit words, then BLAKE2b over the sums: memory speed, where a cryptographic digest of
     it all would cost each query more than its answer. It is to catch damage; who could forge it can read the index id.
     """
-    words = image[_aligned(_HEADER.size) :].view("<u8")
+    words = image[_HEADER.size :].view("<u8")
     whole = len(words) // _BLOCK_WORDS * _BLOCK_WORDS
     sums = words[:whole].reshape(-1, _BLOCK_WORDS).sum(axis=1, dtype=np.uint64)
     rest = words[whole:].sum(dtype=np.uint64)

@@ -1,0 +1,145 @@
+"""Postings survive being packed, and what is not packed postings is refused."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treemill.ranking.postings import Postings, pack, unpack
+
+TERMS = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def postings(draw: st.DrawFn) -> tuple[Postings, int]:
+    """Draw postings and the number of chunks of their content."""
+    chunk_count = draw(st.sampled_from([1, 2, 5, 254, 255, 256, 257, 65_535]))
+    some_chunks = st.sets(st.integers(0, chunk_count - 1) | st.just(chunk_count - 1), min_size=1, max_size=6)
+    by_term = draw(st.dictionaries(TERMS, some_chunks, max_size=20))
+    terms = sorted(by_term)
+    chunks = [chunk for word in terms for chunk in sorted(by_term[word])]
+    weights = draw(st.lists(st.integers(1, 255), min_size=len(chunks), max_size=len(chunks)))
+    return (
+        Postings(
+            np.array(terms, np.uint32),
+            np.array([len(by_term[word]) for word in terms], np.uint16),
+            np.array(chunks, np.uint16),
+            np.array(weights, np.uint8),
+        ),
+        chunk_count,
+    )
+
+
+def of(entries: dict[int, list[int]]) -> Postings:
+    """Return postings of weight 1, terms and chunks as given: also such as no content has."""
+    chunks = [chunk for each in entries.values() for chunk in each]
+    return Postings(
+        np.array(list(entries), np.uint32),
+        np.array([len(each) for each in entries.values()], np.uint16),
+        np.array(chunks, np.uint16),
+        np.ones(len(chunks), np.uint8),
+    )
+
+
+def assert_equal(one: Postings, other: Postings) -> None:
+    for name in ("terms", "counts", "chunks", "weights"):
+        left, right = getattr(one, name), getattr(other, name)
+        assert left.dtype == right.dtype
+        assert left.tolist() == right.tolist()
+
+
+@given(postings())
+def test_what_is_packed_comes_back(drawn):
+    given_, chunk_count = drawn
+    assert_equal(unpack(pack(given_), chunk_count), given_)
+
+
+def test_no_words_at_all_come_back_as_none():
+    assert_equal(unpack(pack(of({})), 0), of({}))
+
+
+def test_a_word_in_every_chunk_of_the_largest_content_comes_back():
+    everywhere = of({0: list(range(65_535)), 2**32 - 1: [65_534]})
+    assert_equal(unpack(pack(everywhere), 65_535), everywhere)
+
+
+@given(postings(), st.data())
+def test_packed_postings_that_are_cut_short_are_refused(drawn, data):
+    given_, chunk_count = drawn
+    packed = pack(given_)
+    end = data.draw(st.integers(0, len(packed) - 1))
+    with pytest.raises(ValueError, match=r"damaged postings|buffer"):
+        unpack(packed[:end], chunk_count)
+
+
+@given(postings(), st.binary(min_size=1, max_size=9))
+def test_packed_postings_with_something_behind_them_are_refused(drawn, more):
+    given_, chunk_count = drawn
+    with pytest.raises(ValueError):
+        unpack(pack(given_) + more, chunk_count)
+
+
+@given(st.binary(max_size=200), st.integers(0, 65_535))
+def test_random_bytes_are_refused_or_well_formed(noise, chunk_count):
+    try:
+        result = unpack(noise, chunk_count)
+    except ValueError:
+        return
+    assert (np.diff(result.terms.astype(np.int64)) > 0).all()
+    assert not len(result.chunks) or int(result.chunks.max()) < chunk_count
+
+
+def test_any_flipped_bit_is_refused_or_gives_well_formed_postings():
+    words = random.Random(7)
+    packed = pack(of({word: sorted(words.sample(range(40), 3)) for word in sorted(words.sample(range(2**32), 30))}))
+    refused = 0
+    for position in range(len(packed)):
+        flipped = packed[:position] + bytes([packed[position] ^ 1]) + packed[position + 1 :]
+        try:
+            result = unpack(flipped, 40)
+        except ValueError:
+            refused += 1
+        else:
+            assert (np.diff(result.terms.astype(np.int64)) > 0).all()
+            assert int(result.chunks.max()) < 40
+    assert refused > len(packed) // 2
+
+
+BAD = {
+    "terms that fall": of({5: [0], 3: [0]}),
+    "a term twice": Postings(
+        np.array([5, 5], np.uint32), np.array([1, 1], np.uint16), np.zeros(2, np.uint16), np.ones(2, np.uint8)
+    ),
+    "chunks that fall": of({5: [1, 0]}),
+    "a chunk twice": of({5: [1, 1]}),
+    "a chunk too many": of({5: [0, 2]}),
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_postings_that_no_content_has_are_refused(bad):
+    with pytest.raises(ValueError, match="damaged postings"):
+        unpack(pack(bad), 2)
+
+
+def test_a_header_that_promises_gigabytes_costs_nothing():
+    bomb = struct.pack("<II", 1 << 1, 2**32 - 1) + b"\0" * 3 + zlib.compress(b"\0" * 1_000_000)
+    with pytest.raises(ValueError, match="more than there is room for"):
+        unpack(bomb, 65_535)
+
+
+def test_a_posting_of_real_code_costs_about_three_bytes():
+    words = random.Random(1)
+    vocabulary = [words.randrange(2**32) for _ in range(3_000)]
+    entries: dict[int, set[int]] = {}
+    for chunk in range(40):
+        for _ in range(80):
+            entries.setdefault(vocabulary[int(words.paretovariate(0.7)) % 3_000], set()).add(chunk)
+    packed = pack(of({word: sorted(entries[word]) for word in sorted(entries)}))
+    assert len(packed) < 3 * sum(map(len, entries.values()))

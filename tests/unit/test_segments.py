@@ -1,0 +1,283 @@
+"""Segments: laid out and merged they hold the same postings; from a file they come back, or are refused."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.contents import check_duties, content_of
+from treemill.storage import Segment
+from treemill.storage.layout import FULL_CHUNKS, Part, dead_share, lay_out, merge, part_of, plan_merges
+from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
+
+INDEX = b"i" * 16
+TEXTS = ["alpha beta\nbeta\n", "", "gamma alpha alpha\n", "delta\nepsilon beta\n\n"]
+
+
+def part(content_id: int, text: str, *, dimension: int = 0) -> Part:
+    content = content_of(text, dimension=dimension)
+    return part_of(
+        content_id, content.chunk_count, content.lengths, content.postings, content.vectors, dimension=dimension
+    )
+
+
+def parts(texts: list[str], *, first: int = 1, dimension: int = 0) -> list[Part]:
+    return [part(first + number, text, dimension=dimension) for number, text in enumerate(texts)]
+
+
+def segment_of(*texts: str, dimension: int = 0) -> Segment:
+    return lay_out(parts(list(texts) or TEXTS, dimension=dimension), dimension=dimension)
+
+
+def assert_equal(one: Segment, other: Segment) -> None:
+    for each in fields(Segment):
+        left, right = getattr(one, each.name), getattr(other, each.name)
+        assert left.dtype == right.dtype, each.name
+        assert left.tolist() == right.tolist(), each.name
+
+
+def write(folder: Path, segment: Segment) -> SegmentFile:
+    return write_segment(folder, segment, index_id=INDEX, last_id=4)
+
+
+# ── laying out and merging ──
+
+
+@pytest.mark.parametrize("dimension", [0, 4])
+def test_a_segment_holds_the_postings_of_its_contents_by_term(dimension):
+    segment = segment_of(dimension=dimension)
+    check_duties(segment)
+    assert segment.contents.tolist() == [1, 2, 3, 4]
+    assert segment.first_chunk.tolist() == [0, 2, 2, 3, 6]
+    assert len(segment.terms) == 5
+    assert len(segment.vectors) == (6 if dimension else 0)
+
+
+def test_a_segment_of_nothing_is_empty():
+    segment = lay_out([], dimension=0)
+    check_duties(segment)
+    assert_equal(merge([], live=np.empty(0, np.int64)), segment)
+
+
+@pytest.mark.parametrize("dimension", [0, 4])
+def test_merged_segments_equal_one_laid_out_at_once(dimension):
+    several = [
+        lay_out(parts(TEXTS[:1], dimension=dimension), dimension=dimension),
+        lay_out(parts(TEXTS[1:3], first=2, dimension=dimension), dimension=dimension),
+        lay_out(parts(TEXTS[3:], first=4, dimension=dimension), dimension=dimension),
+    ]
+    assert_equal(merge(several, live=np.arange(1, 5)), segment_of(dimension=dimension))
+
+
+@pytest.mark.parametrize("dimension", [0, 4])
+def test_a_merge_drops_the_dead(dimension):
+    several = [
+        lay_out(parts(TEXTS[:2], dimension=dimension), dimension=dimension),
+        lay_out(parts(TEXTS[2:], first=3, dimension=dimension), dimension=dimension),
+    ]
+    living = [part(2, TEXTS[1], dimension=dimension), part(4, TEXTS[3], dimension=dimension)]
+    assert_equal(merge(several, live=np.array([2, 4])), lay_out(living, dimension=dimension))
+
+
+def test_a_merge_of_nothing_but_dead_is_empty():
+    merged = merge([segment_of()], live=np.empty(0, np.int64))
+    check_duties(merged)
+    assert not len(merged.terms)
+
+
+def test_the_dead_share_counts_chunks():
+    assert dead_share(segment_of(), np.array([1, 2, 3, 4])) == 0
+    assert dead_share(segment_of(), np.array([2, 4])) == 0.5
+    assert dead_share(lay_out([], dimension=0), np.empty(0, np.int64)) == 0
+
+
+def test_chunk_numbers_take_four_bytes_only_where_two_do_not_suffice():
+    line = part(1, "word\n")
+    block = replace(
+        line,
+        lengths=np.ones(FULL_CHUNKS // 2, np.uint16),
+        postings=replace(
+            line.postings,
+            counts=np.array([FULL_CHUNKS // 2], np.uint16),
+            chunks=np.arange(FULL_CHUNKS // 2, dtype=np.uint16),
+            weights=np.ones(FULL_CHUNKS // 2, np.uint8),
+        ),
+    )
+    full = lay_out([block, replace(block, content=2)], dimension=0)
+    over = lay_out([block, replace(block, content=2), replace(line, content=3)], dimension=0)
+    assert (full.chunks.dtype, over.chunks.dtype) == (np.uint16, np.uint32)
+    for segment in (full, over):
+        check_duties(segment)
+        assert segment.chunks.tolist() == list(range(len(segment.lengths)))
+
+
+def test_a_full_segment_of_one_word_comes_back_from_its_file(tmp_path):
+    everywhere = np.arange(FULL_CHUNKS)
+    full = Segment(
+        contents=np.array([1]),
+        first_chunk=np.array([0, FULL_CHUNKS]),
+        lengths=np.ones(FULL_CHUNKS, np.uint16),
+        terms=np.array([7], np.uint32),
+        offsets=np.array([0, FULL_CHUNKS]),
+        chunks=everywhere.astype(np.uint16),
+        weights=np.ones(FULL_CHUNKS, np.uint8),
+        vectors=np.empty((0, 0), np.int8),
+    )
+    assert_equal(open_segment(tmp_path, write(tmp_path, full), index_id=INDEX), full)
+
+
+# ── when to merge ──
+
+
+def test_segments_stay_few_and_no_chunk_is_moved_often():
+    sizes: list[int] = []
+    moved = added = 0
+    most = 0
+    for step in range(4_000):
+        size = 100 + step % 7 * 50
+        sizes.append(size)
+        added += size
+        for start, stop in reversed(plan_merges(sizes)):
+            moved += sum(sizes[start:stop])
+            sizes[start:stop] = [sum(sizes[start:stop])]
+        assert max(sizes) <= FULL_CHUNKS
+        most = max(most, len(sizes) - sum(size > FULL_CHUNKS // 2 for size in sizes))
+    assert most <= 12
+    assert moved / added <= 12
+
+
+def test_full_segments_are_left_alone():
+    assert plan_merges([60_000, 65_000, 50_000]) == []
+
+
+def test_a_small_segment_joins_the_larger_one_behind_it():
+    assert plan_merges([60_000, 20, 30_000]) == [(1, 3)]
+
+
+def test_a_very_large_index_gets_larger_segments_instead_of_ever_more():
+    sizes = [60_000] * 100
+    for start, stop in reversed(plan_merges(sizes)):
+        sizes[start:stop] = [sum(sizes[start:stop])]
+    assert len(sizes) <= 34
+
+
+def test_there_is_nothing_to_merge_in_nothing():
+    assert plan_merges([]) == plan_merges([5]) == []
+
+
+# ── files ──
+
+
+@pytest.mark.parametrize("dimension", [0, 4])
+def test_a_segment_comes_back_from_its_file(tmp_path, dimension):
+    segment = segment_of(dimension=dimension)
+    file = write(tmp_path, segment)
+    opened = open_segment(tmp_path, file, index_id=INDEX)
+    assert_equal(opened, segment)
+    check_duties(opened)
+    assert (file.chunks, file.last_id) == (6, 4)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_an_empty_segment_comes_back_from_its_file(tmp_path):
+    file = write(tmp_path, lay_out([], dimension=0))
+    assert not len(open_segment(tmp_path, file, index_id=INDEX).terms)
+
+
+def test_an_opened_segment_outlives_its_file(tmp_path):
+    segment = segment_of()
+    file = write(tmp_path, segment)
+    opened = open_segment(tmp_path, file, index_id=INDEX)
+    (tmp_path / file.name).unlink()
+    assert_equal(opened, segment)
+
+
+def test_every_flipped_byte_is_refused(tmp_path):
+    file = write(tmp_path, segment_of(dimension=4))
+    path = tmp_path / file.name
+    image = path.read_bytes()
+    for position in range(len(image)):
+        flipped = bytearray(image)
+        flipped[position] ^= 0x10
+        path.write_bytes(flipped)
+        with pytest.raises(SegmentRefused):
+            open_segment(tmp_path, file, index_id=INDEX)
+
+
+@pytest.mark.parametrize("length", [0, 1, 63, 64, 128, -64, -1])
+def test_a_file_of_another_length_is_refused(tmp_path, length):
+    file = write(tmp_path, segment_of())
+    path = tmp_path / file.name
+    image = path.read_bytes()
+    path.write_bytes(image[:length])
+    with pytest.raises(SegmentRefused):
+        open_segment(tmp_path, file, index_id=INDEX)
+    path.write_bytes(image + b"\0" * 64)
+    with pytest.raises(SegmentRefused):
+        open_segment(tmp_path, file, index_id=INDEX)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    file = write(tmp_path, segment_of())
+    (tmp_path / file.name).unlink()
+    with pytest.raises(SegmentRefused):
+        open_segment(tmp_path, file, index_id=INDEX)
+
+
+def test_a_file_of_another_index_is_refused(tmp_path):
+    file = write(tmp_path, segment_of())
+    with pytest.raises(SegmentRefused, match="does not belong"):
+        open_segment(tmp_path, file, index_id=b"j" * 16)
+
+
+def test_a_file_that_was_swapped_for_an_older_one_of_the_same_index_is_refused(tmp_path):
+    file, other = write(tmp_path, segment_of("one two\n")), write(tmp_path, segment_of("two one one\n"))
+    assert file.size == other.size
+    os.replace(tmp_path / other.name, tmp_path / file.name)
+    with pytest.raises(SegmentRefused):
+        open_segment(tmp_path, file, index_id=INDEX)
+
+
+def test_a_link_and_a_name_that_leads_elsewhere_are_refused(tmp_path):
+    folder = tmp_path / "index"
+    folder.mkdir()
+    file = write(tmp_path, segment_of())
+    with pytest.raises(SegmentRefused, match="no name"):
+        open_segment(folder, replace(file, name=f"../{file.name}"), index_id=INDEX)
+    (folder / file.name).symlink_to(tmp_path / file.name)
+    with pytest.raises(SegmentRefused):
+        open_segment(folder, file, index_id=INDEX)
+
+
+HOSTILE = {
+    "chunks out of range": {"chunks": np.array([60_000] * 8, np.uint16)},
+    "more chunks than the contents have": {"first_chunk": np.array([0, 2, 2, 3, 9])},
+    "runs that fall": {"first_chunk": np.array([0, 5, 2, 3, 6])},
+    "runs that start late": {"first_chunk": np.array([1, 2, 2, 3, 6])},
+    "contents out of order": {"contents": np.array([1, 3, 2, 4])},
+    "terms out of order": {"terms": np.array([5, 4, 3, 2, 1], np.uint32)},
+    "counts that pass the end": {"offsets": np.array([0, 2, 4, 6, 8, 30_000])},
+}
+
+
+@pytest.mark.parametrize("changes", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_with_a_right_checksum_is_refused(tmp_path, changes):
+    segment = segment_of()
+    assert (len(segment.chunks), len(segment.terms)) == (8, 5)
+    file = write(tmp_path, replace(segment, **changes))
+    with pytest.raises(SegmentRefused):
+        open_segment(tmp_path, file, index_id=INDEX)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="No space"):
+        write(tmp_path, segment_of())
+    assert list(tmp_path.iterdir()) == []
