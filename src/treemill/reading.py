@@ -190,7 +190,7 @@ def _read_once(file: DiscoveredFile, max_bytes: int | None) -> tuple[bytes, os.s
             return Skipped(file.name, SkipReason.NOT_REGULAR, kind_of(entry.st_mode))
         if max_bytes is not None and entry.st_size > max_bytes:
             return Skipped(file.name, SkipReason.TOO_LARGE, over_the_cap(entry.st_size, max_bytes))
-        if file.root is not None and not is_inside(_real_path(descriptor, file.absolute), _real_root(file.root)):
+        if file.root is not None and not _real_path(descriptor, file).startswith(_real_prefix(file.root)):
             return Skipped(file.name, SkipReason.OUTSIDE_ROOT, "a link on the way leads out of the root")
         data = _read_all(descriptor, entry.st_size)
         after = os.fstat(descriptor)
@@ -230,18 +230,19 @@ def _not_opened(file: DiscoveredFile, error: OSError | ValueError) -> Skipped:
 
 
 @lru_cache(16)
-def _real_root(root: str) -> str:
-    return os.path.realpath(root)
+def _real_prefix(root: str) -> str:
+    """Return what every resolved path below a root begins with."""
+    return os.path.join(os.path.realpath(root), "")
 
 
-def _real_path(descriptor: int, path: str) -> str:
+def _real_path(descriptor: int, file: DiscoveredFile) -> str:
     """Return where an open file lies. The kernel knows, whatever was swapped on the way; else the name is resolved."""
     if sys.platform == "linux":
         try:
             return os.readlink(f"/proc/self/fd/{descriptor}")
         except OSError:  # /proc is not mounted
             pass
-    return os.path.realpath(path)
+    return os.path.realpath(file.absolute)
 
 
 def is_inside(path: str, folder: str) -> bool:

@@ -66,6 +66,12 @@ def test_skipped_and_failed_files_are_tried_again_only_when_they_change_or_on_re
     assert carried_out([found("binary.py", size=11), *tree[1:]], index)[0] == ["binary.py"]
 
 
+def test_unchanged_files_that_are_skipped_are_not_among_the_known():
+    index = [recorded("a.py"), recorded("b.bin", status=Status.SKIPPED), recorded("c.py", status=Status.FAILED)]
+    _, planned = carried_out([found("a.py"), found("b.bin"), found("c.py")], index)
+    assert (planned.unchanged, planned.known) == (3, 2)
+
+
 def test_everything_can_be_asked_for():
     assert carried_out([found("a.py"), found("b.py")], [recorded("a.py")], everything=True)[0] == ["a.py", "b.py"]
 
