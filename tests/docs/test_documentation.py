@@ -1,8 +1,10 @@
-"""What the documentation shows is run: every page's examples, in order, in a folder that holds Treemill's own source.
+"""What the documentation shows is run: every page's examples, in order, in a folder that holds Treemill's own source and, as
+something that tools made, `build/app.js`.
 
 - The ```python blocks of a page are one story: they run as one script.
 - In ```console blocks, the lines behind `$ ` are run by a shell and must end with 0, or with N where `# exit N` stands
-  behind them. The lines between are what a reader sees; they are not compared.
+  behind them. The lines between are what a reader sees; they are not compared. Commands that install are not run
+  here: `.ci/run` does what they say, in fresh environments.
 - Other blocks are not run: ```sh for what needs a network or changes the machine, ```text, ```toml.
 
 A link to a file of this repository must lead somewhere.
@@ -49,6 +51,7 @@ def blocks(text: str, language: str) -> list[Block]:
 def commands(block: Block) -> list[tuple[str, int]]:
     """Return the commands of a console block, each with the exit code that it is to end with."""
     lines = [line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ ")]
+    lines = [line for line in lines if not line.startswith(("pip ", "git clone "))]
     return [(_EXIT.sub("", line), int(match[1]) if (match := _EXIT.search(line)) else 0) for line in lines]
 
 
@@ -71,6 +74,8 @@ def reader(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     """Return a folder like the repository's, and the environment of a reader without settings of their own."""
     root = tmp_path / "treemill"
     shutil.copytree(REPOSITORY / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    (root / "build").mkdir()
+    (root / "build" / "app.js").write_text("console.log('built')\n")
     home = tmp_path / "home"
     home.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("TREEMILL_", "XDG_"))}
@@ -121,6 +126,7 @@ PAGE = """
 ```console
 $ true
 what it prints
+$ pip install nothing
 $ false  # exit 1
 ```
 
