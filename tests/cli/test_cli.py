@@ -1,0 +1,263 @@
+"""The command line as people and scripts meet it: words in; text, exit code and files out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Tree
+from treemill.cli import run
+from treemill.library import place_of
+from treemill.storage.sqlite import SqliteStore
+
+FILES = {
+    "shop/cart.py": "class Cart:\n    def add_item(self, item):\n        self.items.append(item)\n",
+    "shop/pay.py": "def charge_card(cart):\n    return gateway.charge(cart.total())\n",
+    "README.md": "# Shop\n\nThe cart holds items until they are paid.\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep keys, caches and settings of the person who runs the tests out of them."""
+    monkeypatch.setenv("TREEMILL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TREEMILL_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("TREEMILL_CHUNKER__CONCURRENCY__EXECUTOR", "inline")
+    (tmp_path / "no-config.toml").write_text("")
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    """Run a command in this process; return its exit code, output and messages."""
+    try:
+        code = run([str(word) for word in words])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+def test_a_question_is_answered_at_once_in_a_folder_never_indexed(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tree(FILES)
+    code, out, err = said(capsys, "search", "add an item to the cart", root)
+    assert code == 0
+    assert out.startswith("shop/cart.py:1-3  ")
+    assert err == ""
+    assert (root / ".treemill/.gitignore").read_text() == "*\n"
+
+
+def test_a_definition_comes_before_what_mentions_it(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree({**FILES, "a.py": "charge_card(charge_card(charge_card))\n", "test_pay.py": "def charge_card(): ...\n"})
+    _, out, _ = said(capsys, "search", "charge_card", root, "-k", "1")
+    assert out.startswith("shop/pay.py:1-2  charge_card  function")
+
+
+def test_json_has_results_and_coverage(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "search", "charge", tree(FILES), "--json", "--scores")
+    answer = json.loads(out)
+    assert code == 0
+    first = answer["results"][0]
+    assert (first["file_path"], first["start_line"], first["end_line"]) == ("shop/pay.py", 1, 2)
+    assert first["content"] == FILES["shop/pay.py"]
+    assert (first["language"], first["symbol"], first["kind"]) == ("python", "charge_card", "function")
+    assert first["score"] == pytest.approx(sum(first["why"].values()), abs=1e-3)
+    assert (answer["coverage"]["searchable"], answer["coverage"]["known"]) == (3, 3)
+    assert answer["coverage"]["complete"] is True
+
+
+def test_no_match_exits_with_1_and_says_why(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "search", "zeppelin", tree(FILES))
+    assert (code, out, err) == (1, "", "treemill: no match: no file holds these words\n")
+    code, out, err = said(capsys, "search", "?!", tree(FILES))
+    assert (code, out, err) == (1, "", "treemill: no match: the question has no words in it\n")
+
+
+def test_results_are_filtered_by_folder_language_and_glob(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree(FILES)
+    said(capsys, "index", root)
+    assert said(capsys, "search", "cart", root / "shop", "-l")[1].splitlines() == ["shop/cart.py", "shop/pay.py"]
+    assert said(capsys, "search", "cart", root, "-l", "--lang", "markdown")[1] == "README.md\n"
+    assert said(capsys, "search", "cart", root, "-l", "--include", "pay.*")[1] == "shop/pay.py\n"
+    assert "pay" not in said(capsys, "search", "cart", root, "-l", "--exclude", "shop/p*")[1]
+
+
+def test_what_changed_is_seen_unless_told_otherwise(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree(FILES)
+    said(capsys, "index", root)
+    (root / "new.py").write_text("def launch_zeppelin(): ...\n")
+    assert said(capsys, "search", "zeppelin", root, "--no-update")[0] == 1
+    assert said(capsys, "search", "zeppelin", root)[1].startswith("new.py:1-1")
+
+
+def test_index_says_what_it_did(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree({**FILES, "logo.bin": b"\x89\0\0\0"})
+    code, out, err = said(capsys, "index", root)
+    assert (code, out) == (0, "")
+    assert err.startswith("indexed 3 files (")
+    assert "skipped  logo.bin: binary" in err
+    assert "searchable: 3 of 3 files" in err
+    assert said(capsys, "index", root, "--strict")[0] == 0
+    assert said(capsys, "index", root, "--strict", "--retry")[0] == 8
+    report = json.loads(said(capsys, "index", root, "--json")[1])
+    assert (report["unchanged"], report["stats"]["submitted_files"]) == (4, 0)
+
+
+def test_status_and_why_tell_the_truth(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree({**FILES, "logo.bin": b"\x89\0\0\0", ".gitignore": "build/\n", "build/app.js": "x"})
+    said(capsys, "index", root)
+    code, out, _ = said(capsys, "status", root)
+    assert code == 0
+    assert "searchable   3 of 3 files" in out
+    assert "last run     complete" in out
+    assert "indexed" in said(capsys, "why", root / "shop/cart.py")[1]
+    assert said(capsys, "why", root / "logo.bin")[:2] == (1, "logo.bin: skipped: binary: it holds NUL bytes\n")
+    assert ".gitignore line 1" in said(capsys, "why", root / "build/app.js")[1]
+    assert "there is no such file" in said(capsys, "why", root / "nowhere.py")[1]
+    (root / "new.py").write_text("x = 1\n")
+    assert "not indexed yet" in said(capsys, "why", root / "new.py")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["index", "nowhere"], 2, "there is no folder nowhere. Name a folder that exists"),
+        (["index", "file.py"], 2, "file.py is a file, not a folder"),
+        (["search", "x", "nowhere"], 2, "there is no folder nowhere"),
+        (["status", "plain"], 3, "treemill index"),
+        (["search", "x", "plain", "--no-update"], 3, "treemill index"),
+        (["why", "plain/a.py"], 3, "treemill index"),
+        (["index", "plain", "--workers", "0"], 2, "max_parallel_files must be between 1 and 1024"),
+        (["index", "broken"], 2, "treemill.toml"),
+        (["index", "bad"], 2, "chunker.max_chunk_bytes"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence_with_the_next_step(
+    words: list[str],
+    code: int,
+    message: str,
+    tree: Tree,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = tree(
+        {
+            "file.py": "",
+            "plain/a.py": "",
+            "broken/treemill.toml": "[chunker\n",
+            "bad/treemill.toml": "[chunker]\nmax_chunk_bytes = 3\n",
+        }
+    )
+    monkeypatch.chdir(root)
+    exit_code, out, err = said(capsys, *words)
+    assert (exit_code, out) == (code, "")
+    assert err.startswith("treemill: ")
+    assert message in err
+    assert "Traceback" not in err
+    assert not (root / "plain/.treemill").exists()
+
+
+def test_an_empty_folder_is_nothing_to_index_and_nothing_to_find(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code, _, err = said(capsys, "index", empty)
+    assert code == 0
+    assert "there is nothing to index" in err
+    code, _, err = said(capsys, "search", "x", empty)
+    assert code == 1
+    assert "the index holds no files" in err
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_not_obeyed(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tree({"evil\x1b[2J.py": "def evil(): '\x1b]0;owned\x07'\n"})
+    _, out, _ = said(capsys, "search", "evil", root)
+    assert "evil" in out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
+def command(*words: str | Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "treemill", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def test_ctrl_c_keeps_what_is_committed_and_status_tells_the_truth(tree: Tree) -> None:
+    body = "".join(f"def f{i}(a, b):\n    return a + b * {i}\n\n" for i in range(1500))
+    root = tree({f"m{n:03}.py": body.replace("f0(", f"g{n}(") for n in range(150)})
+    environment = {"TREEMILL_CHUNKER__CONCURRENCY__EXECUTOR": "process", "TREEMILL_STORAGE__COMMIT_SECONDS": "0.05"}
+    running = command("index", root, env=environment)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        status = command("status", root, "--json")
+        seen, _ = status.communicate()
+        if status.returncode == 0 and json.loads(seen)["coverage"]["searchable"] > 0:
+            break
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, err = running.communicate(timeout=20)
+    assert time.monotonic() - started < 5
+    assert running.returncode == 130, err
+    assert "interrupted after" in err
+    told, _ = command("status", root, "--json").communicate()
+    state = json.loads(told)
+    done = state["coverage"]["searchable"]
+    assert f"searchable: {done} of 150 files" in err
+    assert 0 < done < 150
+    assert (state["run"]["state"], state["coverage"]["writer_pid"]) == ("interrupted", None)
+    finishing = command("index", root, env=environment)
+    _, err = finishing.communicate(timeout=60)
+    assert finishing.returncode == 0
+    assert "searchable: 150 of 150 files" in err
+
+
+def test_a_second_writer_is_told_who_the_first_is_and_search_answers_all_the_same(tree: Tree) -> None:
+    root = tree(FILES)
+    command("index", root).communicate()
+    with SqliteStore(place_of(root).folder) as store, store.writer():
+        (root / "new.py").write_text("x = 1\n")
+        second = command("index", root)
+        _, err = second.communicate(timeout=20)
+        assert second.returncode == 5
+        assert f"process {os.getpid()}" in err
+        asking = command("search", "cart", root)
+        out, err = asking.communicate(timeout=20)
+        assert asking.returncode == 0
+        assert "shop/cart.py" in out
+        assert str(os.getpid()) in err
+
+
+def test_a_reader_that_has_enough_is_no_error(tree: Tree) -> None:
+    root = tree({f"m{i}.py": "word = 1\n" * 30 for i in range(50)})
+    asking = command("search", "word", root, "-k", "200", "--json")
+    assert asking.stdout is not None
+    asking.stdout.close()
+    assert asking.stderr is not None
+    assert "Traceback" not in asking.stderr.read()
+    asking.wait(20)
+    asking.stderr.close()
+
+
+def test_help_and_version_start_without_the_heavy_parts() -> None:
+    code = "import sys; from treemill.cli import run\ntry: run(['--help'])\nexcept SystemExit: pass\n"
+    code += "assert not {'numpy', 'tree_sitter', 'sqlite3', 'rich'} & set(sys.modules), sorted(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "treemill search" in done.stdout
