@@ -107,11 +107,15 @@ def _whole(stream: IO[bytes]) -> str:
 
 
 class PeakMemory:
-    """While entered, samples the summed PSS of a process and its descendants; `.peak_mb` is the greatest sum seen."""
+    """While entered, samples the summed PSS of a process and its descendants; `.peak_mb` is the greatest sum seen.
 
-    def __init__(self, pid: int) -> None:
+    Without `family`, only of the process itself.
+    """
+
+    def __init__(self, pid: int, *, family: bool = True) -> None:
         self.peak_mb: float | None = None
         self._pid = pid
+        self._family = family
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -125,16 +129,16 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while True:
-            total = summed_pss_mb(self._pid)
+            total = summed_pss_mb(_family(self._pid) if self._family else [self._pid])
             if total is not None:
                 self.peak_mb = max(self.peak_mb or 0.0, total)
             if self._done.wait(1 / SAMPLES_A_SECOND):
                 return
 
 
-def summed_pss_mb(pid: int) -> float | None:
-    """Return the PSS of a process and all its descendants in MB (10⁶ bytes), or None where none can be read."""
-    found = [pss for each in _family(pid) if (pss := _pss_kb(each)) is not None]
+def summed_pss_mb(pids: Iterable[int]) -> float | None:
+    """Return the PSS of processes together in MB (10⁶ bytes), or None where none can be read."""
+    found = [pss for each in pids if (pss := _pss_kb(each)) is not None]
     return sum(found) * 1024 / 1e6 if found else None
 
 

@@ -68,7 +68,7 @@ def at_least(name: str, measured: float, bound: float) -> Check:
 
 def publish(run: Run, *, write: bool = True) -> list[Path]:
     """Print a run and, on request, write its two files; return their paths."""
-    console = Console(soft_wrap=True)
+    console = Console(width=160)
     for table in (*run.tables, *_checks(run.checks)):
         console.print(_rich(table))
         if table.note:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import index_run
+from benchmarks import chunk_run, index_run
 from benchmarks.corpora import MAKERS, CorpusError
 from benchmarks.measure import CommandError
 from benchmarks.results import Run, publish
@@ -36,6 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("--workers", metavar="N", help="passed on to `treemill index`")
     index.add_argument("--executor", metavar="NAME", help="passed on to `treemill index`")
     index.set_defaults(run=_index)
+    chunking = _command(commands, "chunking", "languages", "every executor, other chunk libraries, a streamed gigabyte")
+    chunking.add_argument(
+        "--rivals-mb", type=float, default=20, help="how much other libraries are given (default: 20)"
+    )
+    chunking.add_argument("--no-stream", dest="stream", action="store_false", help="leave the streamed gigabyte out")
+    chunking.set_defaults(run=_chunking)
     return parser
 
 
@@ -53,6 +59,10 @@ def _index(given: argparse.Namespace) -> Run:
     chosen = {"--workers": given.workers, "--executor": given.executor}
     options = [word for flag, value in chosen.items() if value for word in (flag, value)]
     return index_run.run(given.corpus, rounds=given.rounds, options=options)
+
+
+def _chunking(given: argparse.Namespace) -> Run:
+    return chunk_run.run(given.corpus, rounds=given.rounds, rivals_mb=given.rivals_mb, stream=given.stream)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,199 @@
+"""How fast files become chunks: every executor beside the raw parse, other libraries on the same files, a gigabyte.
+
+Ours is measured through `chunk_files_parallel`, from files on disk to `CodeChunk` objects with their symbols; the raw
+parse has its bytes in memory. Other libraries get text in memory too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import treemill
+from benchmarks import reference
+from benchmarks.corpora import corpus
+from benchmarks.measure import CommandError, PeakMemory, run_process, spread, versions
+from benchmarks.reference import Reference, SourceFile
+from benchmarks.results import Cell, Check, Run, Table, at_least, at_most
+from benchmarks.rivals import RIVALS, Piece, Rival, judge
+from treemill.chunking.build import build_chunks
+from treemill.discovery import discover
+from treemill.languages import LANGUAGES
+from treemill.reading import source_of
+from treemill.types import DiscoveredFile
+
+LIMIT = 1800
+STREAMED_BYTES = 1_000_000_000
+EXECUTORS = (("inline", 1), ("process", 1), ("process", 2), ("thread", 2))
+
+
+def run(name: str, *, rounds: int, rivals_mb: float, stream: bool) -> Run:
+    """Measure a corpus. Other libraries see an even sample of about `rivals_mb` MB of it.
+
+    Raises:
+        CorpusError: the corpus cannot be made.
+        CommandError: this Treemill has no `chunk_files_parallel`, or a part failed.
+    """
+    _door()
+    root = corpus(name)
+    files = [each for each in reference.select(root) if each.language is not None]
+    references: list[Reference] = []
+    passes: dict[tuple[str, int], list[dict[str, Any]]] = {key: [] for key in EXECUTORS}
+    for _ in range(rounds):
+        references.append(reference.raw_parse(files))
+        for executor, workers in EXECUTORS:
+            passes[executor, workers].append(_in_own_process(root, executor, workers))
+    ours, checks = _ours(passes, references)
+    tables = [reference.table(sorted(references, key=lambda each: each.seconds)[(rounds - 1) // 2]), ours]
+    tables.append(_rivals(_sample(files, rivals_mb)))
+    if stream:
+        streamed = _in_own_process(root, "process", 2, "--stream")
+        peak = streamed["parent_peak_mb"]
+        rows = tuple((key, value) for key, value in streamed.items())
+        tables.append(Table(f"Streaming {STREAMED_BYTES / 1e9:g} GB, two processes", ("figure", "value"), rows))
+        checks.append(at_most("streaming 1 GB, the parent's memory, MB", peak, 200))
+    names = [each.name for each in RIVALS]
+    return Run(f"chunking-{name}", tuple(tables), tuple(checks), versions(*names))
+
+
+def _door() -> Callable[..., Any]:
+    """Return `chunk_files_parallel`."""
+    door: Callable[..., Any] | None = getattr(treemill, "chunk_files_parallel", None)
+    if door is None:
+        raise CommandError("this version of treemill has no chunk_files_parallel: there is nothing to measure yet")
+    return door
+
+
+def _in_own_process(root: Path, executor: str, workers: int, *more: str) -> dict[str, Any]:
+    """Chunk what has a grammar below a folder in a fresh interpreter, so that no pass inherits another's memory."""
+    command = [sys.executable, "-m", "benchmarks.chunk_run", str(root), executor, str(workers), *more]
+    result: dict[str, Any] = json.loads(run_process(command).stdout)
+    return result
+
+
+def _one_pass(files: Iterator[DiscoveredFile], executor: str, workers: int) -> dict[str, Any]:
+    """Chunk files and return what it took and what came, as JSON-ready values."""
+    chunks = symbols = semantic = over = size = 0
+    governor = treemill.ChunkGovernor(settings=treemill.ChunkerSettings(max_chunk_bytes=LIMIT))
+    own, start = time.process_time(), time.perf_counter()
+    with _door()(files, governor, max_workers=workers, executor_type=executor) as stream:
+        for _, found in stream:
+            chunks += len(found)
+            for chunk in found:
+                length = chunk.byte_range[1] - chunk.byte_range[0]
+                size += length
+                semantic += length if chunk.source == "semantic" else 0
+                symbols += len(chunk.symbols)
+                over += len(chunk.content) > LIMIT
+    seconds, own = time.perf_counter() - start, time.process_time() - own
+    counted = {"chunks": chunks, "symbols": symbols, "bytes": size, "semantic_bytes": semantic, "over_limit": over}
+    return {"seconds": seconds, "parent_cpu": own, **counted}
+
+
+def _ours(
+    passes: dict[tuple[str, int], list[dict[str, Any]]], references: list[Reference]
+) -> tuple[Table, list[Check]]:
+    """Show our executors beside the raw parse, round by round, and hold them against the bounds."""
+    raw = [each.mb_per_second for each in references]
+    speeds = {key: [each["bytes"] / 1e6 / each["seconds"] for each in found] for key, found in passes.items()}
+    rows = []
+    for key, found in passes.items():
+        of_raw = spread(speed / limit for speed, limit in zip(speeds[key], raw, strict=True))
+        share = spread(each["parent_cpu"] / each["cpu"] for each in found)
+        last = found[-1]
+        name = f"{key[0]}, {key[1]} worker{'s' if key[1] > 1 else ''}"
+        speed = spread(speeds[key])
+        rows.append((name, str(speed), str(of_raw), share.median, last["chunks"], last["symbols"], last["over_limit"]))
+    columns = ("executor", "MB/s", "× raw parse", "parent's share of CPU", "chunks", "symbols", "over the limit")
+    inline, one, two = (speeds[key] for key in (("inline", 1), ("process", 1), ("process", 2)))
+    semantic = passes["inline", 1][-1]
+    parent = [each["parent_cpu"] / each["cpu"] for each in passes["process", 2]]
+    checks = [
+        at_least("inline, × raw parse", _ratio(inline, raw), 0.8),
+        at_least("semantic, share of bytes", semantic["semantic_bytes"] / semantic["bytes"], 0.98),
+        at_least("one process, × inline", _ratio(one, inline), 0.95),
+        at_least("two processes, × one", _ratio(two, one), 1.9),
+        at_most("the parent's share of CPU, two processes", spread(parent).median, 0.05),
+    ]
+    return Table(f"chunk_files_parallel, limit {LIMIT:,} bytes", columns, tuple(rows)), checks
+
+
+def _ratio(above: list[float], below: list[float]) -> float:
+    return spread(one / other for one, other in zip(above, below, strict=True)).median
+
+
+def _sample(files: list[SourceFile], megabytes: float) -> list[SourceFile]:
+    """Return every n-th file, so that about that many MB come together."""
+    total = sum(len(each.source.data) for each in files) / 1e6
+    return files[:: max(1, round(total / megabytes))]
+
+
+def _rivals(files: list[SourceFile]) -> Table:
+    """Let every installed library cut the same files on one core, each beside the raw parse of what it takes."""
+    rows: list[tuple[Cell, ...]] = []
+    for rival in (OURS, *RIVALS):
+        taken = [each for each in files if rival.takes(each)]
+        if not rival.installed:
+            rows.append((f"{rival.name} (not installed)", *(None,) * 9))
+            continue
+        parsed = reference.raw_parse(taken)
+        verdict = judge(rival, taken, LIMIT)
+        speed = verdict.bytes / 1e6 / verdict.seconds
+        found = (verdict.chunks, verdict.over_limit, verdict.lost, verdict.lost_code, verdict.wrong_lines)
+        rows.append(
+            (rival.name, verdict.files, speed, speed / parsed.mb_per_second, *found, f"{verdict.failed} failed")
+        )
+    columns = ("library", "files", "MB/s", "× raw parse", "chunks", "over the limit", "bytes lost", "not blank")
+    note = "Text in memory, one core. Bytes lost are in no chunk as the file has them, blanks included."
+    return Table("Chunk libraries", (*columns, "wrong lines", "files failed"), tuple(rows), note)
+
+
+def _cut_by_ours(text: str, language: str, limit: int) -> Iterator[Piece]:
+    governor = treemill.ChunkGovernor(settings=treemill.ChunkerSettings(max_chunk_bytes=limit))
+    source = source_of(text.encode("utf-8", "surrogateescape"), language)
+    if source is None:
+        raise ValueError("the text is binary")
+    chunking = treemill.chunk(source, governor)
+    file = DiscoveredFile("file", None, language, len(source.data), 0)
+    for chunk in build_chunks(file, source, chunking, governor):
+        yield Piece(chunk.content, chunk.line_range[0])
+
+
+OURS = Rival("treemill", "treemill", None, _cut_by_ours)
+
+
+def _main(arguments: list[str]) -> None:
+    """Chunk what has a grammar below a folder and print what that took, as JSON."""
+    root, executor, workers, *more = arguments
+    found = [
+        each
+        for each in discover(root)
+        if isinstance(each, DiscoveredFile) and (entry := LANGUAGES.get(each.language or "")) and entry.grammar
+    ]
+    stream = "--stream" in more
+    files = _until(cycle(found), STREAMED_BYTES) if stream else iter(found)
+    with PeakMemory(os.getpid(), family=False) as memory:
+        before = os.times()
+        result = _one_pass(files, executor, int(workers))
+        after = os.times()
+    result["cpu"] = sum(after[:4]) - sum(before[:4])
+    print(json.dumps({**result, "parent_peak_mb": memory.peak_mb}))
+
+
+def _until(files: Iterator[DiscoveredFile], size: int) -> Iterator[DiscoveredFile]:
+    """Yield files until their sizes come to `size` bytes."""
+    for file in files:
+        if size <= 0:
+            return
+        size -= file.size
+        yield file
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
