@@ -21,7 +21,7 @@ FLOORS = {
     0: {"types", "records", "errors", "events", "reports", "languages", "flow", "_version"},
     1: {"settings", "layers", "chunking", "plan", "ranking"},
     2: {"discovery", "generated", "ignoring", "git", "reading", "embedding", "storage", "configuration"},
-    3: {"preparing", "parallel", "processing", "indexing", "searching", "watching", "cluster", "library"},
+    3: {"preparing", "cutting", "parallel", "processing", "indexing", "searching", "watching", "cluster", "library"},
     4: {"cli", "mcp", "web", "__main__"},
 }
 

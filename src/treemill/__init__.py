@@ -36,6 +36,7 @@ _HOMES = {
         "WorkersError",
     ),
     "treemill.library": ("index", "open", "search"),
+    "treemill.parallel": ("ChunkStream", "ChunkingReport", "chunk_files_parallel", "chunk_files_parallel_dict"),
     "treemill.records": ("Coverage", "Hit", "Query", "Recipe"),
     "treemill.reports": ("FileProcessingResult", "IndexReport", "ProcessingStats"),
     "treemill.searching": ("Answer", "Index"),
@@ -79,6 +80,10 @@ if TYPE_CHECKING:
     from treemill.library import index as index
     from treemill.library import open as open
     from treemill.library import search as search
+    from treemill.parallel import ChunkingReport as ChunkingReport
+    from treemill.parallel import ChunkStream as ChunkStream
+    from treemill.parallel import chunk_files_parallel as chunk_files_parallel
+    from treemill.parallel import chunk_files_parallel_dict as chunk_files_parallel_dict
     from treemill.records import Coverage as Coverage
     from treemill.records import Hit as Hit
     from treemill.records import Query as Query

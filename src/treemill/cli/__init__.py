@@ -16,6 +16,7 @@ from treemill.cli.words import printable
 from treemill.errors import TreemillError
 
 COMMANDS = {
+    "chunk": "treemill.cli.chunk",
     "index": "treemill.cli.index",
     "search": "treemill.cli.search",
     "status": "treemill.cli.status",

@@ -46,6 +46,16 @@ examples:
 
 {_EXIT_CODES}"""
 
+_CHUNK = f"""\
+Folders are walked as `index` walks them; files that are named are taken as they are. Nothing is stored.
+
+examples:
+  treemill chunk src                                each chunk under its place, kind and name
+  treemill chunk src --jsonl | jq -r .symbol        for programs: one JSON object a line, as they come
+  treemill chunk a.py b.go --ordered                file by file in the order given
+
+{_EXIT_CODES}"""
+
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return the arguments; prints and exits on --help, --version, and on words that make no sense (code 2)."""
@@ -65,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _search(commands)
     _status(commands)
     _why(commands)
+    _chunk(commands)
     return parser
 
 
@@ -123,8 +134,17 @@ def _why(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _chunk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "chunk", "print the chunks of files and folders", _CHUNK)
+    command.add_argument("paths", nargs="+", metavar="PATH", help="files and folders")
+    command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each chunk")
+    command.add_argument("--ordered", action="store_true", help="keep the order of the files (default: as they come)")
+    command.add_argument("--strict", action="store_true", help="exit with 8 if files were skipped or failed")
+    _working(command)
+
+
 def _working(command: argparse.ArgumentParser) -> None:
-    """Add what every command that indexes understands."""
+    """Add what every command that works on files understands."""
     command.add_argument(
         "--workers", type=int, metavar="N", help="how many workers (default: 4, at most the processors)"
     )

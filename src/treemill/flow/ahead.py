@@ -22,18 +22,23 @@ class Ahead(Generic[T]):
 
     Where the next item takes a while, None comes in its place, so that nobody who reads is held up.
 
+    With `most`, that many items at most are read and not taken yet, so that an endless iterable is fine.
+
     `on_item` is called in that thread with each item, in order. `found` counts them so far, `ended` tells whether
     that is all. Leaving the `with`, or `stop`, ends the thread after the item in hand; what it found before can still
     be had from `rest`.
     """
 
-    def __init__(self, items: Iterable[T], on_item: Callable[[T], object] | None = None) -> None:
+    def __init__(
+        self, items: Iterable[T], on_item: Callable[[T], object] | None = None, *, most: int | None = None
+    ) -> None:
         self.found = 0
         self.ended = False
         self._queue: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
         self._stopping = False
         self._items = items
         self._on_item = on_item
+        self._room = None if most is None else threading.Semaphore(most - 1)
         self._thread = threading.Thread(target=self._read, name="run-ahead", daemon=True)
 
     def __enter__(self) -> Self:
@@ -56,6 +61,8 @@ class Ahead(Generic[T]):
                 if item.error is not None:
                     raise item.error
                 return
+            if self._room is not None:
+                self._room.release()
             yield item
 
     def stop(self, grace_seconds: float = 0.0) -> None:
@@ -63,6 +70,8 @@ class Ahead(Generic[T]):
         if self._thread.is_alive():
             self._thread.join(grace_seconds)
         self._stopping = True
+        if self._room is not None:
+            self._room.release()
 
     def rest(self) -> Iterator[T]:
         """Yield what was found and not taken, without waiting for more."""
@@ -84,6 +93,10 @@ class Ahead(Generic[T]):
                 if self._on_item is not None:
                     self._on_item(item)
                 self._queue.put(item)
+                if self._room is not None:
+                    self._room.acquire()
+                    if self._stopping:
+                        break
         except BaseException as raised:  # noqa: BLE001 - carried to the reader, which raises it
             error = raised
         self.ended = True

@@ -1,0 +1,185 @@
+"""What a chunking worker does with a batch of files: read, cut, collect what the pieces define.
+
+    DiscoveredFile ─▶ CutFile | Skipped | Failure
+
+A `CutFile` crosses to another process as buffers (the file's bytes, an array of offsets, packed symbols) and arrives as
+a `PackedCut`; both build the same chunks. Nothing else than bytes, numbers and names is in them, so there is nothing
+that could refuse to be pickled.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from treemill.chunking import chunk
+from treemill.chunking.build import build_chunks
+from treemill.chunking.deferred import deferred_chunks
+from treemill.chunking.definitions import pack_symbols, unpack_symbols
+from treemill.chunking.governor import ChunkGovernor
+from treemill.errors import BinaryFileError, ChunkingError, ChunkingTimeoutError, FileTooLargeError
+from treemill.languages import language_among
+from treemill.reading import read_file
+from treemill.types import Chunking, ChunkSource, CodeChunk, DiscoveredFile, Failure, Skipped, SkipReason, Source
+
+# 4 bytes an offset: no file of 4 GB gets as far as this.
+_OFFSETS = "I"
+
+
+class PackedCut(NamedTuple):
+    """A file as it was cut, in the form that crosses process boundaries. Fields as in `Source` and `Chunking`."""
+
+    data: bytes
+    digest: bytes
+    encoding: str
+    bom: int
+    language: str | None
+    ends: bytes
+    symbols: bytes
+    chunker: ChunkSource
+    fallback: str | None
+
+    @property
+    def size(self) -> int:
+        """The size of the file in bytes."""
+        return len(self.data)
+
+    def chunks(self, file: DiscoveredFile, governor: ChunkGovernor) -> list[CodeChunk]:
+        """Return the chunks, built when they are looked at."""
+        ends = array(_OFFSETS, self.ends)
+
+        def build() -> list[CodeChunk]:
+            source = Source(self.data, self.digest, self.encoding, self.bom, self.language)
+            chunking = Chunking(tuple(ends), unpack_symbols(self.symbols), self.chunker, self.fallback)
+            return build_chunks(file, source, chunking, governor)
+
+        return deferred_chunks(len(ends), build)
+
+
+@dataclass(frozen=True, slots=True)
+class CutFile:
+    """A file as it was cut."""
+
+    source: Source
+    chunking: Chunking
+
+    @property
+    def size(self) -> int:
+        """The size of the file in bytes."""
+        return len(self.source.data)
+
+    def chunks(self, file: DiscoveredFile, governor: ChunkGovernor) -> list[CodeChunk]:
+        """Return the chunks, built when they are looked at."""
+        return deferred_chunks(
+            len(self.chunking.ends), lambda: build_chunks(file, self.source, self.chunking, governor)
+        )
+
+    def __reduce__(self) -> tuple[type[PackedCut], tuple[object, ...]]:
+        source, chunking = self.source, self.chunking
+        return PackedCut, (
+            source.data,
+            source.digest,
+            source.encoding,
+            source.bom,
+            source.language,
+            array(_OFFSETS, chunking.ends).tobytes(),
+            pack_symbols(chunking.symbols),
+            chunking.source,
+            chunking.fallback,
+        )
+
+
+class CutBatch(NamedTuple):
+    """What a batch came to: a result for each file, in order, and the seconds by stage."""
+
+    results: list[CutFile | PackedCut | Skipped | Failure]
+    stages: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """The work of a chunking worker, and all it needs to know."""
+
+    governor: ChunkGovernor
+
+    def start(self) -> Callable[[Sequence[DiscoveredFile], Callable[[int], None]], CutBatch]:
+        """Make the function that cuts batches."""
+        return self._cut_batch
+
+    def _cut_batch(self, files: Sequence[DiscoveredFile], mark: Callable[[int], None]) -> CutBatch:
+        results: list[CutFile | PackedCut | Skipped | Failure] = []
+        reading = cutting = 0.0
+        clock = time.perf_counter
+        for place, file in enumerate(files):
+            mark(place)
+            began = clock()
+            read = self._read(file)
+            then = clock()
+            reading += then - began
+            results.append(self._cut(file, read, then - began) if isinstance(read, Source) else read)
+            cutting += clock() - then
+        return CutBatch(results, {"read": reading, "chunk": cutting})
+
+    def _read(self, file: DiscoveredFile) -> Source | Skipped | Failure:
+        """Read a file, or say why it is not chunked: too large and binary are failures, the rest is skipped."""
+        settings = self.governor.settings
+        if settings.custom_languages:
+            file = replace(file, language=language_among(settings.custom_languages, file.name) or file.language)
+        most = round(settings.performance.max_file_size_mb * 1_000_000)
+        read = read_file(file, max_bytes=most)
+        if not isinstance(read, Skipped):
+            return read.source
+        if read.reason is SkipReason.TOO_LARGE:
+            return _failure(file, _too_large(file, read, settings.performance.max_file_size_mb), "read")
+        if read.reason is SkipReason.BINARY:
+            return _failure(file, _binary(file, read), "read")
+        return read
+
+    def _cut(self, file: DiscoveredFile, source: Source, reading: float) -> CutFile | Failure:
+        seconds = self.governor.settings.performance.chunk_timeout_seconds
+        began = time.monotonic()
+        try:
+            chunking = chunk(source, self.governor, name=file.name)
+        except ChunkingError as error:
+            return _failure(file, error, "chunk", traceback.format_exc())
+        # A worker process that overruns is killed. Where nothing can be, the file fails all the same, only later.
+        spent = time.monotonic() - began + reading
+        if spent > seconds:
+            return _failure(file, _too_slow(file, spent, seconds), "chunk")
+        return CutFile(source, chunking)
+
+
+def _failure(file: DiscoveredFile, error: ChunkingError, stage: Literal["read", "chunk"], trace: str = "") -> Failure:
+    return Failure(file.name, stage, type(error).__name__, str(error), trace)
+
+
+def _too_large(file: DiscoveredFile, skipped: Skipped, limit: float) -> ChunkingError:
+    return FileTooLargeError(
+        f"{file.name} is too large: {skipped.detail}",
+        path=file.name,
+        limit=limit,
+        actual=file.size / 1e6,
+        unit="MB",
+        suggestion="Raise max_file_size_mb, or leave the file out",
+    )
+
+
+def _binary(file: DiscoveredFile, skipped: Skipped) -> ChunkingError:
+    return BinaryFileError(
+        f"{file.name} is not text: {skipped.detail}", path=file.name, suggestion="Leave it out, or convert it to UTF-8"
+    )
+
+
+def _too_slow(file: DiscoveredFile, spent: float, limit: float) -> ChunkingError:
+    return ChunkingTimeoutError(
+        f"{file.name} took {spent:.3g} s, more than {limit:g}",
+        path=file.name,
+        limit=limit,
+        actual=spent,
+        unit="seconds",
+        suggestion="Raise chunk_timeout_seconds, or leave the file out",
+    )
