@@ -98,7 +98,7 @@ def is_blank(text: bytes) -> bool:
         piece = text[start : start + 4096]
         if piece.isspace():
             continue
-        if piece.strip()[0] < 0x80:
+        if 0x20 < piece.strip()[0] < 0x80:
             return False
         return not text[start:].decode("utf-8", "surrogateescape").lstrip("\ufeff").strip()
     return True
