@@ -86,7 +86,10 @@ class Worked(Event):
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat(Event):
-    """A sign of life, at least every second. `in_hand` is (worker, path, seconds) of the busy workers."""
+    """A sign of life, at least every second.
+
+    `in_hand` is (worker, path, seconds) of the busy workers, `requests` how many the embedding provider is answering.
+    """
 
     ended: int
     known: int
@@ -95,6 +98,7 @@ class Heartbeat(Event):
     megabytes_per_second: float
     chunks_per_second: float
     in_hand: tuple[tuple[int, str, float], ...]
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ goes on from there.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -23,11 +24,14 @@ from treemill.plan import Plan
 from treemill.preparing import Prepare, recipe_of
 from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.engine import Run
+from treemill.processing.seams import Intake, VectorStage, itself, name_of
+from treemill.processing.stage import Embedding
+from treemill.processing.vectors import THREAD_COUNT, VectorCalculationManager
 from treemill.records import Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import Settings
 from treemill.storage import IndexStore, Writer
-from treemill.types import DiscoveredFile
+from treemill.types import DiscoveredFile, Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +87,25 @@ def index_tree(
                 lookup=store.lookup() if store.generation() else None,
                 provider=provider if provider is not None and provider.runs_in == "worker" else None,
             )
-            with make_crew(settings.chunker, work) as crew:
+            with contextlib.ExitStack() as stack:
+                stage = _vector_stage(provider, stack)
                 run = Run(
-                    crew,
-                    writer,
+                    Intake(name_of, itself),
                     limits=limits_of(settings.chunker),
                     commit_seconds=settings.storage.commit_seconds,
                     listener=listener,
                     cancel=cancel,
                     # What turns out to be binary or gone was never a file to index.
                     known=lambda: plan.known - run.tally.stats.skipped_files,
+                    vectors=stage,
                 )
-                stats = run.process(_announced(chain(head, stale), plan, run))
-            if not stats.cancelled:
-                removed = _settle(plan, writer)
-            writer.set_known(plan.known - stats.skipped_files)
-            writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
+                stack.enter_context(run.queue(_announced(chain(head, stale), plan, run)))
+                with make_crew(settings.chunker, work) as crew:
+                    stats = run.work(crew, writer)
+                if not stats.cancelled:
+                    removed = _settle(plan, writer)
+                writer.set_known(plan.known - stats.skipped_files)
+                writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
     with store.snapshot() as snapshot:
         coverage = snapshot.coverage()
     return IndexReport(
@@ -121,7 +128,18 @@ def _is_settled(store: IndexStore, recipe: Recipe, known: int) -> bool:
     return run is not None and run.state is RunState.COMPLETE and run.known == known and store.recipe() == recipe
 
 
-def _announced(files: Iterable[DiscoveredFile], plan: Plan, run: Run) -> Iterator[DiscoveredFile]:
+def _vector_stage(provider: EmbeddingProvider | None, stack: contextlib.ExitStack) -> VectorStage | None:
+    """Return where files wait for a provider that runs in threads; None for one that runs in the workers."""
+    if provider is None or provider.runs_in == "worker":
+        return None
+    manager = stack.enter_context(VectorCalculationManager(provider, THREAD_COUNT))
+    stack.callback(manager.cancel)
+    return Embedding(manager)
+
+
+def _announced(
+    files: Iterable[DiscoveredFile], plan: Plan, run: Run[DiscoveredFile | Skipped]
+) -> Iterator[DiscoveredFile]:
     """Pass files on, and tell the listener when the walk has ended what it found."""
     yield from files
     run.post(Planned(run.tally.elapsed, plan.stale, plan.unchanged, len(plan.gone)))

@@ -67,11 +67,11 @@ class Dispatcher:
         while not self._abandoned:
             try:
                 event = self._events.get(timeout=max(0.0, next_beat - time.monotonic()))
+                if event is None:
+                    return
+                self._tell(event)
             except queue.Empty:
-                event = self._beat()
-            if event is None:
-                return
-            self._tell(event)
+                pass
             if time.monotonic() >= next_beat:
                 self._tell(self._beat())
                 next_beat = time.monotonic() + PULSE_SECONDS

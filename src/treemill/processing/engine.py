@@ -12,8 +12,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
-from typing import Protocol
+from contextlib import closing, contextmanager
+from typing import Generic, TypeVar
 
 from treemill.events import (
     Cancelled,
@@ -27,16 +27,20 @@ from treemill.events import (
     Queued,
     Started,
     Worked,
+    ignore,
 )
 from treemill.flow import Ahead, Crew, Done, Idle, Limits, Lost, weigh_batches
 from treemill.preparing import Prepared
 from treemill.processing.crews import failure_of
 from treemill.processing.dispatch import Dispatcher
+from treemill.processing.seams import Intake, VectorStage
 from treemill.processing.tally import Tally
 from treemill.records import PreparedFile, RecordedFile, Status
 from treemill.reports import ProcessingStats
 from treemill.storage import Writer
 from treemill.types import DiscoveredFile, Failure, Skipped, SkipReason
+
+Q = TypeVar("Q")
 
 # Workers take about this much source at a time: fewer, larger hand-offs cost 5 % of the parse against 25 % for one
 # file each. The first batches are small, so that the first files are searchable soon.
@@ -52,30 +56,20 @@ _MOST_UNCOMMITTED_BYTES = 32_000_000
 # A cancelled run still learns how many files it was given, as far as that can be known quickly.
 _QUEUE_GRACE_SECONDS = 0.2
 
-
-class VectorStage(Protocol):
-    """Where files wait for vectors from a provider that runs in threads."""
-
-    def offer(self, files: Sequence[PreparedFile]) -> None:
-        """Take files that need vectors."""
-
-    def ready(self, *, wait: bool) -> Sequence[PreparedFile | Failure]:
-        """Return files whose vectors are complete; with `wait`, block a tick for the next one."""
-
-    def full(self) -> bool:
-        """Whether enough is under way to keep the provider busy."""
-
-    def pending(self) -> bool:
-        """Whether any file is still under way."""
+# How often the run looks at what the workers hold, so that heartbeats can name it.
+_LOOK_SECONDS = 0.25
 
 
-class Run:
-    """One run of the engine over some files. `cancel` may be set by anyone, at any time."""
+class Run(Generic[Q]):
+    """One run of the engine over some files. `cancel` may be set by anyone, at any time.
+
+    `listener` is told what happens by the dispatcher's thread; `observer` at once, by the thread in which it happens,
+    and must neither block nor raise.
+    """
 
     def __init__(
         self,
-        crew: Crew[DiscoveredFile, Prepared],
-        writer: Writer,
+        intake: Intake[Q],
         *,
         limits: Limits,
         commit_seconds: float,
@@ -83,12 +77,13 @@ class Run:
         cancel: threading.Event,
         known: Callable[[], int] | None = None,
         vectors: VectorStage | None = None,
+        observer: Listener = ignore,
     ) -> None:
         self.tally = Tally()
         self.cancel = cancel
-        self._crew = crew
+        self._intake = intake
+        self._observer = observer
         self._known = known or self._found
-        self._writer = writer
         self._limits = limits
         self._commit_seconds = commit_seconds
         self._vectors = vectors
@@ -97,11 +92,39 @@ class Run:
         self._shapes: dict[str, tuple[int, str | None]] = {}
         self._uncommitted_bytes = 0
         self._last_commit = time.monotonic()
-        self._ahead: Ahead[DiscoveredFile | Skipped] | None = None
+        self._ahead: Ahead[Q] | None = None
+        self._writer: Writer
         self._in_hand: tuple[tuple[int, str, float], ...] = ()
+        self._looked = 0.0
+        self._ended = False
 
-    def process(self, files: Iterable[DiscoveredFile | Skipped]) -> ProcessingStats:
-        """Process the files and return the statistics; what could be committed is, however the run ends.
+    @contextmanager
+    def queue(self, files: Iterable[Q]) -> Iterator[None]:
+        """Take in files and tell of them while entered: the first is told of before there is a worker or a store.
+
+        `work` belongs inside, and whatever shall be over when the listener is told that the run is.
+        """
+        with self._dispatcher, Ahead(files, self._queued) as ahead:
+            self._ahead = ahead
+            try:
+                yield
+            finally:
+                self._count_the_rest()
+                stats = self.tally.close(cancelled=self.cancel.is_set())
+                self.post(
+                    Ended(
+                        self.tally.elapsed,
+                        stats.files_processed,
+                        stats.failed_files,
+                        stats.skipped_files,
+                        stats.cancelled_files,
+                        stats.duration,
+                    )
+                )
+        self.tally.stats.dropped_events = self._dispatcher.dropped
+
+    def work(self, crew: Crew[DiscoveredFile, Prepared], writer: Writer) -> ProcessingStats:
+        """Process what is queued and return the statistics; what could be committed is, however the run ends.
 
         A `Skipped` among the files is a file that was asked for and cannot be had: it counts as submitted.
 
@@ -109,55 +132,48 @@ class Run:
             StorageError: the store failed; what was committed before stays.
             WorkersError: workers cannot be started.
         """
-        with self._dispatcher, Ahead(files, self._queued) as ahead:
-            self._ahead = ahead
+        assert self._ahead is not None, "work belongs inside queue"
+        self._writer = writer
+        try:
+            with closing(crew.map(self._batches(self._ahead))) as outcomes:
+                self._take(outcomes, crew)
+                self._take_last_vectors(crew)
+            self._commit()
+        finally:
             try:
-                with closing(self._crew.map(self._batches(ahead))) as outcomes:
-                    self._take(outcomes)
-                    self._take_last_vectors()
-                self._commit()
+                writer.rollback()
             finally:
-                self._writer.rollback()
-                self._count_the_rest(ahead)
-            stats = self.tally.close(cancelled=self.cancel.is_set())
-            self.post(
-                Ended(
-                    self.tally.elapsed,
-                    stats.files_processed,
-                    stats.failed_files,
-                    stats.skipped_files,
-                    stats.cancelled_files,
-                    stats.duration,
-                )
-            )
-        stats.dropped_events = self._dispatcher.dropped
-        return stats
+                self._count_the_rest()
+        return self.tally.close(cancelled=self.cancel.is_set())
 
     def post(self, event: Event) -> None:
-        """Tell the listener."""
+        """Tell the observer and the listener."""
+        self._observer(event)
         self._dispatcher.post(event)
 
     def _found(self) -> int:
         """How many files the queue has brought so far."""
         return 0 if self._ahead is None else self._ahead.found
 
-    def _queued(self, file: DiscoveredFile | Skipped) -> None:
-        self.post(Queued(self.tally.elapsed, file.name if isinstance(file, DiscoveredFile) else file.path))
+    def _queued(self, item: Q) -> None:
+        self.post(Queued(self.tally.elapsed, self._intake.name(item)))
 
-    def _batches(self, files: Iterable[DiscoveredFile | Skipped | None]) -> Iterator[tuple[DiscoveredFile, ...]]:
+    def _batches(self, items: Iterable[Q | None]) -> Iterator[tuple[DiscoveredFile, ...]]:
         """Group the queue into batches for the workers, until it ends or the run is cancelled."""
 
         def wanted() -> Iterator[DiscoveredFile | None]:
-            for file in files:
-                if file is None:
+            for item in items:
+                if item is None:
                     yield None
                     continue
                 self.tally.stats.submitted_files += 1
-                if isinstance(file, Skipped):
+                file = None if self.cancel.is_set() else self._intake.describe(item)
+                if file is None:
+                    self._cancelled(self._intake.name(item))
+                    if self.cancel.is_set():
+                        return
+                elif isinstance(file, Skipped):
                     self._pass(file)
-                elif self.cancel.is_set():
-                    self._cancelled(file.name)
-                    return
                 else:
                     self._begun[file.name] = file
                     yield file
@@ -168,7 +184,11 @@ class Run:
                 self.post(Started(self.tally.elapsed, file.name))
             yield batch
 
-    def _take(self, outcomes: Iterator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle]) -> None:
+    def _take(
+        self,
+        outcomes: Iterator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle],
+        crew: Crew[DiscoveredFile, Prepared],
+    ) -> None:
         """Deal with what becomes of batches until there is no more, or the run is cancelled."""
         for outcome in outcomes:
             match outcome:
@@ -176,22 +196,32 @@ class Run:
                     self._take_batch(outcome)
                 case Lost():
                     self._fail(failure_of(outcome, outcome.item.name, self._limits))
-                case Idle():
-                    self._in_hand = tuple(
-                        (worker, item.name, seconds)
-                        for worker, item, seconds in outcome.in_hand
-                        if isinstance(item, DiscoveredFile)
-                    )
             self._take_vectors(wait=False)
+            self._breathe(crew)
             while self._vectors is not None and self._vectors.full() and not self.cancel.is_set():
                 self._take_vectors(wait=True)
+                self._breathe(crew)
             if self.cancel.is_set():
                 return
-            self._commit_if_due()
+
+    def _breathe(self, crew: Crew[DiscoveredFile, Prepared]) -> None:
+        """Do what is due from time to time: commit, and look at what the workers hold."""
+        now = time.monotonic()
+        due = now - self._last_commit >= self._commit_seconds
+        if self.tally.pending and (due or self._uncommitted_bytes > _MOST_UNCOMMITTED_BYTES):
+            self._commit()
+        if now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            self._in_hand = tuple(
+                (worker, item.name, seconds)
+                for worker, item, seconds in crew.in_hand()
+                if isinstance(item, DiscoveredFile)
+            )
 
     def _take_batch(self, done: Done[DiscoveredFile, Prepared]) -> None:
         prepared = done.value
         self.tally.spent(prepared.stages)
+        self.tally.worked(done.worker, done.seconds)
         whole: list[PreparedFile] = []
         for file, result, shape, seconds in zip(
             done.items, prepared.results, prepared.shapes, prepared.seconds, strict=True
@@ -234,10 +264,10 @@ class Run:
             if isinstance(result, Failure):
                 self._fail(result)
 
-    def _take_last_vectors(self) -> None:
+    def _take_last_vectors(self, crew: Crew[DiscoveredFile, Prepared]) -> None:
         while self._vectors is not None and self._vectors.pending() and not self.cancel.is_set():
             self._take_vectors(wait=True)
-            self._commit_if_due()
+            self._breathe(crew)
 
     def _put(self, files: Sequence[PreparedFile]) -> None:
         """Put whole files into the store's transaction; those it refuses fail alone."""
@@ -249,11 +279,6 @@ class Run:
         self._uncommitted_bytes += sum(file.size for file in taken)
         for failure in refused.values():
             self._fail(failure)
-
-    def _commit_if_due(self) -> None:
-        due = time.monotonic() - self._last_commit >= self._commit_seconds
-        if self.tally.pending and (due or self._uncommitted_bytes > _MOST_UNCOMMITTED_BYTES):
-            self._commit()
 
     def _commit(self) -> None:
         began = time.perf_counter()
@@ -296,19 +321,27 @@ class Run:
         self.tally.stats.cancelled_files += 1
         self.post(Cancelled(self.tally.elapsed, path))
 
-    def _count_the_rest(self, ahead: Ahead[DiscoveredFile | Skipped]) -> None:
-        """Count what was begun and not committed, and what was never begun, as cancelled."""
-        ahead.stop(_QUEUE_GRACE_SECONDS)
-        uncommitted = self.tally.rolled_back()
-        for entry in uncommitted:
+    def _count_the_rest(self) -> None:
+        """Count what was begun and not committed, and what was never begun, as cancelled. Doing it twice is fine."""
+        if self._ended or self._ahead is None:
+            return
+        self._ended = True
+        self._ahead.stop(_QUEUE_GRACE_SECONDS)
+        for entry in self.tally.rolled_back():
             self._begun.pop(entry.path, None)
             self.post(Cancelled(self.tally.elapsed, entry.path))
         for path in list(self._begun):
             self._cancelled(path)
         self._begun.clear()
-        for file in ahead.rest():
+        for item in self._ahead.rest():
             self.tally.stats.submitted_files += 1
-            self._cancelled(file.name if isinstance(file, DiscoveredFile) else file.path)
+            self._cancelled(self._intake.name(item))
+        stats = self.tally.stats
+        never_seen = max(0, (self._intake.expected or 0) - stats.submitted_files)
+        stats.submitted_files += never_seen
+        stats.cancelled_files += never_seen
+        if self._vectors is not None:
+            self.tally.spent({"embed": self._vectors.seconds()})
 
     def _heartbeat(self) -> Event:
         """Say how it goes; called in the dispatcher's thread, reads only."""
@@ -324,4 +357,5 @@ class Run:
             tally.bytes_seen / 1e6 / elapsed,
             tally.chunks_seen / elapsed,
             self._in_hand,
+            0 if self._vectors is None else self._vectors.requests(),
         )

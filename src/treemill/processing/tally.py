@@ -41,6 +41,7 @@ class Tally:
     chunks_seen: int = 0
     bytes_seen: int = 0
     _slowest: list[tuple[float, str]] = field(default_factory=list)
+    _busy: dict[int, float] = field(default_factory=dict)
 
     @property
     def elapsed(self) -> float:
@@ -91,6 +92,10 @@ class Tally:
         for stage, seconds in stages.items():
             self.stats.stages[stage] = self.stats.stages.get(stage, 0.0) + seconds
 
+    def worked(self, worker: int, seconds: float) -> None:
+        """Note how long a worker was busy."""
+        self._busy[worker] = self._busy.get(worker, 0.0) + seconds
+
     def slow(self, path: str, seconds: float) -> None:
         """Remember the slowest files."""
         if len(self._slowest) < _SLOWEST_KEPT:
@@ -99,8 +104,15 @@ class Tally:
             heapq.heapreplace(self._slowest, (seconds, path))
 
     def close(self, *, cancelled: bool) -> ProcessingStats:
-        """Fill in what is known only at the end, and return the statistics."""
+        """Fill in what is known only at the end, once, and return the statistics.
+
+        The stage "wait" is how long workers had nothing to do: they were starting, or the next stage was behind.
+        """
         stats = self.stats
+        if stats.end_time:
+            return stats
+        if self._busy:
+            stats.stages["wait"] = max(0.0, len(self._busy) * self.elapsed - sum(self._busy.values()))
         stats.cancelled = cancelled
         stats.end_time = time.time()
         stats.slowest = [(path, round(seconds, 4)) for seconds, path in sorted(self._slowest, reverse=True)]
