@@ -411,10 +411,9 @@ def test_processes_that_make_an_index_at_once_agree_on_one(tree):
 
 
 def test_what_a_killed_process_left_beside_an_index_is_removed_in_time(tree):
-    root = tree(
-        {"a.py": "x", ".treemill.new-01234567/f": "", ".treemill.old-89abcdef/f": "", ".treemill.new-fresh123/f": ""}
-    )
-    for name in (".treemill.new-01234567", ".treemill.old-89abcdef"):
+    old, fresh = (".treemill.new-01234567", ".treemill.old-89abcdef"), ".treemill.new-fresh123"
+    root = tree({"a.py": "x", **{f"{name}/file": "" for name in (*old, fresh)}})
+    for name in old:
         (root / name).chmod(0o700)
         os.utime(root / name, (0, 0))
     index(root)

@@ -41,7 +41,7 @@ def assert_equal(one: Segment, other: Segment) -> None:
 
 
 def write(folder: Path, segment: Segment) -> SegmentFile:
-    return write_segment(folder, segment, index_id=INDEX, last_id=4)
+    return write_segment(folder, segment, index_id=INDEX, after=0, last_id=4)
 
 
 # ── laying out and merging ──
@@ -232,6 +232,13 @@ def test_a_file_of_another_index_is_refused(tmp_path):
     file = write(tmp_path, segment_of())
     with pytest.raises(SegmentRefused, match="does not belong"):
         open_segment(tmp_path, file, index_id=b"j" * 16)
+
+
+@pytest.mark.parametrize("claim", [{"after": 1}, {"last_id": 5}, {"chunks": 5}])
+def test_a_file_that_covers_other_contents_than_the_index_says_is_refused(tmp_path, claim):
+    file = write(tmp_path, segment_of())
+    with pytest.raises(SegmentRefused, match="covers other contents"):
+        open_segment(tmp_path, replace(file, **claim), index_id=INDEX)
 
 
 def test_a_file_that_was_swapped_for_an_older_one_of_the_same_index_is_refused(tmp_path):

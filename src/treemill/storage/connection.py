@@ -70,11 +70,20 @@ def open_database(folder: Path, index_id: bytes, *, writable: bool = False) -> s
     return connection
 
 
+class DamagedRow(Exception):
+    """A row holds something else than was written; `explained` makes it a StorageError."""
+
+
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn what SQLite or the operating system raises in the block into a StorageError that says what to do."""
+    """Turn what SQLite or the operating system raises in the block into a StorageError that says what to do.
+
+    `folder` is the data folder of the index; the message names the one that it is in.
+    """
     try:
         yield
+    except DamagedRow as error:
+        raise damaged(folder, str(error)) from error
     except sqlite3.Error as error:
         raise _explain(error, folder) from error
     except OSError as error:

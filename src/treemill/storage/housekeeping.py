@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from treemill.storage import Segment
 from treemill.storage import rows as tables
-from treemill.storage.connection import damaged
 from treemill.storage.layout import Part, dead_share, lay_out, merge, plan_merges
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
 from treemill.storage.sqlite_snapshot import read_segment_files
@@ -106,7 +105,7 @@ class Layouts:
         ]
         if found:
             parts = self._parts(found, after, dimension)
-            self._replace([], lay_out(parts, dimension=dimension), last_id=found[-1])
+            self._replace([], lay_out(parts, dimension=dimension), after=after, last_id=found[-1])
         self._tail = {}
         self.tail_chunks = 0
 
@@ -136,10 +135,7 @@ class Layouts:
         return self._read_parts(after, ids[-1], dimension)
 
     def _read_parts(self, after: int, last: int, dimension: int) -> list[Part]:
-        try:
-            return list(tables.read_parts(self._connection, after, last, dimension=dimension))
-        except tables.DamagedRow as error:
-            raise damaged(self._folder, str(error)) from error
+        return list(tables.read_parts(self._connection, after, last, dimension=dimension))
 
     def _tail_is_large(self) -> bool:
         contents, chunks = self._connection.execute(
@@ -149,16 +145,14 @@ class Layouts:
         return bool(contents > SMALL_TAIL_CONTENTS or chunks > SMALL_TAIL_CHUNKS)
 
     def _restore_missing(self, dimension: int) -> None:
-        after = 0
         for file in read_segment_files(self._connection):
             try:
                 present = (self._folder / file.name).stat().st_size == file.size
             except FileNotFoundError:
                 present = False
             if not present:
-                parts = self._read_parts(after, file.last_id, dimension)
-                self._replace([file], lay_out(parts, dimension=dimension), last_id=file.last_id)
-            after = file.last_id
+                parts = self._read_parts(file.after, file.last_id, dimension)
+                self._replace([file], lay_out(parts, dimension=dimension), after=file.after, last_id=file.last_id)
 
     def _merge(self, dimension: int) -> None:
         files = read_segment_files(self._connection)
@@ -169,26 +163,22 @@ class Layouts:
         merged = {position for start, stop in groups for position in range(start, stop)}
         groups += [(position, position + 1) for position in range(len(files)) if position not in merged]
         for start, stop in groups:
-            after = files[start - 1].last_id if start else 0
-            segments = self._opened(files[start:stop], after, dimension)
-            if stop - start > 1 or dead_share(segments[0], live) > DEAD_SHARE:
-                self._replace(files[start:stop], merge(segments, live=live), last_id=files[stop - 1].last_id)
+            some = files[start:stop]
+            segments = [self._opened(file, dimension) for file in some]
+            if len(some) > 1 or dead_share(segments[0], live) > DEAD_SHARE:
+                self._replace(some, merge(segments, live=live), after=some[0].after, last_id=some[-1].last_id)
 
-    def _opened(self, files: Sequence[SegmentFile], after: int, dimension: int) -> list[Segment]:
-        result = []
-        for file in files:
-            try:
-                result.append(open_segment(self._folder, file, index_id=self._index_id))
-            except SegmentRefused as refused:
-                _log.info("a segment is laid out again: %s", refused)
-                result.append(lay_out(self._read_parts(after, file.last_id, dimension), dimension=dimension))
-            after = file.last_id
-        return result
+    def _opened(self, file: SegmentFile, dimension: int) -> Segment:
+        try:
+            return open_segment(self._folder, file, index_id=self._index_id)
+        except SegmentRefused as refused:
+            _log.info("a segment is laid out again: %s", refused)
+            return lay_out(self._read_parts(file.after, file.last_id, dimension), dimension=dimension)
 
-    def _replace(self, old: Sequence[SegmentFile], segment: Segment, *, last_id: int) -> None:
+    def _replace(self, old: Sequence[SegmentFile], segment: Segment, *, after: int, last_id: int) -> None:
         """Write a segment and record it in the place of others, whose files stay for readers who know them."""
         try:
-            new = write_segment(self._folder, segment, index_id=self._index_id, last_id=last_id)
+            new = write_segment(self._folder, segment, index_id=self._index_id, after=after, last_id=last_id)
         except OSError as error:
             self._put_off(error)
             return

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from treemill.records import Content, Recipe, RecordedFile, RunRecord, RunState, Status
+from treemill.storage.connection import DamagedRow
 from treemill.storage.layout import Part, part_of
 
 STATUS_CODES = {Status.INDEXED: 0, Status.SKIPPED: 1, Status.FAILED: 2}
@@ -23,24 +24,23 @@ _STATUSES = {code: status for status, code in STATUS_CODES.items()}
 INSERT_CONTENT = "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_BODY = "INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_SCAN = "INSERT INTO scans VALUES (?, ?, ?, ?)"
-REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-_SELECT_CONTENT = """
-    SELECT c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths, c.sum,
-           b.ends, b.lines, b.symbols, b.text, b.sum
-    FROM contents c JOIN bodies b USING (id) WHERE id = ?"""
+_HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths"
+_SELECT_CONTENT = f"""
+    SELECT {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.sum
+    FROM contents c LEFT JOIN bodies b USING (id) WHERE c.id = ?"""
 _SELECT_FILE = """
     SELECT f.path, f.size, f.stamp, c.key, f.seen_ns, f.status, f.reason, f.detail
     FROM files f LEFT JOIN contents c ON c.id = f.content_id"""
-_SELECT_PARTS = """
-    SELECT id, c.chunk_count, c.lengths, s.postings, s.vectors, s.sum
-    FROM contents c JOIN scans s USING (id) WHERE id > ? AND id <= ? ORDER BY id"""
+_SELECT_TABLE = """
+    SELECT f.path, f.content_id, f.sum, c.id, c.language
+    FROM files f LEFT JOIN contents c ON c.id = f.content_id WHERE f.status = 0 ORDER BY f.path"""
+_SELECT_PARTS = f"""
+    SELECT c.id, {_HEAD}, c.sum, s.postings, s.vectors, s.sum
+    FROM contents c LEFT JOIN scans s USING (id) WHERE c.id > ? AND c.id <= ? ORDER BY c.id"""
 
 _PATH_CODEC = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
-
-
-class DamagedRow(Exception):
-    """A row holds something else than was written."""
 
 
 def path_bytes(path: str) -> bytes:
@@ -86,7 +86,7 @@ def read_content(connection: sqlite3.Connection, content_id: int) -> Content | N
     if row is None:
         return None
     head, head_sum, body, body_sum = row[:9], row[9], row[10:14], row[14]
-    if _head_sum(content_id, head) != head_sum or _bulk_sum(content_id, *body) != body_sum:
+    if body_sum is None or _head_sum(content_id, head) != head_sum or _bulk_sum(content_id, *body) != body_sum:
         raise DamagedRow(f"content {content_id}")
     key, language, encoding, size, chunk_count, _, source, fallback, lengths = head
     ends, lines, symbols, text = body
@@ -101,13 +101,51 @@ def read_parts(connection: sqlite3.Connection, after: int, last: int, *, dimensi
     Raises:
         DamagedRow: one is not what was written.
     """
-    for content_id, chunk_count, lengths, postings, vectors, sum_ in connection.execute(_SELECT_PARTS, (after, last)):
-        if _bulk_sum(content_id, postings, vectors) != sum_:
+    for content_id, *row in connection.execute(_SELECT_PARTS, (after, last)):
+        head, head_sum, (postings, vectors), scan_sum = tuple(row[:9]), row[9], row[10:12], row[12]
+        if scan_sum is None or _head_sum(content_id, head) != head_sum:
+            raise DamagedRow(f"content {content_id}")
+        if _bulk_sum(content_id, postings, vectors) != scan_sum:
             raise DamagedRow(f"content {content_id}")
         try:
-            yield part_of(content_id, chunk_count, lengths, postings, vectors, dimension=dimension)
+            yield part_of(content_id, head[4], head[8], postings, vectors, dimension=dimension)
         except ValueError as error:
             raise DamagedRow(f"content {content_id}, {error}") from error
+
+
+def file_row(
+    path: str,
+    content_id: int | None,
+    *,
+    size: int,
+    stamp: int,
+    seen_ns: int,
+    status: Status = Status.INDEXED,
+    reason: str = "",
+    detail: str = "",
+) -> tuple[Any, ...]:
+    """Return the row for `files`.
+
+    Raises:
+        UnicodeEncodeError: no file system has such a path.
+    """
+    raw = path_bytes(path)
+    return raw, content_id, size, stamp, seen_ns, STATUS_CODES[status], reason, detail, _file_sum(raw, content_id)
+
+
+def read_table(connection: sqlite3.Connection) -> tuple[list[bytes], list[int], list[str | None]]:
+    """Return the paths of all indexed files in the order of their bytes, the contents and the languages.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
+    found = connection.execute(_SELECT_TABLE).fetchall()
+    if not found:
+        return [], [], []
+    paths, contents, sums, ids, languages = map(list, zip(*found, strict=True))
+    if contents != ids or list(map(_file_sum, paths, contents)) != sums:
+        raise DamagedRow("the table of files")
+    return paths, contents, languages
 
 
 def read_files(connection: sqlite3.Connection) -> Iterator[RecordedFile]:
@@ -127,6 +165,8 @@ def read_file(connection: sqlite3.Connection, path: str) -> RecordedFile | None:
 
 def _recorded(row: tuple[Any, ...]) -> RecordedFile:
     path, size, stamp, key, seen_ns, status, reason, detail = row
+    if status not in _STATUSES or (key is None) is not (status != 0):
+        raise DamagedRow("the table of files")
     return RecordedFile(path_text(path), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail)
 
 
@@ -135,18 +175,39 @@ def read_run(connection: sqlite3.Connection) -> RunRecord | None:
     row = connection.execute(
         "SELECT started_ns, ended_ns, state, pid, known FROM runs ORDER BY id DESC LIMIT 1"
     ).fetchone()
-    return None if row is None else RunRecord(row[0], row[1], RunState(row[2]), row[3], row[4])
+    if row is None:
+        return None
+    started_ns, ended_ns, state, pid, known = row
+    try:
+        return RunRecord(started_ns, ended_ns, RunState(state), pid, known)
+    except ValueError as error:
+        raise DamagedRow("the table of runs") from error
 
 
 def read_recipe(connection: sqlite3.Connection) -> Recipe | None:
     """Return the recipe, or None while there is none."""
     text = read_meta(connection, "recipe")
-    return None if text is None else Recipe(**json.loads(text))
+    try:
+        return None if text is None else Recipe(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise DamagedRow("the recipe") from error
 
 
 def recipe_text(recipe: Recipe) -> str:
     """Return a recipe as it is kept in `meta`."""
     return json.dumps(asdict(recipe), sort_keys=True)
+
+
+def read_number(connection: sqlite3.Connection, key: str) -> int:
+    """Return a number of `meta`.
+
+    Raises:
+        DamagedRow: it is none, or is not there.
+    """
+    try:
+        return int(read_meta(connection, key) or "")
+    except ValueError as error:
+        raise DamagedRow(f"the {key}") from error
 
 
 def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
@@ -158,6 +219,11 @@ def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
 def _head_sum(content_id: int, head: tuple[Any, ...]) -> int:
     """Return the CRC-32 of the small columns of a content."""
     return zlib.crc32(repr((content_id, *head)).encode("utf-8", "surrogatepass"))
+
+
+def _file_sum(path: bytes, content_id: int | None) -> int:
+    """Return a CRC-32 of a path and the content it has."""
+    return zlib.crc32(path, content_id or 0)
 
 
 def _bulk_sum(content_id: int, *blobs: bytes) -> int:

@@ -3,7 +3,7 @@
 --
 -- Small columns live apart from bulk ones, so that a scan of the former reads few pages, and what an answer shows
 -- (`bodies`) apart from what a segment is built from (`scans`).
--- `sum` is the CRC-32 of the other columns: SQLite itself does not notice a flipped bit inside a value.
+-- `sum` is a CRC-32 of the columns an answer depends on: SQLite itself does not notice a flipped bit inside a value.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -51,7 +51,8 @@ CREATE TABLE files (
     seen_ns    INTEGER NOT NULL,
     status     INTEGER NOT NULL,
     reason     TEXT    NOT NULL,
-    detail     TEXT    NOT NULL
+    detail     TEXT    NOT NULL,
+    sum        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Contents that no file refers to, and since when: kept a while, for the branch that is switched back.

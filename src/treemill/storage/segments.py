@@ -1,6 +1,9 @@
 """One file a segment: written whole, mapped read-only, refused when a byte is not what was written.
 
-    magic, index id, counts, checksum │ contents │ first_chunk │ lengths │ terms │ counts │ chunks │ weights │ vectors
+    header │ contents │ first_chunk │ lengths │ terms │ counts │ chunks │ weights │ vectors
+
+The header says which index the segment belongs to, which contents it covers, how much it has of everything, and the
+checksum.
 
 Where an array lies follows from the counts, each at the next multiple of 64 bytes: a file holds no offset to
 believe. The checksum covers everything; the index keeps a copy, so that a file must be the very one that was laid out
@@ -19,7 +22,7 @@ import re
 import secrets
 import stat
 import struct
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ from treemill.storage.layout import FULL_CHUNKS
 
 MAGIC = b"TMsegm\x00\x01"
 _NAME = re.compile(r"[0-9a-f]{16}\.segment")
-_HEADER = struct.Struct("<8s16s5Q16s")
+_HEADER = struct.Struct("<8s16s7Q16s")
 _ALIGNMENT = 64
 _BLOCK_WORDS = 8192
 
@@ -42,9 +45,13 @@ class SegmentRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """What the index knows of a segment file. `last_id` is the last content that it covers, `size` is in bytes."""
+    """What the index knows of a segment file: it covers the contents above `after`, up to `last_id`.
+
+    `size` is in bytes.
+    """
 
     name: str
+    after: int
     last_id: int
     chunks: int
     size: int
@@ -52,9 +59,11 @@ class SegmentFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
-    """How many contents, chunks, terms and postings a segment has, and the dimension of its vectors."""
+class _Shape:
+    """Which contents a segment covers, how much it has of everything, and the dimension of its vectors."""
 
+    after: int
+    last_id: int
     contents: int
     chunks: int
     terms: int
@@ -84,8 +93,8 @@ class _Counts:
         return starts, position
 
 
-def write_segment(folder: Path, segment: Segment, *, index_id: bytes, last_id: int) -> SegmentFile:
-    """Write a segment into a new file of that folder and return what to record of it.
+def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int, last_id: int) -> SegmentFile:
+    """Write the segment of the contents above `after`, up to `last_id`, into a new file; return what to record of it.
 
     The file is not forced to disk: after a power failure its checksum tells, and it is built again.
 
@@ -93,8 +102,9 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, last_id: i
         OSError: the file cannot be written; nothing is left of it.
     """
     dimension = segment.vectors.shape[1] if len(segment.vectors) else 0
-    counts = _Counts(len(segment.contents), len(segment.lengths), len(segment.terms), len(segment.chunks), dimension)
-    starts, length = counts.places()
+    sizes = len(segment.contents), len(segment.lengths), len(segment.terms), len(segment.chunks)
+    shape = _Shape(after, last_id, *sizes, dimension)
+    starts, length = shape.places()
     image = np.zeros(length, np.uint8)
     arrays = (
         segment.contents,
@@ -106,15 +116,15 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, last_id: i
         segment.weights,
         segment.vectors,
     )
-    for start, (kind, _), array in zip(starts, counts.fields(), arrays, strict=True):
+    for start, (kind, _), array in zip(starts, shape.fields(), arrays, strict=True):
         raw = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")).reshape(-1).view(np.uint8)
         image[start : start + len(raw)] = raw
-    checksum = _checksum(image, index_id, counts)
-    header = _header(index_id, counts, checksum)
+    checksum = _checksum(image, index_id, shape)
+    header = _header(index_id, shape, checksum)
     image[: len(header)] = np.frombuffer(header, np.uint8)
     name = f"{secrets.token_hex(8)}.segment"
     _write_beside(folder, name, image.data)
-    return SegmentFile(name, last_id, counts.chunks, length, checksum)
+    return SegmentFile(name, after, last_id, shape.chunks, length, checksum)
 
 
 def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment:
@@ -129,14 +139,16 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     magic, owner, *numbers, checksum = _HEADER.unpack_from(image.data)
     if magic != MAGIC or owner != index_id or checksum != file.checksum:
         raise SegmentRefused(f"{file.name} does not belong to this index")
-    counts = _Counts(*numbers)
-    starts, length = counts.places()
-    if length != file.size or counts.chunks != file.chunks:
+    shape = _Shape(*numbers)
+    if (shape.after, shape.last_id, shape.chunks) != (file.after, file.last_id, file.chunks):
+        raise SegmentRefused(f"{file.name} covers other contents")
+    starts, length = shape.places()
+    if length != file.size:
         raise SegmentRefused(f"{file.name} has counts that do not fit its length")
-    if _checksum(image, index_id, counts) != checksum:
+    if _checksum(image, index_id, shape) != checksum:
         raise SegmentRefused(f"{file.name} is damaged")
     arrays: list[npt.NDArray[Any]] = []
-    for start, (kind, count) in zip(starts, counts.fields(), strict=True):
+    for start, (kind, count) in zip(starts, shape.fields(), strict=True):
         little = np.dtype(kind).newbyteorder("<")
         arrays.append(image[start : start + little.itemsize * count].view(little))
     contents, first_chunk, lengths, terms, more, chunks, weights, vectors = arrays
@@ -144,7 +156,7 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     offsets = np.zeros(len(terms) + 1, np.int64)
     np.cumsum(more, out=offsets[1:], dtype=np.int64)
     offsets += np.arange(len(offsets))
-    rows = vectors.reshape(counts.chunks if counts.dimension else 0, counts.dimension)
+    rows = vectors.reshape(shape.chunks if shape.dimension else 0, shape.dimension)
     segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows)
     _check_structure(segment, file.name)
     return segment
@@ -181,7 +193,7 @@ def _mapped(path: Path, length: int) -> npt.NDArray[np.uint8]:
         os.close(descriptor)
 
 
-def _checksum(image: npt.NDArray[np.uint8], index_id: bytes, counts: _Counts) -> bytes:
+def _checksum(image: npt.NDArray[np.uint8], index_id: bytes, shape: _Shape) -> bytes:
     """Return the checksum of everything behind the header, and of what the header says.
 
     Sums of 64 KiB blocks, as 64-bit words, then BLAKE2b over the sums: memory speed, where a cryptographic digest of
@@ -191,16 +203,14 @@ def _checksum(image: npt.NDArray[np.uint8], index_id: bytes, counts: _Counts) ->
     whole = len(words) // _BLOCK_WORDS * _BLOCK_WORDS
     sums = words[:whole].reshape(-1, _BLOCK_WORDS).sum(axis=1, dtype=np.uint64)
     rest = words[whole:].sum(dtype=np.uint64)
-    digest = hashlib.blake2b(_header(index_id, counts, b""), digest_size=16)
+    digest = hashlib.blake2b(_header(index_id, shape, b""), digest_size=16)
     digest.update(sums.astype("<u8").tobytes())
     digest.update(int(rest).to_bytes(8, "little"))
     return digest.digest()
 
 
-def _header(index_id: bytes, counts: _Counts, checksum: bytes) -> bytes:
-    return _HEADER.pack(
-        MAGIC, index_id, counts.contents, counts.chunks, counts.terms, counts.postings, counts.dimension, checksum
-    )
+def _header(index_id: bytes, shape: _Shape, checksum: bytes) -> bytes:
+    return _HEADER.pack(MAGIC, index_id, *astuple(shape), checksum)
 
 
 def _write_beside(folder: Path, name: str, data: memoryview) -> None:

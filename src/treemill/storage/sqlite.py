@@ -81,7 +81,7 @@ class SqliteStore:
     def generation(self) -> int:
         """Return the number of the newest commit, 0 before the first."""
         with self._reader.connection() as connection:
-            return int(tables.read_meta(connection, "generation") or 0)
+            return tables.read_number(connection, "generation")
 
     def lookup(self) -> SqliteLookup:
         """Return a lookup of contents for workers."""

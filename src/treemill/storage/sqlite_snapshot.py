@@ -22,7 +22,7 @@ from treemill.errors import IndexMissing
 from treemill.records import Content, Coverage, Recipe, RecordedFile, RunState
 from treemill.storage import FileTable, Segment
 from treemill.storage import rows as tables
-from treemill.storage.connection import damaged, explained, open_database
+from treemill.storage.connection import explained, open_database
 from treemill.storage.layout import lay_out
 from treemill.storage.lease import holder
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment
@@ -52,7 +52,7 @@ class SqliteSnapshot:
         try:
             with explained(folder):
                 self._connection.execute("BEGIN")
-                self.generation = int(tables.read_meta(self._connection, "generation") or 0)
+                self.generation = tables.read_number(self._connection, "generation")
                 recipe = tables.read_recipe(self._connection)
             if recipe is None:
                 raise IndexMissing("the index is still empty", suggestion="Run: treemill index")
@@ -70,7 +70,7 @@ class SqliteSnapshot:
                 " FROM files JOIN contents ON contents.id = files.content_id"
             ).fetchone()
             run = tables.read_run(self._connection)
-            refreshed = int(tables.read_meta(self._connection, "refreshed_ns") or 0)
+            refreshed = tables.read_number(self._connection, "refreshed_ns")
         searchable, skipped, failed = (counts.get(code, 0) for code in range(3))
         return Coverage(
             searchable=searchable,
@@ -106,10 +106,7 @@ class SqliteSnapshot:
             StorageError: it is damaged.
         """
         with self._lock, explained(self._folder):
-            try:
-                content = tables.read_content(self._connection, content_id)
-            except tables.DamagedRow as error:
-                raise damaged(self._folder, str(error)) from error
+            content = tables.read_content(self._connection, content_id)
         if content is None:
             raise KeyError(content_id)
         return content
@@ -134,30 +131,21 @@ class SqliteSnapshot:
         self.close()
 
     def _read_files(self) -> FileTable:
-        found = self._connection.execute(
-            "SELECT path, content_id, language FROM files JOIN contents ON id = content_id ORDER BY path"
-        ).fetchall()
-        if not found:
-            return FileTable((), np.empty(0, np.int64), ())
-        paths, contents, languages = zip(*found, strict=True)
+        paths, contents, languages = tables.read_table(self._connection)
         # Few languages stand in many rows: one string each is enough.
-        known = {None: None, **{language: sys.intern(language) for language in set(languages) if language}}
+        shared = {language: language for language in languages}
         return FileTable(
             [tables.path_text(path) for path in paths],
             np.array(contents, np.int64),
-            [known[language] for language in languages],
+            [shared[language] for language in languages],
         )
 
     def _read_segments(self) -> Sequence[Segment]:
-        result = []
-        after = 0
-        for file in read_segment_files(self._connection):
-            result.append(self._open_or_lay_out(file, after))
-            after = file.last_id
-        tail = self._laid_out(after, sys.maxsize)
-        return [segment for segment in (*result, tail) if len(segment.lengths)]
+        files = read_segment_files(self._connection)
+        tail = self._laid_out(files[-1].last_id if files else 0, sys.maxsize)
+        return [segment for segment in (*map(self._open_or_lay_out, files), tail) if len(segment.lengths)]
 
-    def _open_or_lay_out(self, file: SegmentFile, after: int) -> Segment:
+    def _open_or_lay_out(self, file: SegmentFile) -> Segment:
         try:
             return open_segment(self._folder, file, index_id=self._index_id)
         except SegmentRefused as refused:
@@ -165,19 +153,17 @@ class SqliteSnapshot:
             # The writer looks for missing files only: taking a bad one away makes the next run write it again.
             with contextlib.suppress(OSError):
                 (self._folder / file.name).unlink(missing_ok=True)
-            return self._laid_out(after, file.last_id)
+            return self._laid_out(file.after, file.last_id)
 
     def _laid_out(self, after: int, last: int) -> Segment:
         dimension = self.recipe.dimension
-        try:
-            return lay_out(
-                list(tables.read_parts(self._connection, after, last, dimension=dimension)), dimension=dimension
-            )
-        except tables.DamagedRow as error:
-            raise damaged(self._folder, str(error)) from error
+        return lay_out(list(tables.read_parts(self._connection, after, last, dimension=dimension)), dimension=dimension)
 
 
 def read_segment_files(connection: sqlite3.Connection) -> list[SegmentFile]:
     """Return the segment files of the index, in order of content."""
-    found = connection.execute("SELECT name, last_id, chunks, bytes, checksum FROM segments ORDER BY last_id")
-    return [SegmentFile(*row) for row in found]
+    found = connection.execute(
+        "SELECT name, last_id, chunks, bytes, checksum FROM segments ORDER BY last_id"
+    ).fetchall()
+    starts = [0, *(row[1] for row in found)]
+    return [SegmentFile(name, after, *rest) for after, (name, *rest) in zip(starts, found, strict=False)]

@@ -114,15 +114,15 @@ class SqliteWriter:
             self._connection.executemany(
                 tables.REPLACE_FILE,
                 [
-                    (
-                        tables.path_bytes(record.path),
+                    tables.file_row(
+                        record.path,
                         None,
-                        record.size,
-                        record.stamp,
-                        record.seen_ns,
-                        tables.STATUS_CODES[record.status],
-                        record.reason,
-                        record.detail,
+                        size=record.size,
+                        stamp=record.stamp,
+                        seen_ns=record.seen_ns,
+                        status=record.status,
+                        reason=record.reason,
+                        detail=record.detail,
                     )
                     for record in records
                 ],
@@ -200,7 +200,7 @@ class SqliteWriter:
     def _load(self) -> None:
         """Read the state that the database decides, as it is since the last commit."""
         self._recipe = tables.read_recipe(self._connection)
-        self._generation = int(tables.read_meta(self._connection, "generation") or 0)
+        self._generation = tables.read_number(self._connection, "generation")
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'contents'").fetchone()
         self._next_id = (row[0] if row else 0) + 1
         self._pending = []
@@ -251,7 +251,9 @@ class SqliteWriter:
                 content_id = ids[file.key] = self._next_id
                 self._next_id += 1
                 new.append((content_id, file.content))
-            entries.append((tables.path_bytes(file.path), content_id, file.size, file.stamp, self._seen_ns, 0, "", ""))
+            entries.append(
+                tables.file_row(file.path, content_id, size=file.size, stamp=file.stamp, seen_ns=self._seen_ns)
+            )
         self._pending.extend(
             part_of(i, c.chunk_count, c.lengths, c.postings, c.vectors, dimension=self._dimension) for i, c in new
         )
