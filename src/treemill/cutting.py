@@ -131,13 +131,7 @@ class Cutting:
             file = replace(file, language=language_among(settings.custom_languages, file.name) or file.language)
         most = round(settings.performance.max_file_size_mb * 1_000_000)
         read = read_file(file, max_bytes=most)
-        if not isinstance(read, Skipped):
-            return read.source
-        if read.reason is SkipReason.TOO_LARGE:
-            return _failure(file, _too_large(file, read, settings.performance.max_file_size_mb), "read")
-        if read.reason is SkipReason.BINARY:
-            return _failure(file, _binary(file, read), "read")
-        return read
+        return told(file, read, self.governor) if isinstance(read, Skipped) else read.source
 
     def _cut(self, file: DiscoveredFile, source: Source, reading: float) -> CutFile | Failure:
         seconds = self.governor.settings.performance.chunk_timeout_seconds
@@ -151,6 +145,15 @@ class Cutting:
         if spent > seconds:
             return _failure(file, _too_slow(file, spent, seconds), "chunk")
         return CutFile(source, chunking)
+
+
+def told(file: DiscoveredFile, skipped: Skipped, governor: ChunkGovernor) -> Skipped | Failure:
+    """Return what was skipped as the library tells it: too large and binary are failures, the rest is skipped."""
+    if skipped.reason is SkipReason.TOO_LARGE:
+        return _failure(file, _too_large(file, skipped, governor.settings.performance.max_file_size_mb), "read")
+    if skipped.reason is SkipReason.BINARY:
+        return _failure(file, _binary(file, skipped), "read")
+    return skipped
 
 
 def _failure(file: DiscoveredFile, error: ChunkingError, stage: Literal["read", "chunk"], trace: str = "") -> Failure:

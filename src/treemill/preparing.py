@@ -14,15 +14,18 @@ import traceback
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from treemill.chunking import chunk
 from treemill.chunking.definitions import pack_symbols
 from treemill.chunking.governor import ChunkGovernor
+from treemill.cutting import told
 from treemill.embedding import EmbeddingProvider
 from treemill.embedding.quantise import to_int8
-from treemill.errors import ChunkingError, EmbeddingError
+from treemill.embedding.wrappers import checked
+from treemill.errors import ChunkingError
 from treemill.ranking import words
 from treemill.ranking.postings import pack
 from treemill.reading import ReadFile, read_file
@@ -52,29 +55,45 @@ class Prepare:
     """The work of an indexing worker, and all it needs to know.
 
     `lookup` tells which contents the store holds already: those are read and recognised, not chunked again.
-    `provider` embeds in the worker, where there is one that runs there.
+    `provider` embeds in the worker, where there is one that runs there. `cutter` cuts in the place of Treemill's own
+    chunkers. `tell_refused` makes files that are too large or binary failures, as the library has it; an index skips
+    them.
     """
 
     governor: ChunkGovernor
     max_bytes: int | None = None
     lookup: KeyLookup | None = None
     provider: EmbeddingProvider | None = None
+    cutter: Cutter | None = None
+    tell_refused: bool = False
 
     def start(self) -> Callable[[Sequence[DiscoveredFile], Callable[[int], None]], Prepared]:
         """Make the function that prepares batches."""
         return _Preparer(self)
 
 
-def recipe_of(governor: ChunkGovernor, provider: EmbeddingProvider | None) -> Recipe:
+class Cutter(Protocol):
+    """A chunker from outside. It must survive pickling to run in worker processes."""
+
+    @property
+    def recipe(self) -> str:
+        """Its name and everything that changes how it cuts."""
+
+    def cut(self, file: DiscoveredFile, source: Source) -> Chunking | Failure:
+        """Cut a file: the ends tile its bytes. Never raises for what a file is."""
+
+
+def recipe_of(governor: ChunkGovernor, provider: EmbeddingProvider | None, cutter: Cutter | None = None) -> Recipe:
     """Return what an index is built with under these."""
+    chunker = governor.recipe if cutter is None else cutter.recipe
     if provider is None:
-        return Recipe(chunker=governor.recipe, words=words.RECIPE)
-    return Recipe(governor.recipe, words.RECIPE, provider.name, provider.dimension)
+        return Recipe(chunker=chunker, words=words.RECIPE)
+    return Recipe(chunker, words.RECIPE, provider.name, provider.dimension)
 
 
-def content_key(digest: bytes, language: str | None, governor: ChunkGovernor) -> bytes:
+def content_key(digest: bytes, language: str | None, chunker: str) -> bytes:
     """Return the 16 bytes under which a content is kept: nothing about its path is in them."""
-    text = f"{language or ''}\0{governor.recipe}\0{words.RECIPE}"
+    text = f"{language or ''}\0{chunker}\0{words.RECIPE}"
     return hashlib.blake2b(digest + text.encode(), digest_size=16).digest()
 
 
@@ -107,6 +126,7 @@ class _Preparer:
 
     def __init__(self, work: Prepare) -> None:
         self._work = work
+        self._chunker = work.governor.recipe if work.cutter is None else work.cutter.recipe
         self._words = words.WordPass()
 
     def __call__(self, files: Sequence[DiscoveredFile], mark: Callable[[int], None]) -> Prepared:
@@ -129,6 +149,7 @@ class _Preparer:
         indexed = self._words.read([each.text for each in cut])
         clock.lap("words")
         for each, text in zip(cut, indexed, strict=True):
+            mark(each.place)
             results[each.place] = self._pack(files[each.place], each, text, clock)
         whole = tuple(result for result in results if result is not None)
         return Prepared(whole, tuple(shapes), clock.stages, tuple(seconds))
@@ -139,14 +160,16 @@ class _Preparer:
         read = read_file(file, max_bytes=self._work.max_bytes)
         clock.lap("read")
         if isinstance(read, Skipped):
-            return read
+            return told(file, read, self._work.governor) if self._work.tell_refused else read
         source = read.source
-        key = content_key(source.digest, source.language, self._work.governor)
+        key = content_key(source.digest, source.language, self._chunker)
         if self._work.lookup is not None and self._work.lookup.known(key):
             clock.lap("look up")
             return PreparedFile(file.name, read.size, read.stamp, key, None)
         try:
-            chunking = chunk(source, self._work.governor, name=file.name)
+            chunking = self._cut(file, source)
+            if isinstance(chunking, Failure):
+                return chunking
             text = _text_to_index(source, chunking)
         except ChunkingError as error:
             return Failure(file.name, "chunk", type(error).__name__, str(error), traceback.format_exc())
@@ -154,13 +177,17 @@ class _Preparer:
             clock.lap("chunk")
         return _Cut(place, read, key, chunking, text)
 
+    def _cut(self, file: DiscoveredFile, source: Source) -> Chunking | Failure:
+        cutter = self._work.cutter
+        return chunk(source, self._work.governor, name=file.name) if cutter is None else cutter.cut(file, source)
+
     def _pack(self, file: DiscoveredFile, cut: _Cut, text: words.IndexedText, clock: _Clock) -> PreparedFile | Failure:
         source, chunking = cut.read.source, cut.chunking
         vectors = b""
         if self._work.provider is not None:
             try:
                 vectors = embed_chunks(self._work.provider, source, chunking)
-            except (EmbeddingError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a provider raises counts against the file it got
                 return Failure(file.name, "embed", type(error).__name__, str(error), traceback.format_exc())
             finally:
                 clock.lap("embed")
@@ -191,26 +218,10 @@ def embed_chunks(provider: EmbeddingProvider, source: Source, chunking: Chunking
         EmbeddingError: the provider failed, or returned the wrong shape.
         ValueError: a component is not finite.
     """
+    if not chunking.ends:
+        return b""
     texts = [source.text(start, end) for start, end in _ranges(chunking)]
-    return checked_vectors(
-        provider.embed(texts) if texts else np.zeros((0, provider.dimension), np.float32), provider, len(texts)
-    )
-
-
-def checked_vectors(
-    vectors: np.ndarray[tuple[int, ...], np.dtype[np.float32]], provider: EmbeddingProvider, count: int
-) -> bytes:
-    """Return int8 bytes of a provider's answer, if it has the shape that was asked for.
-
-    Raises:
-        EmbeddingError: a wrong number or dimension of vectors.
-        ValueError: a component is not finite.
-    """
-    if vectors.shape != (count, provider.dimension):
-        raise EmbeddingError(
-            f"{provider.name} returned {vectors.shape} for {count} texts of dimension {provider.dimension}"
-        )
-    return to_int8(vectors).tobytes()
+    return to_int8(checked(provider.embed(texts), provider, len(texts))).tobytes()
 
 
 def _ranges(chunking: Chunking) -> list[tuple[int, int]]:

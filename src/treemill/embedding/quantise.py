@@ -19,4 +19,5 @@ def to_int8(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
         raise ValueError("a vector has components that are not finite")
     largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0.0)
     scale = np.divide(127.0, largest, out=np.zeros_like(largest), where=largest > 0)
-    return np.rint(vectors * scale).astype(np.int8)
+    packed: npt.NDArray[np.int8] = np.rint(vectors * scale).astype(np.int8)
+    return packed
