@@ -109,21 +109,22 @@ class Layouts:
         self._tail = {}
         self.tail_chunks = 0
 
-    def tidy(self, dimension: int) -> None:
+    def tidy(self, dimension: int, *, collected: int) -> None:
         """Bring the segment files into the form that readers like: none missing, few, and little in them dead.
 
-        Where the disk is full or fails, it is left to the next time; a damaged index is an error.
+        `collected` contents have been deleted before: without any, nothing more is dead than last time. Where the disk
+        is full or fails, it is left to the next time; a damaged index is an error.
         """
         try:
-            self._tidy(dimension)
+            self._tidy(dimension, collected)
         except sqlite3.OperationalError as error:
             self._put_off(error)
 
-    def _tidy(self, dimension: int) -> None:
+    def _tidy(self, dimension: int, collected: int) -> None:
         self._restore_missing(dimension)
         if self._tail_is_large():
             self._lay_out_tail(dimension)
-        self._merge(dimension)
+        self._merge(dimension, collected)
         self._remove_strays()
         self._connection.execute("PRAGMA incremental_vacuum")
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -154,14 +155,13 @@ class Layouts:
                 parts = self._read_parts(file.after, file.last_id, dimension)
                 self._replace([file], lay_out(parts, dimension=dimension), after=file.after, last_id=file.last_id)
 
-    def _merge(self, dimension: int) -> None:
+    def _merge(self, dimension: int, collected: int) -> None:
         files = read_segment_files(self._connection)
-        if not files:
-            return
-        live = _held_contents(self._connection)
         groups = plan_merges([file.chunks for file in files])
-        merged = {position for start, stop in groups for position in range(start, stop)}
-        groups += [(position, position + 1) for position in range(len(files)) if position not in merged]
+        if collected:
+            merged = {position for start, stop in groups for position in range(start, stop)}
+            groups += [(position, position + 1) for position in range(len(files)) if position not in merged]
+        live = _held_contents(self._connection) if groups else np.empty(0, np.int64)
         for start, stop in groups:
             some = files[start:stop]
             segments = [self._opened(file, dimension) for file in some]

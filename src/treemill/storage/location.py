@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from treemill.errors import IndexMissing, StorageError
 from treemill.storage.ownership import read_mark
+
+if sys.platform == "darwin":
+    import subprocess
 
 INDEX_NAME = ".treemill"
 

@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,6 +47,7 @@ class SqliteSnapshot:
         self._folder = folder
         self._index_id = index_id
         self._lock = threading.Lock()
+        self._coverage: Coverage | None = None
         self._files: FileTable | None = None
         self._segments: Sequence[Segment] | None = None
         self._connection = open_database(folder, index_id)
@@ -62,27 +64,11 @@ class SqliteSnapshot:
             raise
 
     def coverage(self) -> Coverage:
-        """Return how much of the tree this moment covers, and who is writing now."""
+        """Return how much of the tree this moment covers, and who is writing now. Counted once."""
         with self._lock, explained(self._folder):
-            counts = dict(self._connection.execute("SELECT status, count(*) FROM files GROUP BY status"))
-            chunks, vectors = self._connection.execute(
-                "SELECT ifnull(sum(chunk_count), 0), ifnull(sum(vector_count), 0)"
-                " FROM files JOIN contents ON contents.id = files.content_id"
-            ).fetchone()
-            run = tables.read_run(self._connection)
-            refreshed = tables.read_number(self._connection, "refreshed_ns")
-        searchable, skipped, failed = (counts.get(code, 0) for code in range(3))
-        return Coverage(
-            searchable=searchable,
-            known=run.known if run else 0,
-            complete=run is not None and run.state is RunState.COMPLETE and not failed,
-            chunks=chunks,
-            vectors=vectors,
-            skipped=skipped,
-            failed=failed,
-            writer_pid=holder(self._folder),
-            refreshed_ns=refreshed,
-        )
+            if self._coverage is None:
+                self._coverage = self._count()
+            return replace(self._coverage, writer_pid=holder(self._folder))
 
     def files(self) -> FileTable:
         """Return all indexed files, in the order of their paths' bytes. Computed once."""
@@ -129,6 +115,25 @@ class SqliteSnapshot:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _count(self) -> Coverage:
+        counts = dict(self._connection.execute("SELECT status, count(*) FROM files GROUP BY status"))
+        chunks, vectors = self._connection.execute(
+            "SELECT ifnull(sum(chunk_count), 0), ifnull(sum(vector_count), 0)"
+            " FROM files JOIN contents ON contents.id = files.content_id"
+        ).fetchone()
+        run = tables.read_run(self._connection)
+        searchable, skipped, failed = (counts.get(code, 0) for code in range(3))
+        return Coverage(
+            searchable=searchable,
+            known=run.known if run else 0,
+            complete=run is not None and run.state is RunState.COMPLETE and not failed,
+            chunks=chunks,
+            vectors=vectors,
+            skipped=skipped,
+            failed=failed,
+            refreshed_ns=tables.read_number(self._connection, "refreshed_ns"),
+        )
 
     def _read_files(self) -> FileTable:
         paths, contents, languages = tables.read_table(self._connection)

@@ -173,10 +173,10 @@ class SqliteWriter:
             self._connection.execute(
                 "UPDATE runs SET state = ?, ended_ns = ? WHERE id = ?", (state.value, now, self._run)
             )
-            collect(self._connection, now, self._garbage)
+            collected = collect(self._connection, now, self._garbage)
         self.commit()
         with explained(self._folder):
-            self._layouts.tidy(self._dimension)
+            self._layouts.tidy(self._dimension, collected=collected)
 
     def close(self) -> None:
         """Roll back to the last commit and give the lease back. Closing twice is fine."""
