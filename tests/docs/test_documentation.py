@@ -1,5 +1,6 @@
-"""What the documentation shows is run: every page's examples, in order, in a folder that holds Treemill's own source and, as
-something that tools made, `build/app.js`.
+"""What the documentation shows is run: every page's examples, in order, as a reader would.
+
+They run in a folder that holds Treemill's own source and, as something that tools made, `build/app.js`.
 
 - The ```python blocks of a page are one story: they run as one script.
 - In ```console blocks, the lines behind `$ ` are run by a shell and must end with 0, or with N where `# exit N` stands
