@@ -31,7 +31,7 @@ _WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 _TO_BLANKS = bytes(byte if byte in _WORD_BYTES else 0x20 for byte in range(256))
 _MARK = b"\x01"
 
-_ASCII_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_ASCII_PARTS = re.compile(rb"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+").findall
 _UNICODE_PARTS = re.compile(r"[^\W\d_]+|\d+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 
@@ -41,7 +41,8 @@ _LONGEST_TOKEN = 80
 # Distinct tokens a worker remembers (about 200 bytes each); random data would otherwise grow it without bound.
 _MOST_TOKENS = 300_000
 
-_stem = Stemmer.Stemmer("english").stemWord
+# The stemmer's own cache is off: words are remembered here with what else is known of them.
+_stem = Stemmer.Stemmer("english", 0).stemWord
 
 
 def term_id(word: str) -> int:
@@ -55,7 +56,9 @@ def split_identifier(token: str) -> list[str]:
     Scripts that are written without spaces give overlapping pairs of characters.
     """
     if token.isascii():
-        return [part.lower() for part in _ASCII_PARTS.findall(token)]
+        return [part.decode().lower() for part in _ASCII_PARTS(token.encode())]
+    if token.isalpha() and not _UNSPACED.search(token):
+        return [token.lower()]
     parts: list[str] = []
     for run in _UNICODE_PARTS.findall(token):
         if run.isascii():
@@ -87,23 +90,48 @@ def name_terms(name: str) -> list[str]:
     return [*map(stem, parts), "=" + "".join(parts)]
 
 
+class _Parts(dict[bytes, int]):
+    """part of an ASCII identifier, as it is written → the id of its term, filling itself."""
+
+    def __missing__(self, part: bytes) -> int:
+        word = part.lower()
+        term = self[part] = zlib.crc32(_stem(word) if len(word) > 2 and word.isalpha() else word)
+        return term
+
+
 class _Tokens(dict[bytes, int]):
-    """token → number, filling itself; the terms of token i are `terms[starts[i] : starts[i + 1]]`."""
+    """token → number, filling itself; the terms of token i are `terms[starts[i] : starts[i + 1]]`.
+
+    For an ASCII token this is `terms_of` on bytes, with each part stemmed once: most tokens are made of parts that were
+    seen before.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.terms = array("I")
         self.starts = array("I", [0, 0])
+        self._parts = _Parts()
         self[_MARK] = 0
 
     def __missing__(self, token: bytes) -> int:
-        number = len(self.starts) - 1
+        number = self[token] = len(self.starts) - 1
         if len(token) <= _LONGEST_TOKEN:
-            words = terms_of(token.decode("utf-8", "replace"))
-            self.terms.extend(zlib.crc32(word.encode()) for word in words)
+            if token.isascii():
+                parts = _ASCII_PARTS(token)
+                self.terms.extend([self._parts[part] for part in parts])
+                if len(parts) > 1:
+                    self.terms.append(zlib.crc32(b"=" + token.replace(b"_", b"").lower()))
+            else:
+                self.terms.extend([zlib.crc32(word.encode()) for word in terms_of(token.decode("utf-8", "replace"))])
         self.starts.append(len(self.terms))
-        self[token] = number
         return number
+
+    def of_name(self, name: str) -> list[int]:
+        """Return the ids of `name_terms`."""
+        if not name.isascii():
+            return [term_id(word) for word in name_terms(name)]
+        parts = _ASCII_PARTS(name.encode())
+        return [*(self._parts[part] for part in parts), zlib.crc32(b"=" + b"".join(parts).lower())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +159,7 @@ class WordPass:
 
     def __init__(self) -> None:
         self._tokens = _Tokens()
-        self._names: dict[str, tuple[int, ...]] = {}
+        self._names: dict[str, list[int]] = {}
 
     def read(self, files: Sequence[TextToIndex]) -> list[IndexedText]:
         """Return the postings of each file, in order; at most 16,383 files of at most 65,535 chunks a call."""
@@ -174,7 +202,7 @@ class WordPass:
             for chunk, name in file.names:
                 terms = self._names.get(name)
                 if terms is None:
-                    terms = self._names[name] = tuple(map(term_id, name_terms(name)))
+                    terms = self._names[name] = self._tokens.of_name(name)
                 keys += [((number << 48 | term << 16 | chunk) << 1) | 1 for term in terms]
         return np.array(keys, np.uint64)
 
