@@ -14,6 +14,8 @@ _HOMES = {
     "treemill.chunking": ("chunk",),
     "treemill.chunking.governor": ("ChunkGovernor", "EmbeddingCapabilities"),
     "treemill.chunking.fixed_size": ("FixedSizeChunker",),
+    "treemill.embedding": ("EmbeddingProvider",),
+    "treemill.embedding.wrappers": ("Cached", "Counting", "Limited", "Retrying"),
     "treemill.errors": (
         "ASTDepthExceededError",
         "BinaryFileError",
@@ -37,6 +39,10 @@ _HOMES = {
     ),
     "treemill.library": ("index", "open", "search"),
     "treemill.parallel": ("ChunkStream", "ChunkingReport", "chunk_files_parallel", "chunk_files_parallel_dict"),
+    "treemill.processing.identifier": ("FileIdentifier", "FileMetadata"),
+    "treemill.processing.managers": ("FileChunkingManager",),
+    "treemill.processing.processor": ("HighThroughputProcessor",),
+    "treemill.processing.vectors": ("VectorCalculationManager", "VectorResult"),
     "treemill.records": ("Coverage", "Hit", "Query", "Recipe"),
     "treemill.reports": ("FileProcessingResult", "IndexReport", "ProcessingStats"),
     "treemill.searching": ("Answer", "Index"),
@@ -58,6 +64,11 @@ if TYPE_CHECKING:
     from treemill.chunking.fixed_size import FixedSizeChunker as FixedSizeChunker
     from treemill.chunking.governor import ChunkGovernor as ChunkGovernor
     from treemill.chunking.governor import EmbeddingCapabilities as EmbeddingCapabilities
+    from treemill.embedding import EmbeddingProvider as EmbeddingProvider
+    from treemill.embedding.wrappers import Cached as Cached
+    from treemill.embedding.wrappers import Counting as Counting
+    from treemill.embedding.wrappers import Limited as Limited
+    from treemill.embedding.wrappers import Retrying as Retrying
     from treemill.errors import ASTDepthExceededError as ASTDepthExceededError
     from treemill.errors import BinaryFileError as BinaryFileError
     from treemill.errors import ChunkingError as ChunkingError
@@ -84,6 +95,12 @@ if TYPE_CHECKING:
     from treemill.parallel import ChunkStream as ChunkStream
     from treemill.parallel import chunk_files_parallel as chunk_files_parallel
     from treemill.parallel import chunk_files_parallel_dict as chunk_files_parallel_dict
+    from treemill.processing.identifier import FileIdentifier as FileIdentifier
+    from treemill.processing.identifier import FileMetadata as FileMetadata
+    from treemill.processing.managers import FileChunkingManager as FileChunkingManager
+    from treemill.processing.processor import HighThroughputProcessor as HighThroughputProcessor
+    from treemill.processing.vectors import VectorCalculationManager as VectorCalculationManager
+    from treemill.processing.vectors import VectorResult as VectorResult
     from treemill.records import Coverage as Coverage
     from treemill.records import Hit as Hit
     from treemill.records import Query as Query

@@ -6,6 +6,7 @@ the run committed.
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,18 +18,20 @@ from treemill.types import Failure, Skipped
 class FileProcessingResult:
     """What became of one file.
 
-    `chunks_processed` is the number of chunks committed; `processing_time` in seconds, from submission to the end.
-    `error` is "Type: message" for a failed file. `vectors` is float32[chunks × dimension] bytes where there is no store
-    to hold them.
+    `file_path` is the path as it was given. `chunks_processed` is the number of chunks committed; `processing_time` is
+    in seconds, from submission to the end. `error` is "Type: message" for a failed file, and for a cancelled one where
+    an error ended the run; `reason` says why a file is skipped. `vectors` is float32[chunks × dimension] bytes where
+    there is no store to hold them.
     """
 
     success: bool
-    file_path: str
+    file_path: str | os.PathLike[str]
     chunks_processed: int = 0
     processing_time: float = 0.0
     error: str | None = None
     skipped: bool = False
     cancelled: bool = False
+    reason: str = ""
     vectors: bytes = b""
 
 

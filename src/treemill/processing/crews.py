@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import pickle
+import sys
+from importlib.machinery import PathFinder
 from typing import TypeVar
 
 from treemill import errors
@@ -11,6 +16,8 @@ from treemill.types import Failure
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
 
 _CREWS: dict[str, type[Crew[object, object]]] = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
 
@@ -38,6 +45,56 @@ def make_crew(
     if count < 1:
         raise errors.UsageError(f"{count} workers can do nothing", suggestion="Ask for at least 1")
     return _CREWS[name](count, work, limits_of(settings))  # type: ignore[arg-type, return-value]
+
+
+def executor_for(settings: ChunkerSettings, work: Work[T, R]) -> str:
+    """Return the executor that the settings ask for, or threads where the work cannot go into worker processes.
+
+    What cannot go, and what helps, is logged as a warning.
+    """
+    name = settings.concurrency.executor
+    if name != "process":
+        return name
+    hindrance = _hindrance(work)
+    if hindrance is None:
+        return name
+    logger.warning(
+        "working in threads instead of processes, which is slower: %s. "
+        "Define what workers run in a module that can be imported, with state that can be pickled",
+        hindrance,
+    )
+    return "thread"
+
+
+def _hindrance(work: object) -> str | None:
+    """Say why a work cannot be rebuilt in a fresh process, or return None where it can."""
+    try:
+        pickled = pickle.dumps(work, protocol=pickle.HIGHEST_PROTOCOL)
+        modules = _Modules(io.BytesIO(pickled)).modules()
+    except Exception as error:  # noqa: BLE001 - pickling runs foreign code, which may raise anything
+        return f"it cannot be pickled ({type(error).__name__}: {error})"
+    for module in modules:
+        top = module.partition(".")[0]
+        if top == "__main__":
+            return "it is defined in the script that runs (__main__)"
+        if top not in sys.stdlib_module_names and PathFinder.find_spec(top) is None:
+            return f"a fresh process cannot import its module {module}"
+    return None
+
+
+class _Modules(pickle.Unpickler):
+    """Finds the modules that a pickle needs, by reading it."""
+
+    def modules(self) -> set[str]:
+        """Return their names."""
+        self._found: set[str] = set()
+        self.load()
+        return self._found
+
+    def find_class(self, module_name: str, global_name: str) -> object:
+        """Note the module and go on."""
+        self._found.add(module_name)
+        return super().find_class(module_name, global_name)
 
 
 def failure_of(lost: Lost[T], path: str, limits: Limits) -> Failure:

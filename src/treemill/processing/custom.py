@@ -140,7 +140,7 @@ def _place(content: str, given: int | None, text: str, start: int, end: int) -> 
 
 def _in_bytes(ends: list[int], text: str, source: Source) -> tuple[int, ...]:
     """Turn ends in characters into ends in bytes of the file."""
-    if source.data.isascii():
+    if source.encoding == "utf-8" and source.data.isascii():
         return tuple(ends)
     errors = "surrogateescape" if source.encoding == "utf-8" else "strict"
     at = source.bom

@@ -83,7 +83,7 @@ class Run(Generic[Q]):
         self.cancel = cancel
         self._intake = intake
         self._observer = observer
-        self._known = known or self._found
+        self._known = known or self.found
         self._limits = limits
         self._commit_seconds = commit_seconds
         self._vectors = vectors
@@ -151,7 +151,7 @@ class Run(Generic[Q]):
         self._observer(event)
         self._dispatcher.post(event)
 
-    def _found(self) -> int:
+    def found(self) -> int:
         """How many files the queue has brought so far."""
         return 0 if self._ahead is None else self._ahead.found
 
@@ -296,7 +296,8 @@ class Run(Generic[Q]):
             self.post(Committed(at, len(entries), generation))
 
     def _pass(self, skip: Skipped, file: DiscoveredFile | None = None) -> None:
-        self._begun.pop(skip.path, None)
+        if file is not None:
+            self._begun.pop(file.name, None)
         self.tally.skipped(skip)
         if skip.reason is SkipReason.VANISHED:
             self._writer.remove([skip.path])
@@ -351,7 +352,7 @@ class Run(Generic[Q]):
         return Heartbeat(
             tally.elapsed,
             ended,
-            self._found(),
+            self.found(),
             ahead is not None and ahead.ended,
             ended / elapsed,
             tally.bytes_seen / 1e6 / elapsed,
