@@ -2,32 +2,47 @@
 
     DiscoveredFile ─▶ CutFile | Skipped | Failure
 
-A `CutFile` crosses to another process as buffers (the file's bytes, an array of offsets, packed symbols) and arrives as
-a `PackedCut`; both build the same chunks. Nothing else than bytes, numbers and names is in them, so there is nothing
-that could refuse to be pickled.
+A `CutFile` crosses to another process as buffers (file, array of offsets, marshalled symbols) and arrives
+as a `PackedCut`; both build the same chunks. Nothing else than bytes, numbers and names is in them, so there is nothing
+that could refuse to be pickled. Symbols are marshalled because both ends are one interpreter, and it is the fastest.
 """
 
 from __future__ import annotations
 
+import marshal
 import time
 import traceback
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from treemill.chunking import chunk
 from treemill.chunking.build import build_chunks
 from treemill.chunking.deferred import deferred_chunks
-from treemill.chunking.definitions import pack_symbols, unpack_symbols
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import BinaryFileError, ChunkingError, ChunkingTimeoutError, FileTooLargeError
 from treemill.languages import language_among
 from treemill.reading import read_file
-from treemill.types import Chunking, ChunkSource, CodeChunk, DiscoveredFile, Failure, Skipped, SkipReason, Source
+from treemill.types import (
+    Chunking,
+    ChunkSource,
+    CodeChunk,
+    DiscoveredFile,
+    Failure,
+    Skipped,
+    SkipReason,
+    Source,
+    Symbol,
+)
 
 # 4 bytes an offset: no file of 4 GB gets as far as this.
 _OFFSETS = "I"
+_OFFSET_BYTES = array(_OFFSETS).itemsize
+
+_fields_of = attrgetter("name", "kind", "parents", "start", "end", "line", "signature", "doc")
 
 
 class PackedCut(NamedTuple):
@@ -48,16 +63,17 @@ class PackedCut(NamedTuple):
         """The size of the file in bytes."""
         return len(self.data)
 
-    def chunks(self, file: DiscoveredFile, governor: ChunkGovernor) -> list[CodeChunk]:
-        """Return the chunks, built when they are looked at."""
-        ends = array(_OFFSETS, self.ends)
+    def chunks(self, file: DiscoveredFile, path: Path, governor: ChunkGovernor) -> list[CodeChunk]:
+        """Return the chunks, built when they are looked at. `path` is the file's."""
 
         def build() -> list[CodeChunk]:
             source = Source(self.data, self.digest, self.encoding, self.bom, self.language)
-            chunking = Chunking(tuple(ends), unpack_symbols(self.symbols), self.chunker, self.fallback)
-            return build_chunks(file, source, chunking, governor)
+            ends = tuple(array(_OFFSETS, self.ends))
+            symbols = tuple([Symbol(*fields) for fields in marshal.loads(self.symbols)])
+            chunking = Chunking(ends, symbols, self.chunker, self.fallback)
+            return build_chunks(file, source, chunking, governor, path=path)
 
-        return deferred_chunks(len(ends), build)
+        return deferred_chunks(len(self.ends) // _OFFSET_BYTES, build)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +88,10 @@ class CutFile:
         """The size of the file in bytes."""
         return len(self.source.data)
 
-    def chunks(self, file: DiscoveredFile, governor: ChunkGovernor) -> list[CodeChunk]:
-        """Return the chunks, built when they are looked at."""
-        return deferred_chunks(
-            len(self.chunking.ends), lambda: build_chunks(file, self.source, self.chunking, governor)
-        )
+    def chunks(self, file: DiscoveredFile, path: Path, governor: ChunkGovernor) -> list[CodeChunk]:
+        """Return the chunks, built when they are looked at. `path` is the file's."""
+        source, chunking = self.source, self.chunking
+        return deferred_chunks(len(chunking.ends), lambda: build_chunks(file, source, chunking, governor, path=path))
 
     def __reduce__(self) -> tuple[type[PackedCut], tuple[object, ...]]:
         source, chunking = self.source, self.chunking
@@ -87,7 +102,7 @@ class CutFile:
             source.bom,
             source.language,
             array(_OFFSETS, chunking.ends).tobytes(),
-            pack_symbols(chunking.symbols),
+            marshal.dumps([_fields_of(symbol) for symbol in chunking.symbols]),
             chunking.source,
             chunking.fallback,
         )

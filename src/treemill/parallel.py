@@ -253,11 +253,12 @@ class _Run:
             elif isinstance(result, Skipped):
                 self._skip(result)
             else:
-                chunks = result.chunks(file, governor)
+                path = file.path
+                chunks = result.chunks(file, path, governor)
                 report.files += 1
                 report.chunks += len(chunks)
                 report.bytes += result.size
-                yield file.path, chunks
+                yield path, chunks
 
     def _lose(self, lost: Lost[DiscoveredFile]) -> None:
         if lost.cause is Cause.CRASHED:

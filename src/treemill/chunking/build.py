@@ -6,53 +6,79 @@ open wait on a stack, innermost on top.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from treemill.chunking.governor import ChunkGovernor
 from treemill.types import Chunking, CodeChunk, DiscoveredFile, Source, Symbol
 
+_new, _set = object.__new__, object.__setattr__
 
-def build_chunks(file: DiscoveredFile, source: Source, chunking: Chunking, governor: ChunkGovernor) -> list[CodeChunk]:
+
+def build_chunks(
+    file: DiscoveredFile, source: Source, chunking: Chunking, governor: ChunkGovernor, *, path: Path | None = None
+) -> list[CodeChunk]:
     """Return the chunks of a file, in order, with their lines, symbols and, where it is on, overlap.
+
+    `path` is `file.path`, where the caller has it at hand: making one costs as much as a chunk.
 
     `symbols` are the definitions that start in the chunk; `symbol` is the largest of these, else the innermost that
     the chunk continues. `overlap_before` is about `governor.overlap_bytes` of the chunk before, from a line's
     beginning where there is one.
     """
     ends = chunking.ends
-    path, language = Path(file.name), source.language
+    where, language = path or file.path, source.language
     how, fallback, overlap = chunking.source, chunking.fallback, governor.overlap_bytes
     ranges = list(zip((0, *ends), ends, strict=False))
-    contents = [source.text(start, end) for start, end in ranges]
+    contents = _pieces(source, ranges)
+    lines = _lines_with_cr(contents) if b"\r" in source.data else _lines(contents)
     seen: dict[str, int] = {}
     chunks: list[CodeChunk] = []
     before = ""
-    rows = zip(ranges, contents, _line_ranges(contents), _definitions(chunking.symbols, ends), strict=True)
+    rows = zip(ranges, contents, lines, _definitions(chunking.symbols, ends), strict=True)
     for byte_range, content, line_range, (main, symbols) in rows:
         ordinal = seen[content] = seen.get(content, -1) + 1
-        chunks.append(
-            CodeChunk(
-                content,
-                line_range,
-                byte_range,
-                path,
-                language,
-                None if main is None else main.name,
-                None if main is None else main.kind,
-                () if main is None else main.parents,
-                symbols,
-                how,
-                fallback,
-                ordinal,
-                before,
-            )
-        )
+        chunk = _new(CodeChunk)
+        # A frozen dataclass sets its fields one by one, which takes four times as long.
+        fields = {
+            "content": content,
+            "line_range": line_range,
+            "byte_range": byte_range,
+            "path": where,
+            "language": language,
+            "symbol": None if main is None else main.name,
+            "kind": None if main is None else main.kind,
+            "parents": () if main is None else main.parents,
+            "symbols": symbols,
+            "source": how,
+            "fallback": fallback,
+            "ordinal": ordinal,
+            "overlap_before": before,
+        }
+        _set(chunk, "__dict__", fields)
+        chunks.append(chunk)
         before = _tail(content, overlap) if overlap else ""
     return chunks
 
 
-def _line_ranges(contents: list[str]) -> Iterator[tuple[int, int]]:
+def _pieces(source: Source, ranges: list[tuple[int, int]]) -> list[str]:
+    """Return the text of each range. Where a character is a byte, the file is decoded once and sliced."""
+    if source.bom or not (source.encoding == "latin-1" or source.data.isascii()):
+        return [source.text(start, end) for start, end in ranges]
+    text = source.text()
+    return [text[start:end] for start, end in ranges]
+
+
+def _lines(contents: list[str]) -> Iterable[tuple[int, int]]:
+    """Return the first and last line of each piece, 1-based, where lines end with LF alone."""
+    breaks = [content.count("\n") for content in contents]
+    firsts = list(accumulate(breaks, initial=1))
+    lasts = [after - content.endswith("\n") for content, after in zip(contents, firsts[1:], strict=True)]
+    return zip(firsts, lasts, strict=False)
+
+
+def _lines_with_cr(contents: list[str]) -> Iterator[tuple[int, int]]:
     """Yield the first and last line of each piece, 1-based. A line ends with LF, CR or CRLF."""
     first = 1
     for content, following in zip(contents, [*contents[1:], ""], strict=False):
