@@ -10,6 +10,16 @@ import pytest
 Tree = Callable[[Mapping[str, str | bytes]], Path]
 
 
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep keys, caches and settings of the person who runs the tests out of them, in child processes too."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("TREEMILL_STATE_DIR", str(home / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("TREEMILL_CONFIG", str(home / "config.toml"))
+    (home / "config.toml").touch()
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     """Return a function that lays out `{"a.py": "text", "sub/b.bin": b"bytes"}` in a fresh folder and returns it."""

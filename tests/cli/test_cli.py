@@ -25,13 +25,9 @@ FILES = {
 
 
 @pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep keys, caches and settings of the person who runs the tests out of them."""
-    monkeypatch.setenv("TREEMILL_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("TREEMILL_CONFIG", str(tmp_path / "no-config.toml"))
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no workers where the command does not ask for them."""
     monkeypatch.setenv("TREEMILL_CHUNKER__CONCURRENCY__EXECUTOR", "inline")
-    (tmp_path / "no-config.toml").write_text("")
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
