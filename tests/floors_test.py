@@ -20,13 +20,31 @@ PACKAGE = Path(__file__).parent.parent / "src" / "treemill"
 FLOORS = {
     0: {"types", "records", "errors", "events", "reports", "languages", "flow", "_version"},
     1: {"settings", "layers", "chunking", "plan", "ranking"},
-    2: {"discovery", "generated", "ignoring", "git", "reading", "embedding", "storage", "configuration"},
-    3: {"preparing", "cutting", "parallel", "processing", "indexing", "searching", "watching", "cluster", "library"},
+    2: {"discovery", "generated", "ignoring", "git", "reading", "embedding", "storage", "configuration", "places"},
+    3: {
+        "freshness",
+        "preparing",
+        "cutting",
+        "parallel",
+        "processing",
+        "indexing",
+        "searching",
+        "watching",
+        "cluster",
+        "library",
+    },
     4: {"cli", "mcp", "web", "__main__"},
 }
 
 # Who may load modules by name, each from one table: public names, commands, grammars, an optional engine.
-LOADERS = {"__init__.py", "cli/__init__.py", "chunking/syntax.py", "chunking/delimiter.py"}
+LOADERS = {
+    "__init__.py",
+    "chunking/__init__.py",
+    "cli/__init__.py",
+    "cli/search.py",
+    "chunking/syntax.py",
+    "chunking/delimiter.py",
+}
 
 # Rules are pure. Two are not quite: tree-sitter takes one parser a thread, and a clock to end a parse in time.
 IMPURE = {"asyncio", "io", "multiprocessing", "os", "shutil", "socket", "sqlite3", "subprocess", "threading", "time"}

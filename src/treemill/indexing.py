@@ -12,39 +12,24 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 
 from treemill.chunking.governor import ChunkGovernor
-from treemill.discovery import discover
 from treemill.embedding import EmbeddingProvider
 from treemill.events import Listener, Planned, ignore
+from treemill.freshness import IndexOptions, Survey, is_settled, look, recipe_of
 from treemill.plan import Plan
-from treemill.preparing import Prepare, recipe_of
+from treemill.preparing import Prepare
 from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.engine import Run
 from treemill.processing.seams import Intake, VectorStage, itself, name_of
 from treemill.processing.stage import Embedding
 from treemill.processing.vectors import THREAD_COUNT, VectorCalculationManager
-from treemill.records import Recipe, RecordedFile, RunState, Status
+from treemill.records import RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import Settings
 from treemill.storage import IndexStore, Writer
 from treemill.types import DiscoveredFile, Skipped
-
-
-@dataclass(frozen=True, slots=True)
-class IndexOptions:
-    """How one run differs from the settings.
-
-    `everything` processes unchanged files too, `retry` those that failed or were skipped before; `wait_seconds` is how
-    long to wait for another writer.
-    """
-
-    everything: bool = False
-    retry: bool = False
-    wait_seconds: float = 0.0
 
 
 def index_tree(
@@ -56,8 +41,11 @@ def index_tree(
     options: IndexOptions | None = None,
     listener: Listener = ignore,
     cancel: threading.Event | None = None,
+    survey: Survey | None = None,
 ) -> IndexReport:
     """Bring a store up to date with a tree, and report what that came to.
+
+    `survey` is a look at this tree and store that was just taken, if there was one.
 
     Raises:
         UsageError: there is no such folder.
@@ -68,17 +56,13 @@ def index_tree(
     options = options or IndexOptions()
     cancel = cancel or threading.Event()
     governor = ChunkGovernor(settings=settings.chunker)
-    recipe = recipe_of(governor, provider)
+    recipe = recipe_of(governor.recipe, provider)
     began = time.perf_counter()
-    plan = Plan(
-        discover(root, settings.discovery), store.recorded(), retry=options.retry, everything=options.everything
-    )
-    stale = iter(plan)
-    # Up to the first stale file nothing needs a writer: a tree in which nothing changed is left alone.
-    head = list(islice(stale, 1))
+    survey = survey or look(root, store, settings, options)
+    plan = survey.plan
     stats = ProcessingStats(start_time=time.time(), end_time=time.time())
     removed = 0
-    if head or plan.gone or plan.to_mark or not _is_settled(store, recipe, plan.known):
+    if survey.found_work or not is_settled(store, recipe, plan.known):
         with store.writer(wait_seconds=options.wait_seconds) as writer:
             writer.begin_run(recipe)
             work = Prepare(
@@ -99,7 +83,7 @@ def index_tree(
                     known=lambda: plan.known - run.tally.stats.skipped_files,
                     vectors=stage,
                 )
-                stack.enter_context(run.queue(_announced(chain(head, stale), plan, run)))
+                stack.enter_context(run.queue(_announced(survey.files, plan, run)))
                 with make_crew(settings.chunker, work) as crew:
                     stats = run.work(crew, writer)
                 if not stats.cancelled:
@@ -120,12 +104,6 @@ def index_tree(
         warnings=tuple(f"{each.path}: {each.detail}" for each in plan.unreadable),
         seconds=time.perf_counter() - began,
     )
-
-
-def _is_settled(store: IndexStore, recipe: Recipe, known: int) -> bool:
-    """Whether the last run over the tree ended, under the same recipe, with as many files as there are now."""
-    run = store.last_run()
-    return run is not None and run.state is RunState.COMPLETE and run.known == known and store.recipe() == recipe
 
 
 def _vector_stage(provider: EmbeddingProvider | None, stack: contextlib.ExitStack) -> VectorStage | None:

@@ -9,58 +9,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from treemill.chunking.governor import ChunkGovernor
 from treemill.configuration import load_settings
-from treemill.errors import UsageError
 from treemill.events import Listener, ignore
-from treemill.indexing import IndexOptions, index_tree
+from treemill.freshness import IndexOptions
+from treemill.indexing import index_tree
+from treemill.places import place_of
 from treemill.records import Hit, Query
 from treemill.reports import IndexReport
 from treemill.searching import Index
 from treemill.settings import Settings
 from treemill.storage import IndexStore
-from treemill.storage.location import find_root, locate
 from treemill.storage.sqlite import SqliteStore
-
-__all__ = ["ChunkGovernor", "Place", "index", "open", "place_of", "search"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a path belongs: the root whose index answers for it, and the path below that root ("" for the root)."""
-
-    root: Path
-    under: str
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the index, whether or not there is one yet."""
-        return locate(self.root)
-
-
-def place_of(path: str | os.PathLike[str]) -> Place:
-    """Return the nearest folder at or above a path that holds an index, else the path itself.
-
-    Raises:
-        UsageError: there is no such folder.
-    """
-    given = Path(path)
-    if not given.exists():
-        raise UsageError(f"there is no folder {given}", suggestion="Name a folder that exists")
-    if not given.is_dir():
-        raise UsageError(f"{given} is a file, not a folder", suggestion=f"Name its folder: {given.parent}")
-    try:
-        os.scandir(given).close()
-    except PermissionError as error:
-        raise UsageError(f"the folder {given} cannot be read", suggestion="Check its permissions") from error
-    absolute = given.resolve()
-    root = find_root(absolute)
-    under = absolute.relative_to(root).as_posix()
-    return Place(root, "" if under == "." else under)
 
 
 def index(

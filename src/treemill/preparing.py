@@ -29,7 +29,7 @@ from treemill.errors import ChunkingError
 from treemill.ranking import words
 from treemill.ranking.postings import pack
 from treemill.reading import ReadFile, read_file
-from treemill.records import Content, PreparedFile, Recipe
+from treemill.records import Content, PreparedFile
 from treemill.storage import KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
 
@@ -83,12 +83,9 @@ class Cutter(Protocol):
         """Cut a file: the ends tile its bytes. Never raises for what a file is."""
 
 
-def recipe_of(governor: ChunkGovernor, provider: EmbeddingProvider | None, cutter: Cutter | None = None) -> Recipe:
-    """Return what an index is built with under these."""
-    chunker = governor.recipe if cutter is None else cutter.recipe
-    if provider is None:
-        return Recipe(chunker=chunker, words=words.RECIPE)
-    return Recipe(chunker, words.RECIPE, provider.name, provider.dimension)
+def chunker_of(governor: ChunkGovernor, cutter: Cutter | None) -> str:
+    """Return the recipe of what cuts files: a chunker from outside, else the governor's."""
+    return governor.recipe if cutter is None else cutter.recipe
 
 
 def content_key(digest: bytes, language: str | None, chunker: str) -> bytes:

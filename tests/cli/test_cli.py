@@ -14,7 +14,7 @@ import pytest
 
 from conftest import Tree
 from treemill.cli import run
-from treemill.library import place_of
+from treemill.places import place_of
 from treemill.storage.sqlite import SqliteStore
 
 FILES = {

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from conftest import Tree
-from treemill import indexing
+from treemill import freshness
 from treemill.discovery import discover
 from treemill.errors import IndexMismatch
 from treemill.events import Cancelled, Ended, Event, Finished, Planned, Queued
-from treemill.indexing import IndexOptions, index_tree
+from treemill.freshness import IndexOptions
+from treemill.indexing import index_tree
 from treemill.records import RunState, Status
 from treemill.reports import IndexReport
 from treemill.searching import Index
@@ -106,7 +107,7 @@ def test_a_file_deleted_while_indexing_costs_one_line_in_the_report(
             (root / "a.py").unlink(missing_ok=True)
             yield found
 
-    monkeypatch.setattr(indexing, "discover", delete)
+    monkeypatch.setattr(freshness, "discover", delete)
     report = run(root, store)
     assert [(skip.path, skip.reason) for skip in report.skipped] == [("a.py", SkipReason.VANISHED)]
     assert paths(store) == ["b.py"]

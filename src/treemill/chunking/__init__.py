@@ -1,99 +1,25 @@
 """Chunking: how a file's bytes are cut, and what the pieces define.
 
-`chunk` is the one place that decides which chunker cuts a file: the semantic one where there is a grammar, the
-delimiter one where there is a family of delimiters, the fixed-size one for the rest. A limit that stops a better
-chunker hands the file to the next one, and the result says so.
+`chunk` (in `deciding`) is the one place that decides which chunker cuts a file. It is loaded when it is first asked for:
+whoever only reads an index needs the names and the packing of this package, and no parser.
 """
 
 from __future__ import annotations
 
-from treemill.chunking import definitions, delimiter, fixed_size, recoding, semantic, syntax
-from treemill.chunking.governor import ChunkGovernor
-from treemill.chunking.spans import is_blank
-from treemill.errors import (
-    ASTDepthExceededError,
-    ChunkingError,
-    ChunkingTimeoutError,
-    ChunkLimitExceededError,
-    MemoryLimitExceededError,
-    ParseError,
-)
-from treemill.types import Chunking, ChunkSource, Source, Symbol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-_TOO_MUCH_FOR_A_TREE = (ParseError, ASTDepthExceededError, ChunkingTimeoutError, MemoryLimitExceededError)
+if TYPE_CHECKING:
+    from treemill.chunking.deciding import chunk as chunk
+
+_HOMES = {"chunk": "treemill.chunking.deciding"}
+
+__all__ = ["chunk"]
 
 
-def chunk(source: Source, governor: ChunkGovernor, *, name: str = "", strict: bool = False) -> Chunking:
-    """Cut a file. The ends tile its bytes; no chunk has more than `governor.max_chunk_bytes` bytes of UTF-8 text.
-
-    Offsets count the bytes of `source.data`, in whatever encoding. A file of nothing but whitespace has no ends.
-    Where a limit keeps the syntax tree from being used, the next chunker cuts the file and `fallback` is the type of
-    the error; with `strict` the error is raised. `name` is for the messages.
-
-    Raises:
-        ChunkLimitExceededError: there are more chunks than `max_chunks_per_file`, by whichever chunker.
-        ChunkingError: with `strict` only, a better chunker had to be given up.
-    """
-    text = recoding.utf8(source)
-    if is_blank(text):
-        return Chunking((), (), "fixed")
-    try:
-        chunking = _cut(text, source.language, governor, strict)
-        most = governor.settings.performance.max_chunks_per_file
-        if len(chunking.ends) > most:
-            raise ChunkLimitExceededError(
-                f"the file makes {len(chunking.ends):,} chunks, more than {most:,}",
-                limit=most,
-                actual=len(chunking.ends),
-                unit="chunks",
-                suggestion="Raise max_chunks_per_file, or leave the file out",
-            )
-    except ChunkingError as error:
-        raise _naming(error, name) from error.__cause__
-    return chunking if text is source.data else recoding.original(source, text, chunking)
-
-
-def _cut(text: bytes, language: str | None, governor: ChunkGovernor, strict: bool) -> Chunking:
-    """Cut UTF-8 text by the best chunker that can."""
-    fallback = None
-    if language is not None and syntax.has_grammar(language):
-        try:
-            return _cut_by_tree(text, language, governor)
-        except _TOO_MUCH_FOR_A_TREE as error:
-            if strict:
-                raise
-            fallback = type(error).__name__
-    limit = governor.max_chunk_bytes
-    ends = delimiter.split(text, language, limit, governor.settings)
-    source: ChunkSource = "delimiter"
-    if ends is None:
-        ends = fixed_size.split(text, limit)
-        source = "fixed"
-    return Chunking(tuple(ends), (), source, fallback)
-
-
-def _cut_by_tree(text: bytes, language: str, governor: ChunkGovernor) -> Chunking:
-    """Cut by the syntax tree, and collect what it defines. The tree is gone when this returns."""
-    performance = governor.settings.performance
-    limit = governor.max_chunk_bytes
-    if len(text) <= limit and not definitions.defines(language):
-        return Chunking((len(text),), (), "semantic")
-    syntax.check_memory(text, performance.max_memory_mb_per_operation)
-    root = syntax.parse(text, language, performance.parse_timeout_seconds).root_node
-    ends = semantic.cut(text, root, language, limit, performance.max_ast_depth)
-    symbols: tuple[Symbol, ...] = definitions.symbols(text, root, language)
-    return Chunking(tuple(ends), symbols, "semantic")
-
-
-def _naming(error: ChunkingError, name: str) -> ChunkingError:
-    """Return the error with the file's name in it."""
-    if not name or error.path is not None:
-        return error
-    return type(error)(
-        f"{name}: {error.message}",
-        path=name,
-        limit=error.limit,
-        actual=error.actual,
-        unit=error.unit,
-        suggestion=error.suggestion,
-    )
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'treemill.chunking' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

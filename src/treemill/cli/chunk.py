@@ -16,11 +16,11 @@ from typing import Any
 from treemill.chunking.governor import ChunkGovernor
 from treemill.cli.index import EVERY_FILE_FAILED, SKIPPED_WITH_STRICT
 from treemill.cli.words import count, printable, seconds, size
-from treemill.cli.working import settings_for
+from treemill.cli.given import settings_for
 from treemill.discovery import discover
 from treemill.errors import UsageError
-from treemill.library import place_of
 from treemill.parallel import ChunkingReport, chunk_files_parallel
+from treemill.places import place_of
 from treemill.settings import Settings
 from treemill.types import CodeChunk, DiscoveredFile
 

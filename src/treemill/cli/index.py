@@ -9,10 +9,11 @@ from collections import Counter
 from dataclasses import asdict
 
 from treemill.cli import INTERRUPTED
+from treemill.cli.given import settings_for
 from treemill.cli.words import count, printable, seconds, size
-from treemill.cli.working import bring_up_to_date, settings_for
-from treemill.indexing import IndexOptions
-from treemill.library import place_of
+from treemill.cli.working import bring_up_to_date
+from treemill.freshness import IndexOptions
+from treemill.places import place_of
 from treemill.reports import IndexReport
 from treemill.storage.sqlite import SqliteStore, rebuild
 

@@ -7,19 +7,24 @@ import json
 import os
 import sys
 from dataclasses import asdict, replace
+from importlib import import_module
 from typing import Any
 
+from treemill.chunking.governor import ChunkGovernor
+from treemill.cli.given import settings_for
 from treemill.cli.words import ago, printable
-from treemill.cli.working import bring_up_to_date, settings_for
 from treemill.errors import IndexLocked, IndexMismatch
-from treemill.indexing import IndexOptions
-from treemill.library import Place, place_of
+from treemill.freshness import IndexOptions, is_settled, look, recipe_of
+from treemill.places import Place, place_of
 from treemill.records import Coverage, Hit, Query
 from treemill.searching import Answer, Index
 from treemill.settings import Settings
 from treemill.storage.sqlite import SqliteStore
 
 NO_MATCH = 1
+
+# The part that indexes, with its parsers and workers, is loaded only where the tree has changed.
+_WORKING = "treemill.cli.working"
 
 _LINES_SHOWN = 8
 _COLOURS = {"path": "35", "line": "32", "symbol": "1", "dim": "2"}
@@ -57,7 +62,12 @@ def _query(arguments: argparse.Namespace, place: Place, settings: Settings) -> Q
 def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: argparse.Namespace) -> None:
     """Bring the index up to date, unless another process is at it: then the last commit answers."""
     try:
-        report = bring_up_to_date(place, store, settings, arguments, IndexOptions())
+        survey = look(place.root, store, settings)
+        recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, None)
+        if not survey.found_work and is_settled(store, recipe, survey.plan.known):
+            return
+        working = import_module(_WORKING)
+        report = working.bring_up_to_date(place, store, settings, arguments, IndexOptions(), survey)
     except IndexLocked as error:
         _note(arguments, f"{error.message}; this is what is committed so far")
         return

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from treemill.cli.words import ago, printable, size
-from treemill.library import place_of
+from treemill.places import place_of
 from treemill.records import Coverage, RunRecord, RunState
 from treemill.storage.sqlite import SqliteStore
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from treemill.chunking.definitions import unpack_symbols
+from treemill.chunking.packing import unpack_symbols
 from treemill.cli.words import ago, count, printable
 from treemill.configuration import load_settings
 from treemill.discovery import why_ignored
 from treemill.errors import UsageError
-from treemill.library import place_of
+from treemill.places import place_of
 from treemill.records import RecordedFile, Status
 from treemill.storage import Snapshot
 from treemill.storage.sqlite import SqliteStore

@@ -1,4 +1,4 @@
-"""What every command that indexes shares: settings from flags, Ctrl-C that cancels, progress on a terminal."""
+"""What every command that indexes shares: Ctrl-C that cancels, progress on a terminal."""
 
 from __future__ import annotations
 
@@ -6,42 +6,30 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from treemill.cli.progress import listener_for
-from treemill.cli.words import printable
-from treemill.configuration import explain_settings
-from treemill.indexing import IndexOptions, index_tree
-from treemill.library import Place
+from treemill.freshness import IndexOptions, Survey
+from treemill.indexing import index_tree
+from treemill.places import Place
 from treemill.reports import IndexReport
 from treemill.settings import Settings
 from treemill.storage import IndexStore
 
 
-def settings_for(place: Place, arguments: argparse.Namespace) -> Settings:
-    """Return the settings that hold for a place under the flags that were given; warnings go to standard error."""
-    flags: Mapping[str, Any] = {
-        "chunker.concurrency.max_parallel_files": arguments.workers,
-        "chunker.concurrency.executor": arguments.executor,
-        "discovery.no_ignore": arguments.no_ignore,
-        "discovery.hidden": arguments.hidden,
-    }
-    resolved = explain_settings(place.root, flags=flags)
-    if not arguments.quiet:
-        for warning in resolved.warnings:
-            print(f"treemill: {printable(warning)}", file=sys.stderr)
-    return resolved.settings
-
-
 def bring_up_to_date(
-    place: Place, store: IndexStore, settings: Settings, arguments: argparse.Namespace, options: IndexOptions
+    place: Place,
+    store: IndexStore,
+    settings: Settings,
+    arguments: argparse.Namespace,
+    options: IndexOptions,
+    survey: Survey | None = None,
 ) -> IndexReport:
     """Index a place, showing progress; the first Ctrl-C cancels, a second one forces."""
     with listener_for(sys.stderr, arguments) as listener, cancelled_by_ctrl_c() as cancel:
-        return index_tree(place.root, store, settings, options=options, listener=listener, cancel=cancel)
+        return index_tree(place.root, store, settings, options=options, listener=listener, cancel=cancel, survey=survey)
 
 
 @contextmanager

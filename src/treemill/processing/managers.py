@@ -25,7 +25,8 @@ from typing import Any, Self
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import UsageError
 from treemill.events import Cancelled, Ended, Event, Finished, Heartbeat, Passed, Queued, Started
-from treemill.preparing import Prepare, recipe_of
+from treemill.freshness import recipe_of
+from treemill.preparing import Prepare, chunker_of
 from treemill.processing.callbacks import Counts, ProgressCallback, Teller
 from treemill.processing.collecting import CollectingWriter
 from treemill.processing.crews import executor_for, limits_of, make_crew
@@ -212,7 +213,7 @@ class FileChunkingManager:
 
     def _work(self, writer: Writer) -> None:
         provider = None if self._vectors is None else self._vectors.provider
-        writer.begin_run(recipe_of(self._governor, provider, self._cutter))
+        writer.begin_run(recipe_of(chunker_of(self._governor, self._cutter), provider))
         in_workers = self._store is not None and provider is not None and provider.runs_in == "worker"
         work = Prepare(
             self._governor,

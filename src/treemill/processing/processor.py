@@ -18,7 +18,8 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.errors import UsageError
 from treemill.events import Event, Listener, ignore
-from treemill.preparing import Prepare, recipe_of
+from treemill.freshness import recipe_of
+from treemill.preparing import Prepare, chunker_of
 from treemill.processing.callbacks import ProgressCallback, listener_of
 from treemill.processing.crews import executor_for, limits_of, make_crew
 from treemill.processing.custom import Chunker, cutter_for
@@ -133,7 +134,7 @@ class HighThroughputProcessor:
             )
             self._stats = run.tally.stats
             with run.queue(given.strings(files)), self._store.writer() as writer:
-                writer.begin_run(recipe_of(self._governor, self._provider, self._cutter))
+                writer.begin_run(recipe_of(chunker_of(self._governor, self._cutter), self._provider))
                 given.besides.update(each.path for each in self._store.recorded() if each.status is Status.INDEXED)
                 work = self._work()
                 executor = executor_for(self._settings.chunker, work)

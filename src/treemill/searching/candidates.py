@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import numpy.typing as npt
 
-from treemill.chunking.definitions import unpack_symbols
+from treemill.chunking.packing import unpack_symbols
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking import lexical, signals
 from treemill.ranking.fusion import cosine_scores

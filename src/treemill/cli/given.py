@@ -1,0 +1,28 @@
+"""From flags to settings."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from treemill.cli.words import printable
+from treemill.configuration import explain_settings
+from treemill.places import Place
+from treemill.settings import Settings
+
+
+def settings_for(place: Place, arguments: argparse.Namespace) -> Settings:
+    """Return the settings that hold for a place under the flags that were given; warnings go to standard error."""
+    flags: Mapping[str, Any] = {
+        "chunker.concurrency.max_parallel_files": arguments.workers,
+        "chunker.concurrency.executor": arguments.executor,
+        "discovery.no_ignore": arguments.no_ignore,
+        "discovery.hidden": arguments.hidden,
+    }
+    resolved = explain_settings(place.root, flags=flags)
+    if not arguments.quiet:
+        for warning in resolved.warnings:
+            print(f"treemill: {printable(warning)}", file=sys.stderr)
+    return resolved.settings

@@ -1,0 +1,77 @@
+"""Does the index still say what the tree says? The look that comes before every run, and before every answer.
+
+A look walks the tree and compares directory entries with what is recorded; it reads no file and needs neither parser nor
+workers, so that a question on a tree in which nothing changed is answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from treemill.discovery import discover
+from treemill.embedding import EmbeddingProvider
+from treemill.plan import Plan
+from treemill.ranking import words
+from treemill.records import Recipe, RunState
+from treemill.settings import Settings
+from treemill.storage import IndexStore
+from treemill.types import DiscoveredFile
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How one run differs from the settings.
+
+    `everything` processes unchanged files too, `retry` those that failed or were skipped before; `wait_seconds` is how
+    long to wait for another writer.
+    """
+
+    everything: bool = False
+    retry: bool = False
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A walk that stopped at the first file to process, or at its end where there is none.
+
+    `files` are the files to process, the first one included; they can be had once, and pull the walk on.
+    """
+
+    plan: Plan
+    files: Iterator[DiscoveredFile]
+    found_work: bool
+
+
+def look(root: Path, store: IndexStore, settings: Settings, options: IndexOptions | None = None) -> Survey:
+    """Walk a tree up to the first file that is not as the store has it.
+
+    Raises:
+        UsageError: there is no such folder.
+        StorageError: the store cannot be read.
+    """
+    options = options or IndexOptions()
+    plan = Plan(
+        discover(root, settings.discovery), store.recorded(), retry=options.retry, everything=options.everything
+    )
+    stale = iter(plan)
+    first = next(stale, None)
+    if first is not None:
+        return Survey(plan, chain((first,), stale), found_work=True)
+    return Survey(plan, stale, found_work=bool(plan.gone or plan.to_mark))
+
+
+def is_settled(store: IndexStore, recipe: Recipe, known: int) -> bool:
+    """Whether the last run over the tree ended, under the same recipe, with as many files as there are now."""
+    run = store.last_run()
+    return run is not None and run.state is RunState.COMPLETE and run.known == known and store.recipe() == recipe
+
+
+def recipe_of(chunker: str, provider: EmbeddingProvider | None) -> Recipe:
+    """Return what an index is built with: a chunker (its recipe), the word splitter, and a model if there is one."""
+    if provider is None:
+        return Recipe(chunker=chunker, words=words.RECIPE)
+    return Recipe(chunker, words.RECIPE, provider.name, provider.dimension)

@@ -1,0 +1,44 @@
+"""Which index answers for a path: the root, and the folder that its index is kept in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from treemill.errors import UsageError
+from treemill.storage.location import find_root, locate
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a path belongs: the root whose index answers for it, and the path below that root ("" for the root)."""
+
+    root: Path
+    under: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the index, whether or not there is one yet."""
+        return locate(self.root)
+
+
+def place_of(path: str | os.PathLike[str]) -> Place:
+    """Return the nearest folder at or above a path that holds an index, else the path itself.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    given = Path(path)
+    if not given.exists():
+        raise UsageError(f"there is no folder {given}", suggestion="Name a folder that exists")
+    if not given.is_dir():
+        raise UsageError(f"{given} is a file, not a folder", suggestion=f"Name its folder: {given.parent}")
+    try:
+        os.scandir(given).close()
+    except PermissionError as error:
+        raise UsageError(f"the folder {given} cannot be read", suggestion="Check its permissions") from error
+    absolute = given.resolve()
+    root = find_root(absolute)
+    under = absolute.relative_to(root).as_posix()
+    return Place(root, "" if under == "." else under)
