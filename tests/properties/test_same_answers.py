@@ -1,0 +1,59 @@
+"""Invariant: the same files give the same index, whatever the executor, the worker count or the order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+import treemill
+from conftest import Tree
+from treemill.indexing import index_tree
+from treemill.records import Query
+from treemill.searching import Index
+from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
+from treemill.storage.sqlite import SqliteStore
+
+QUESTIONS = (
+    "open store",
+    "SqliteStore",
+    "how is a failed file reported",
+    "def",
+    "path",
+    "retry",
+    "Writer.commit",
+    "größe",
+)
+
+OWN_SOURCE = Path(treemill.__file__).parent
+
+
+def answers(root: Path, folder: Path, executor: str, workers: int) -> str:
+    """Index a tree from nothing and return everything that the index answers, as JSON."""
+    concurrency = ConcurrencySettings(executor=executor, max_parallel_files=workers)
+    with SqliteStore(folder, create=True) as store:
+        index_tree(root, store, Settings(chunker=ChunkerSettings(concurrency=concurrency)))
+        with store.snapshot() as snapshot:
+            files = snapshot.files()
+            contents = [
+                (path, language, asdict(snapshot.content(number)))
+                for path, number, language in zip(files.paths, files.contents.tolist(), files.languages, strict=True)
+            ]
+            known = sorted(
+                (term, int(segment.offsets[place + 1] - segment.offsets[place]))
+                for segment in snapshot.segments()
+                for place, term in enumerate(segment.terms.tolist())
+            )
+        index = Index(store)
+        hits = [asdict(hit) for question in QUESTIONS for hit in index.ask(Query(question, limit=50)).hits]
+        index.close()
+    return json.dumps([contents, known, hits], default=lambda value: value.hex() if isinstance(value, bytes) else value)
+
+
+@pytest.mark.parametrize(("executor", "workers"), [("process", 1), ("process", 2), ("process", 4), ("thread", 3)])
+def test_the_same_files_give_the_same_index(executor: str, workers: int, tree: Tree, tmp_path: Path) -> None:
+    own = {path.relative_to(OWN_SOURCE).as_posix(): path.read_bytes() for path in OWN_SOURCE.rglob("*.py")}
+    root = tree({**own, "größe.txt": "Größe\n".encode("latin-1"), "empty.py": "", "copy/errors.py": own["errors.py"]})
+    assert answers(root, tmp_path / "a", executor, workers) == answers(root, tmp_path / "b", "inline", 1)
