@@ -143,6 +143,41 @@ def test_an_item_that_overruns_its_memory_is_lost() -> None:
     assert sorted(map(str, values(outcomes))) == [str(10 << 20), "2"]
 
 
+@pytest.mark.parametrize("kind", ["process", "thread"])
+def test_an_item_that_takes_long_does_not_hold_up_the_others_of_its_batch(kind: str) -> None:
+    """It is done alone, after all, and nobody is lost."""
+    ended: list[tuple[object, float]] = []
+    with CREWS[kind](1, Deeds(), Limits(seconds=30)) as crew:
+        for outcome in crew.map([["double 1", "sleep 4", "double 2"], ["double 3"]]):
+            assert not isinstance(outcome, Lost)
+            if isinstance(outcome, Done):
+                ended += [(value, time.monotonic()) for value in outcome.value]
+    assert [value for value, _ in ended][-1] == "4"
+    assert sorted(map(str, (value for value, _ in ended))) == ["2", "4", "4", "6"]
+
+
+def test_no_batch_waits_behind_an_item_that_is_alone() -> None:
+    with ProcessCrew(2, Deeds(), Limits()) as crew:
+        outcomes = crew.map([["sleep 3"], *([f"double {n}", f"double {n}"] for n in range(20))])
+        done = [outcome.value for outcome in outcomes if isinstance(outcome, Done)]
+    assert done[-1] == ["3"]
+
+
+def test_limits_hold_while_other_workers_keep_the_caller_busy() -> None:
+    def batches() -> Iterator[list[str]]:
+        yield ["sleep 60"]
+        for _ in range(400):
+            yield ["sleep 0.01", "double 1"]
+
+    began = time.monotonic()
+    with ProcessCrew(2, Deeds(), Limits(seconds=0.5)) as crew:
+        for outcome in crew.map(batches()):
+            if isinstance(outcome, Lost):
+                break
+    assert outcome.item == "sleep 60"
+    assert time.monotonic() - began < 3
+
+
 def test_a_worker_killed_from_outside_loses_nothing() -> None:
     crew = ProcessCrew(2, Deeds(), Limits())
     killed = 0

@@ -8,6 +8,7 @@ items of its batch is decided here, once, for processes and threads alike.
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ TICK_SECONDS = 0.05
 
 # Each worker has one batch in hand and one waiting, so that it never waits for the caller.
 BATCHES_PER_WORKER = 2
+
+# An item that is in hand for this long is set apart, so that the others of its batch do not wait for it. Batches are
+# made to take a tenth of that; where the machine is slower than anyone thought, each time doubles it.
+PATIENCE_SECONDS = 1.0
 
 
 class Work(Protocol[T_contra, R_co]):
@@ -102,6 +107,11 @@ def settle_loss(
     return Settled(batch, lost, tuple(batch.without(index)))
 
 
+def set_apart(batch: Batch[T], index: int) -> Settled[T]:
+    """Decide what becomes of a batch that one item holds up: that item is done alone, the others without it."""
+    return Settled(batch, None, (*batch.without(index), batch.only(index)))
+
+
 class Crew(Generic[T, R]):
     """Workers of one kind. Use it in a `with`; leaving it ends the workers within a second, whatever they hold."""
 
@@ -109,6 +119,8 @@ class Crew(Generic[T, R]):
         self.count = count
         self.work = work
         self.limits = limits
+        self.patience = PATIENCE_SECONDS
+        self._watched = 0.0
         self.tasks: queue.SimpleQueue[Batch[T] | None] = queue.SimpleQueue()
         self.messages: queue.SimpleQueue[Settled[T] | Broken] = queue.SimpleQueue()
 
@@ -201,11 +213,14 @@ class Crew(Generic[T, R]):
                 self.close()
 
     def next_message(self) -> Settled[T] | None:
-        """Wait a tick at most for a driver's message; between ticks, see to workers over their limits."""
+        """Wait a tick at most for a driver's message; once a tick, see to workers over their limits."""
+        now = time.monotonic()
+        if now - self._watched >= TICK_SECONDS:
+            self._watched = now
+            self.watch()
         try:
             message = self.messages.get(timeout=TICK_SECONDS)
         except queue.Empty:
-            self.watch()
             return None
         if isinstance(message, Broken):
             raise message.error
@@ -216,7 +231,7 @@ class Crew(Generic[T, R]):
         raise NotImplementedError
 
     def watch(self) -> None:
-        """End workers that hold an item longer than the limits allow."""
+        """End workers that hold an item longer than the limits allow, or than the others of its batch can wait."""
         raise NotImplementedError
 
     def in_hand(self) -> tuple[tuple[int, object, float], ...]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from treemill.flow.crew import Batch, Broken, Crew, Settled, Work, settle_loss
+from treemill.flow.crew import Batch, Broken, Crew, Settled, Work, set_apart, settle_loss
 from treemill.flow.outcomes import Cause, Done, Limits
 
 T = TypeVar("T")
@@ -86,18 +86,24 @@ class ThreadCrew(Crew[T, R]):
 
     def watch(self) -> None:
         now = time.monotonic()
-        if self.limits.seconds is None:
-            return
         for place, slot in enumerate(self._slots):
             with self._lock:
                 batch, index, held = slot.batch, slot.index, now - slot.since
-                if batch is None or index < 0 or held <= self.limits.seconds:
+                if batch is None or index < 0:
+                    continue
+                overran = self.limits.seconds is not None and held > self.limits.seconds
+                held_up = len(batch.items) > 1 and held > self.patience
+                if not overran and not held_up:
                     continue
                 slot.abandoned = True
             del self._slots[place]
             self._start(place)
-            cause = Cause.OVERRAN_TIME
-            self.messages.put(settle_loss(batch, index, cause, cause.name, str(cause), amount=held))
+            if overran:
+                cause = Cause.OVERRAN_TIME
+                self.messages.put(settle_loss(batch, index, cause, cause.name, str(cause), amount=held))
+            else:
+                self.patience *= 2
+                self.messages.put(set_apart(batch, index))
 
     def in_hand(self) -> tuple[tuple[int, object, float], ...]:
         now = time.monotonic()

@@ -24,7 +24,7 @@ from typing import IO, Any, TypeVar
 from treemill.errors import WorkersError
 from treemill.flow import wire
 from treemill.flow.child import resident_bytes
-from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled, Work, settle_loss
+from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled, Work, set_apart, settle_loss
 from treemill.flow.outcomes import Cause, Done, Limits
 
 T = TypeVar("T")
@@ -41,7 +41,10 @@ _MOST_FAILED_STARTS = 3
 
 @dataclass(slots=True)
 class _Slot:
-    """One worker's place: the child that fills it, what it shows, and why it was killed, if it was."""
+    """One worker's place: the child that fills it, what it shows, and why it was killed, if it was.
+
+    `held_up` says that it was killed for no fault: the item in hand kept the others of its batch waiting.
+    """
 
     number: int
     child: subprocess.Popen[bytes] | None = None
@@ -49,6 +52,7 @@ class _Slot:
     said: IO[bytes] | None = None
     pending: deque[tuple[int, Batch[Any]]] = field(default_factory=deque)
     verdict: tuple[Cause, float] | None = None
+    held_up: bool = False
 
     def shown(self) -> tuple[int, int, float, int]:
         """Return batch number, index in hand, since when, and resident bytes at the start of the batch."""
@@ -79,9 +83,9 @@ class ProcessCrew(Crew[T, R]):
     def watch(self) -> None:
         now = time.monotonic()
         for slot in self._slots:
-            _, index, since, resident = slot.shown()
+            serial, index, since, resident = slot.shown()
             child = slot.child
-            if index < 0 or child is None or slot.verdict is not None:
+            if index < 0 or child is None or slot.verdict is not None or slot.held_up:
                 continue
             if self.limits.seconds is not None and now - since > self.limits.seconds:
                 slot.verdict = (Cause.OVERRAN_TIME, now - since)
@@ -89,7 +93,10 @@ class ProcessCrew(Crew[T, R]):
                 growth = resident_bytes(child.pid) - resident
                 if growth > self.limits.memory_bytes:
                     slot.verdict = (Cause.OVERRAN_MEMORY, float(growth))
-            if slot.verdict is not None:
+            if slot.verdict is None and now - since > self.patience:
+                slot.held_up = any(number == serial and len(batch.items) > 1 for number, batch in list(slot.pending))
+                self.patience *= 2 if slot.held_up else 1
+            if slot.verdict is not None or slot.held_up:
                 child.kill()
 
     def in_hand(self) -> tuple[tuple[int, object, float], ...]:
@@ -173,6 +180,7 @@ class ProcessCrew(Crew[T, R]):
             if self._closing:
                 raise EOFError("the crew is closing")
             slot.verdict = None
+            slot.held_up = False
             # -P keeps the current folder, which may be anybody's tree, from shadowing modules.
             slot.child = subprocess.Popen(
                 [sys.executable, "-P", "-c", _BOOT, cell_name, _json_list(path)],
@@ -190,7 +198,7 @@ class ProcessCrew(Crew[T, R]):
         assert child.stdin is not None
         assert child.stdout is not None
         while True:
-            while len(slot.pending) < BATCHES_PER_WORKER:
+            while _has_room(slot.pending):
                 try:
                     batch = self.tasks.get(block=not slot.pending)
                 except queue.Empty:
@@ -233,16 +241,21 @@ class ProcessCrew(Crew[T, R]):
 
     def _settle_pending(self, slot: _Slot, status: int) -> None:
         serial, index, _, _ = slot.shown()
+        last: list[Settled[Any]] = []
         while slot.pending:
             number, batch = slot.pending.popleft()
             if number != serial or not 0 <= index < len(batch.items):
                 self.messages.put(Settled(batch, None, (batch,)))
+            elif slot.held_up:
+                last.append(set_apart(batch, index))
             elif slot.verdict is not None:
                 cause, amount = slot.verdict
                 self.messages.put(settle_loss(batch, index, cause, cause.name, str(cause), amount=amount))
             else:
                 message = _end_of(status, _last_words(slot.said))
                 self.messages.put(settle_loss(batch, index, Cause.CRASHED, "WorkerCrashedError", message))
+        for settled in last:
+            self.messages.put(settled)
 
 
 _TRY_THREADS = "Use --executor thread, or executor_type='thread'"
@@ -252,6 +265,11 @@ if sys.platform == "win32":
     _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 else:
     _OWN_GROUP = {"start_new_session": True}
+
+
+def _has_room(pending: deque[tuple[int, Batch[Any]]]) -> bool:
+    """Whether a worker can have another batch: none waits behind a single item, which is alone because it is heavy."""
+    return not pending or (len(pending) < BATCHES_PER_WORKER and len(pending[-1][1].items) > 1)
 
 
 def _settle_raised(batch: Batch[T], index: int, kind: str, message: str, trace: str) -> Settled[T]:

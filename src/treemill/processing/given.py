@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from treemill.languages import language_among
+from treemill.reading import is_inside
 from treemill.settings import ChunkerSettings
 from treemill.types import DiscoveredFile, Skipped, SkipReason
 
@@ -80,10 +81,11 @@ class GivenFiles:
 
 def described(name: str, root: str | None, settings: ChunkerSettings) -> DiscoveredFile | Skipped:
     """Look at a file's directory entry; Skipped where it is gone, outside the root, or no file to index."""
-    try:
-        file = DiscoveredFile.from_path(name, root=root)
-    except ValueError:
-        return Skipped(name, SkipReason.OUTSIDE_ROOT, f"it does not lie below {root}")
+    if root is not None and (".." in name or os.path.isabs(name)):
+        place = os.path.normpath(os.path.join(root, name))
+        if not is_inside(place, root):
+            return Skipped(name, SkipReason.OUTSIDE_ROOT, f"it does not lie below {root}")
+    file = DiscoveredFile.from_path(name, root=root)
     if file is None:
         if os.path.lexists(name if root is None else os.path.join(root, name)):
             return Skipped(name, SkipReason.NOT_REGULAR, "a folder, a device, or a link that leads to no file")
