@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from treemill.languages import language_of_name
 
@@ -154,9 +154,8 @@ class Source:
         return piece.decode(self.encoding, "surrogateescape" if self.encoding == "utf-8" else "strict")
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A definition: function, class, method, type, constant…
+class Symbol(NamedTuple):
+    """A definition: function, class, method, type, constant… A tuple, because a file may hold thousands.
 
     `start` and `end` are the byte range of the whole definition, decorators included; `signature` the range of its
     first line or head; `doc` the range of its documentation comment or docstring, where it has one. `parents` are

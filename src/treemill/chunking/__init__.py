@@ -1,7 +1,7 @@
 """Chunking: how a file's bytes are cut, and what the pieces define.
 
-`chunk` (in `deciding`) is the one place that decides which chunker cuts a file. It is loaded when it is first asked for:
-whoever only reads an index needs the names and the packing of this package, and no parser.
+`chunk` (in `deciding`) is the one place that decides which chunker cuts a file. It is loaded when it is first asked
+for: whoever only reads an index needs the names and the packing of this package, and no parser.
 """
 
 from __future__ import annotations

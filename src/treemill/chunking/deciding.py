@@ -18,7 +18,7 @@ from treemill.errors import (
     MemoryLimitExceededError,
     ParseError,
 )
-from treemill.types import Chunking, ChunkSource, Source, Symbol
+from treemill.types import Chunking, ChunkSource, Source
 
 _TOO_MUCH_FOR_A_TREE = (ParseError, ASTDepthExceededError, ChunkingTimeoutError, MemoryLimitExceededError)
 
@@ -79,10 +79,10 @@ def _cut_by_tree(text: bytes, language: str, governor: ChunkGovernor) -> Chunkin
     if len(text) <= limit and not definitions.defines(language):
         return Chunking((len(text),), (), "semantic")
     syntax.check_memory(text, performance.max_memory_mb_per_operation)
-    root = syntax.parse(text, language, performance.parse_timeout_seconds).root_node
-    ends = semantic.cut(text, root, language, limit, performance.max_ast_depth)
-    symbols: tuple[Symbol, ...] = definitions.symbols(text, root, language)
-    return Chunking(tuple(ends), symbols, "semantic")
+    dialect = syntax.dialect(text, language)
+    root = syntax.parse(text, dialect, performance.parse_timeout_seconds).root_node
+    ends = semantic.cut(text, root, dialect, limit, performance.max_ast_depth)
+    return Chunking(tuple(ends), definitions.symbols(text, root, dialect), "semantic")
 
 
 def _naming(error: ChunkingError, name: str) -> ChunkingError:

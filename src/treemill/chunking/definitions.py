@@ -7,50 +7,50 @@ keeps its own stack: nesting of any depth is fine.
 
 from __future__ import annotations
 
-import json
-import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 from tree_sitter import Node, TreeCursor
 
-from treemill.chunking.documentation import Range, comment_before, docstring, heredoc_before
-from treemill.chunking.naming import Finder
+from treemill.chunking.documentation import Range, comment_before, docstring, heredoc_before, opens_string
+from treemill.chunking.naming import Finder, Named
+from treemill.chunking.packing import pack_symbols, unpack_symbols
 from treemill.chunking.syntax import grammar
-from treemill.chunking.vocabulary import VOCABULARIES, Vocabulary
+from treemill.chunking.vocabularies import VOCABULARIES
+from treemill.chunking.vocabulary import Vocabulary
 from treemill.types import Symbol
 
-_OPEN, _DEFINE, _WRAP = range(3)
+__all__ = ["defines", "pack_symbols", "symbols", "unpack_symbols"]
 
-# What a definition is to those in it. Constants in functions are nobody's business, functions in types are methods.
-_MODULE, _TYPE, _FUNCTION, _FLAT = range(4)
+# What a definition is to those in it: functions in types are methods, constants in functions are nobody's business.
+_MODULE, _TYPE, _FUNCTION = range(3)
 _SCOPES = {
     **dict.fromkeys(("function", "method", "constructor", "macro", "test"), _FUNCTION),
     **dict.fromkeys(("class", "struct", "interface", "trait", "enum", "record", "object", "protocol"), _TYPE),
     **dict.fromkeys(("extension", "union", "impl"), _TYPE),
     **dict.fromkeys(("module", "heading"), _MODULE),
 }
-_UNSEEN_KINDS = frozenset(("impl",))
-_VALUE_KINDS = frozenset(("constant", "variable"))
+_VALUES = frozenset(("constant", "variable"))
+_UNSEEN = "impl"
 
 _ERROR_KIND = 0xFFFF
-_NEVER = sys.maxsize
 _SIGNATURE_BYTES = 500
-
+_SPACES = frozenset(b" \t\r\n")
 _ANNOTATIONS = frozenset(b"@[#")
-_BLANKS = frozenset(b" \t")
-_SPACE = frozenset(b" \t\r\n")
-_TRAILING = _SPACE | frozenset(b"{")
+_EQUALS = ord("=")
+
+# Half the cost of calling the class, which would check the number of fields and no more.
+_new = tuple.__new__
 
 
 class _Rule(NamedTuple):
-    """What to do with a node: how, what it defines, and how its name is found."""
+    """What to do with a node: whether to look at all its children, to remember where it begins for the definition in
+    it, and what it defines (nothing, if empty) under which name."""
 
-    action: int
     opens: bool
+    wraps: bool = False
     kind: str = ""
     find: Finder | None = None
 
@@ -63,26 +63,13 @@ class _Table:
     rules: dict[int, _Rule]
     name: int
     body: int
-    words: tuple[bytes, ...]
-    pattern: re.Pattern[bytes] | None
 
-    def cues(self, text: bytes) -> list[int]:
-        """Return offsets inside of definitions, ascending; the last is beyond any text."""
-        cues = [0]
-        for word in self.words:
-            at = text.find(word)
-            ahead = len(word) - 1
-            while at >= 0:
-                cues.append(at + ahead)
-                at = text.find(word, at + ahead)
-        if self.pattern is not None:
-            cues += [found.end() - 1 for found in self.pattern.finditer(text)]
-            if self.words:
-                cues.sort()
-        elif len(self.words) > 1:
-            cues.sort()
-        cues.append(_NEVER)
-        return cues
+
+# Where the walk stands: either the children still to look at, or a cursor on the node that is asked for its child at
+# the next cue in [position, end), shared with the frame around or not; the names and the scope around; and where a
+# wrapper of the next definition begins, or -1.
+_Add = Callable[[Named, Node | None, int, int, int, tuple[str, ...], int], tuple[str, ...]]
+_Frame = tuple[Iterator[Node] | None, TreeCursor, bool, int, int, tuple[str, ...], int, int]
 
 
 @cache
@@ -93,31 +80,23 @@ def _table(language: str) -> _Table:
         ParseError: the grammar cannot be loaded.
     """
     vocabulary = VOCABULARIES[language]
-    symbols = grammar(language)
+    numbers = grammar(language)
     rules: dict[int, _Rule] = {}
-    for kind in range(symbols.node_kind_count):
-        name = symbols.node_kind_for_id(kind)
-        if name is None or not symbols.node_kind_is_named(kind):
+    for kind in range(numbers.node_kind_count):
+        name = numbers.node_kind_for_id(kind)
+        if name is None or not numbers.node_kind_is_named(kind):
             continue
-        opens = name in vocabulary.opens
-        if name in vocabulary.defines:
-            rule = vocabulary.defines[name]
-            what, find = (rule, None) if isinstance(rule, str) else rule
-            rules[kind] = _Rule(_DEFINE, opens, what, find)
-        elif name in vocabulary.wraps:
-            rules[kind] = _Rule(_WRAP, True)
-        elif opens:
-            rules[kind] = _Rule(_OPEN, True)
+        opens, wraps = name in vocabulary.opens, name in vocabulary.wraps
+        defined = vocabulary.defines.get(name)
+        if defined is not None:
+            what, find = (defined, None) if isinstance(defined, str) else defined
+            rules[kind] = _Rule(opens, False, what, find)
+        elif opens or wraps:
+            rules[kind] = _Rule(True, wraps)
     if "ERROR" in vocabulary.opens:
-        rules[_ERROR_KIND] = _Rule(_OPEN, True)
-    return _Table(
-        vocabulary,
-        rules,
-        symbols.field_id_for_name("name") or 0,
-        symbols.field_id_for_name(vocabulary.body) or 0,
-        vocabulary.words,
-        None if vocabulary.pattern is None else re.compile(vocabulary.pattern),
-    )
+        rules[_ERROR_KIND] = _Rule(True)
+    name_field, body_field = numbers.field_id_for_name("name"), numbers.field_id_for_name(vocabulary.body)
+    return _Table(vocabulary, rules, name_field or 0, body_field or 0)
 
 
 def defines(language: str) -> bool:
@@ -133,225 +112,175 @@ def symbols(text: bytes, root: Node, language: str) -> tuple[Symbol, ...]:
     if language not in VOCABULARIES:
         return ()
     table = _table(language)
-    return _finished(text, _walk(text, root, table), table.vocabulary)
+    found, add = _collector(text, table.vocabulary)
+    _walk(text, root, table, add)
+    found.sort(key=_start)
+    return tuple(found)
 
 
-class _Found(NamedTuple):
-    """A definition as the walk leaves it."""
-
-    name: str
-    at: int
-    kind: str
-    parents: tuple[str, ...]
-    start: int
-    end: int
-    signature: Range
-    doc: Range | None
-
-
-def _walk(text: bytes, root: Node, table: _Table) -> list[_Found]:
-    """Go from definition to definition, outer before inner."""
-    rules, vocabulary = table.rules, table.vocabulary
-    group, documented = vocabulary.group, vocabulary.docstring
-    found: list[_Found] = []
-    cues = iter(table.cues(text))
+def _walk(text: bytes, root: Node, table: _Table, add: _Add) -> None:
+    """Go from definition to definition, outer before inner, and add each."""
+    rule_of, name_field, body_field = table.rules.get, table.name, table.body
+    cues = iter(table.vocabulary.cues(text))
     cue = next(cues)
     stack: list[_Frame] = []
-    rule = rules.get(root.kind_id)
-    # The frame: either the children still to look at, or a cursor on the node that is asked for its child at the next
-    # cue in [position, end), borrowed if the frame around uses the same cursor; the names and the scope around; and
-    # where a wrapper of the next definition begins, or -1.
+    rule = rule_of(root.kind_id)
     nodes = iter(root.named_children) if rule is not None and rule.opens else None
-    cursor, borrowed, position, end = root.walk(), False, 0, len(text)
+    cursor, shared, position, end = root.walk(), False, 0, len(text)
     parents: tuple[str, ...] = ()
     scope, outer = _MODULE, -1
     while True:
-        if nodes is None:
+        node = None
+        if nodes is not None:
+            for node in nodes:
+                rule = rule_of(node.kind_id)
+                if rule is not None:
+                    break
+                stop = node.end_byte
+                if cue < stop:
+                    start = node.start_byte
+                    while cue < start:
+                        cue = next(cues)
+                    if cue < stop:
+                        break
+            else:
+                node = None
+        else:
             while cue < position:
                 cue = next(cues)
-            if cue >= end or cursor.goto_first_child_for_byte(cue) is None:
-                node = None
-            else:
+            if cue < end and cursor.goto_first_child_for_byte(cue) is not None:
                 node = cursor.node
-        else:
-            node = next(nodes, None)
         if node is None:
-            if borrowed:
+            if shared:
                 cursor.goto_parent()
             if not stack:
-                return found
-            nodes, cursor, borrowed, position, end, parents, scope, outer = stack.pop()
+                return
+            nodes, cursor, shared, position, end, parents, scope, outer = stack.pop()
             continue
         start, stop = node.start_byte, node.end_byte
         if nodes is None:
-            if start > cue:
+            if start > cue:  # the cue is in a keyword or between two children
                 cursor.goto_parent()
                 position = cue + 1
                 continue
             position = stop
+            rule = rule_of(node.kind_id)
 
-        rule = rules.get(node.kind_id)
-        inside, within, begin = node, scope, start
-        names = parents
-        if rule is not None and rule.action == _DEFINE:
-            named = _named(node, text, rule, table.name)
+        inside, names, within, begin = node, parents, scope, start
+        if rule is not None and rule.kind:
+            find = rule.find
+            if find is not None:
+                named = find(node, text)
+            elif (name := node.child_by_field_id(name_field)) is not None:
+                named = name.start_byte, name.end_byte, rule.kind, b"", node
+            else:
+                named = None
             if named is not None:
-                at, until, kind, owner, inside = named
-                name = text[at:until].decode("utf-8", "replace")
-                names = (*parents, *owner.decode("utf-8", "replace").split(".")) if owner else parents
-                if kind == "function" and scope == _TYPE:
-                    kind = "method"
-                body = inside.child_by_field_id(table.body) if table.body else None
-                if kind not in _UNSEEN_KINDS and not (scope == _FUNCTION and kind in _VALUE_KINDS):
-                    last = _trimmed(text, until, stop, _SPACE)
-                    if vocabulary.merges and found and found[-1].name == name and found[-1].parents == names:
-                        found[-1] = found[-1]._replace(end=last)
-                    else:
-                        first = start if outer < 0 or (group and group in text[outer:start]) else outer
-                        head = first if text.find(b"\n", first, start) < 0 else start
-                        signature = _signature(text, head, at, until, last, body)
-                        doc = docstring(text, body) if documented and body is not None else None
-                        found.append(_Found(name, at, kind, names, first, last, signature, doc))
-                    names = (*names, name)
-                else:
-                    names = (*names, name) if kind in _UNSEEN_KINDS else parents
-                outer = -1
+                _, begin, kind, _, inside = named
+            body = inside.child_by_field_id(body_field) if body_field else None
+            if named is not None:
+                names = add(named, body, start, stop, outer, parents, scope)
                 within = _SCOPES.get(kind, scope)
-                begin = until
-                rule = None
-                if body is not None:
-                    rule = rules.get(body.kind_id)
-                    if rule is not None and rule.opens:
-                        inside = body
-                    else:
-                        rule = None
-                if rule is None:
-                    rule = rules.get(inside.kind_id)
+                outer = -1
+            if body is not None and (rule := rule_of(body.kind_id)) is not None and rule.opens:
+                inside = body
+            else:
+                rule = rule_of(inside.kind_id)
+                if nodes is not None and cue >= stop and (rule is None or not rule.opens):
+                    continue
         if rule is not None and rule.opens:
             if nodes is None:
                 cursor.goto_parent()
-            stack.append((nodes, cursor, borrowed, position, end, parents, scope, outer))
-            nodes, borrowed, parents, scope = iter(inside.named_children), False, names, within
-            outer = (start if outer < 0 else outer) if rule.action == _WRAP else -1
+            stack.append((nodes, cursor, shared, position, end, parents, scope, outer))
+            nodes, shared, position = iter(inside.named_children), False, 0
+            parents, scope = names, within
+            outer = (start if outer < 0 else outer) if rule.wraps else -1
             continue
         while cue < begin:
             cue = next(cues)
-        stop = inside.end_byte
+        if inside is not node:
+            stop = inside.end_byte
         if cue < stop:
             same = nodes is None and inside is node
             if nodes is None and not same:
                 cursor.goto_parent()
-            stack.append((nodes, cursor, borrowed, position, end, parents, scope, outer))
+            stack.append((nodes, cursor, shared, position, end, parents, scope, outer))
             if not same:
                 cursor = inside.walk()
-            nodes, borrowed, position, end, parents, scope, outer = None, same, begin, stop, names, within, -1
+            nodes, shared, position, end, parents, scope, outer = None, same, begin, stop, names, within, -1
         elif nodes is None:
             cursor.goto_parent()
 
 
-_Frame = tuple[Iterator[Node] | None, TreeCursor, bool, int, int, tuple[str, ...], int, int]
+def _collector(text: bytes, vocabulary: Vocabulary) -> tuple[list[Symbol], _Add]:
+    """Return a list, and the function that adds what the walk comes across to it."""
+    found: list[Symbol] = []
+    comments, group, quoted, merges = vocabulary.comments, vocabulary.group, vocabulary.quoted_doc, vocabulary.merges
+    count_of, wide = text.count, b"\r" in text
+    line, counted = 1, 0
+
+    def add(
+        named: Named, body: Node | None, start: int, stop: int, outer: int, parents: tuple[str, ...], scope: int
+    ) -> tuple[str, ...]:
+        """Add a definition at [start, stop), in a wrapper that begins at `outer`; return the names for those in it."""
+        nonlocal line, counted
+        at, until, kind, owner, _ = named
+        name = text[at:until].decode("utf-8", "replace")
+        around = (*parents, *owner.decode("utf-8", "replace").split(".")) if owner else parents
+        if kind == "function":
+            if scope == _TYPE:
+                kind = "method"
+        elif kind == _UNSEEN:
+            return (*around, name)
+        elif scope == _FUNCTION and kind in _VALUES:
+            return parents
+        while text[stop - 1] in _SPACES:
+            stop -= 1
+        if merges and found and found[-1].name == name and found[-1].parents == around:
+            found[-1] = found[-1]._replace(end=stop)
+            return (*around, name)
+        head = start
+        if outer >= 0 and not (group and group in text[outer:start]):
+            if text.find(b"\n", outer, start) < 0:
+                head = outer
+            start = outer
+        first = -1 if body is None else body.start_byte
+        signature = _signature(text, head, at, until, stop, first)
+        if comments is None:
+            doc = None if body is None or not opens_string(text, first) else docstring(body)
+        else:
+            doc, start = comment_before(text, start, comments)
+            if doc is None and quoted:
+                doc = heredoc_before(text, start)
+        low, high = (counted, at) if at >= counted else (at, counted)
+        breaks = count_of(b"\n", low, high)
+        if wide:
+            breaks += count_of(b"\r", low, high) - count_of(b"\r\n", low, high)
+        line += breaks if at >= counted else -breaks
+        counted = at
+        found.append(_new(Symbol, (name, kind, around, start, stop, line, signature, doc)))
+        return (*around, name)
+
+    return found, add
 
 
-def _named(node: Node, text: bytes, rule: _Rule, field: int) -> tuple[int, int, str, bytes, Node] | None:
-    """Find a definition's name: by the rule's finder, else in the grammar's `name` field."""
-    if rule.find is not None:
-        return rule.find(node, text)
-    name = node.child_by_field_id(field)
-    if name is None:
-        return None
-    at, until = name.start_byte, name.end_byte
-    return None if at == until else (at, until, rule.kind, b"", node)
-
-
-def _signature(text: bytes, start: int, at: int, until: int, stop: int, body: Node | None) -> Range:
+def _signature(text: bytes, start: int, at: int, until: int, stop: int, body: int) -> Range:
     """Return the range from a definition's beginning to its body, or to the end of its first line.
 
-    Annotations in front of it are left out, as is the brace behind it.
+    Annotations in front of it are left out, as is the brace or equals sign behind it.
     """
     if text[start] in _ANNOTATIONS:
         line = text.rfind(b"\n", start, at) + 1
-        while text[line] in _BLANKS:
-            line += 1
-        start = max(start, line)
-    end = stop if body is None else body.start_byte
-    if body is None or end <= until or end - start > _SIGNATURE_BYTES:
-        line = text.find(b"\n", until, stop)
-        end = stop if line < 0 else line
-    end = _trimmed(text, until, end, _TRAILING)
-    if text[end - 2 : end] == b" =":
-        end = _trimmed(text, until, end - 2, _TRAILING)
+        start = max(start, line and at - len(text[line:at].lstrip()))
+    if body <= until or body - start > _SIGNATURE_BYTES:
+        body = text.find(b"\n", until, stop)
+        if body < 0:
+            body = stop
+    end = until + len(text[until:body].rstrip(b" \t\r\n{"))
+    if text[end - 1] == _EQUALS and text[end - 2] in _SPACES:
+        end = until + len(text[until : end - 1].rstrip())
     return start, end
-
-
-def _trimmed(text: bytes, start: int, end: int, trailing: frozenset[int]) -> int:
-    """Return the end of `text[start:end]` without these bytes behind it."""
-    while end > start and text[end - 1] in trailing:
-        end -= 1
-    return end
-
-
-def _finished(text: bytes, found: list[_Found], vocabulary: Vocabulary) -> tuple[Symbol, ...]:
-    """Add lines and documentation."""
-    result: list[Symbol] = []
-    comments = vocabulary.comments
-    commented = bool(comments.line or comments.block)
-    wide = b"\r" in text
-    line, counted = 1, 0
-    for name, at, kind, parents, start, end, signature, doc in found:
-        first, last = (counted, at) if at >= counted else (at, counted)
-        breaks = text.count(b"\n", first, last)
-        if wide:
-            breaks += text.count(b"\r", first, last) - text.count(b"\r\n", first, last)
-        line += breaks if at >= counted else -breaks
-        counted = at
-        if doc is None and commented:
-            doc, start = comment_before(text, start, comments)
-            if doc is None and vocabulary.quoted_doc:
-                doc = heredoc_before(text, start)
-        result.append(Symbol(name, kind, parents, start, end, line, signature, doc))
-    result.sort(key=_start)
-    return tuple(result)
 
 
 def _start(symbol: Symbol) -> int:
     return symbol.start
-
-
-def pack_symbols(symbols: tuple[Symbol, ...]) -> bytes:
-    """Pack symbols as UTF-8 JSON: a list for each, `[name, kind, parents, start, length, line, head, doc]`.
-
-    `head` and `doc` are ranges relative to `start`; no documentation is null. No symbols are no bytes.
-    """
-    if not symbols:
-        return b""
-    rows = [
-        (
-            each.name,
-            each.kind,
-            each.parents,
-            each.start,
-            each.end - each.start,
-            each.line,
-            (each.signature[0] - each.start, each.signature[1] - each.signature[0]),
-            each.doc and (each.doc[0] - each.start, each.doc[1] - each.doc[0]),
-        )
-        for each in symbols
-    ]
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def unpack_symbols(packed: bytes) -> tuple[Symbol, ...]:
-    """Return what `pack_symbols` packed."""
-    return tuple(
-        Symbol(
-            name,
-            kind,
-            tuple(parents),
-            start,
-            start + length,
-            line,
-            (start + head[0], start + head[0] + head[1]),
-            doc and (start + doc[0], start + doc[0] + doc[1]),
-        )
-        for name, kind, parents, start, length, line, head, doc in (json.loads(packed) if packed else ())
-    )

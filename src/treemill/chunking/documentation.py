@@ -9,20 +9,24 @@ from tree_sitter import Node
 
 from treemill.chunking.vocabulary import Comments
 
+_LF = ord("\n")
 _QUOTES = frozenset(b"\"'")
-_PREFIXES = frozenset(b"rRuU")
 _HEREDOC = b'"""'
 
 Range = tuple[int, int]
 
 
-def docstring(text: bytes, body: Node) -> Range | None:
+def opens_string(text: bytes, start: int) -> bool:
+    """Tell whether a string of Python may begin here."""
+    return text[start] in _QUOTES or text[start + 1 : start + 2] in (b'"', b"'")
+
+
+def docstring(body: Node) -> Range | None:
     """Return the range of the string that a body begins with."""
-    start = body.start_byte
-    if text[start] not in _QUOTES and not (text[start] in _PREFIXES and text[start + 1 : start + 2] in (b'"', b"'")):
-        return None
     statement = body.named_child(0)
-    string = statement.named_child(0) if statement is not None and statement.named_child_count == 1 else None
+    if statement is None or statement.named_child_count != 1:
+        return None
+    string = statement.named_child(0)
     if string is None or string.type != "string":
         return None
     return string.start_byte, string.end_byte
@@ -33,29 +37,26 @@ def comment_before(text: bytes, start: int, comments: Comments) -> tuple[Range |
 
     The comment stands on lines of its own and no blank line follows it.
     """
-    line = text.rfind(b"\n", 0, start) + 1
-    if line == 0 or (line < start and not text[line:start].isspace()):
+    end = text.rfind(b"\n", 0, start)  # of the line before
+    if end < 1 or text[end - 1] == _LF or not (end + 1 == start or text[end + 1 : start].isspace()):
         return None, start
+    marks, attribute, (opening, closing) = comments
     begin = finish = -1
-    end = line - 1  # of the line before, its line feed left out
     while end >= 0:
         line = text.rfind(b"\n", 0, end) + 1
         content = text[line:end].strip()
-        if content.startswith(comments.line) and comments.line:
-            if comments.attribute is not None and content.startswith(comments.attribute):
-                break
+        if content.startswith(marks) and not (attribute and content.startswith(attribute)):
             begin = text.find(content[:1], line, end)
             if finish < 0:
                 finish = begin + len(content)
-        elif begin < 0 and comments.attribute is not None and content.startswith(comments.attribute):
-            if content[-1:] != b"]":
-                break
-            start = text.find(content[:1], line, end)
-        elif begin < 0 and comments.block is not None and content.endswith(comments.block[1]):
-            opening = text.rfind(comments.block[0], 0, end)
-            head = text.rfind(b"\n", 0, max(opening, 0)) + 1
-            if opening >= 0 and not text[head:opening].strip():
-                begin, finish = opening, text.rfind(comments.block[1], opening, end) + len(comments.block[1])
+        elif begin >= 0 or not content:
+            break
+        elif attribute and content.startswith(attribute) and content.endswith(b"]"):
+            start = line + len(text[line:end]) - len(text[line:end].lstrip())
+        elif closing and content.endswith(closing):
+            first = text.rfind(opening, 0, end)
+            if first >= 0 and not text[text.rfind(b"\n", 0, first) + 1 : first].strip():
+                return (first, line + len(text[line:end].rstrip())), start
             break
         else:
             break

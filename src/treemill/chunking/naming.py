@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from tree_sitter import Node
 
+Named = tuple[int, int, str, bytes, Node]
+"""Where the name begins and ends, what it names, the names in front of it, and the node that holds the body.
 
-class Named(NamedTuple):
-    """Where the name stands, what it names, the names in front of it, and the node that holds the body."""
-
-    start: int
-    end: int
-    kind: str
-    owner: bytes
-    value: Node
-
+Not a named tuple: making one takes longer than asking a node for its name.
+"""
 
 Finder = Callable[[Node, bytes], Named | None]
 
@@ -51,7 +45,7 @@ def by_text(pattern: bytes, kind: str, kinds: Mapping[bytes, str] | None = None)
         if named is None:
             return None
         start, end = found.span("name")
-        return Named(start, end, named, (found["owner"] or b"").rstrip(b".") if has_owner else b"", node)
+        return (start, end, named, (found["owner"] or b"").rstrip(b".") if has_owner else b"", node)
 
     return find
 
@@ -66,8 +60,8 @@ def by_keyword(kinds: Mapping[bytes, str], kind: str) -> Finder:
         start, end = name.start_byte, name.end_byte
         for word in text[max(node.start_byte, start - 80) : start].split():
             if word in kinds:
-                return Named(start, end, kinds[word], b"", node)
-        return Named(start, end, kind, b"", node)
+                return (start, end, kinds[word], b"", node)
+        return (start, end, kind, b"", node)
 
     return find
 
@@ -83,7 +77,7 @@ def qualified(kind: str, separator: re.Pattern[bytes]) -> Finder:
         last = start
         for each in separator.finditer(text, start, end):
             last = each.end()
-        return Named(last, end, kind, separator.sub(b".", text[start:last]).rstrip(b"."), node)
+        return (last, end, kind, separator.sub(b".", text[start:last]).rstrip(b"."), node)
 
     return find
 
@@ -97,7 +91,7 @@ def python_assignment(node: Node, text: bytes) -> Named | None:
     if left is None or left.type != "identifier":
         return None
     start, end = left.start_byte, left.end_byte
-    return Named(start, end, "constant" if _UPPER_CASE.match(text[start:end]) else "variable", b"", node)
+    return (start, end, "constant" if _UPPER_CASE.match(text[start:end]) else "variable", b"", node)
 
 
 def script_variable(node: Node, text: bytes) -> Named | None:
@@ -113,7 +107,7 @@ def script_variable(node: Node, text: bytes) -> Named | None:
             return None
         if text[max(0, start - 6) : start].startswith(b"const"):
             kind = "constant"
-    return Named(start, end, kind, b"", value or node)
+    return (start, end, kind, b"", value or node)
 
 
 def script_pair(node: Node, text: bytes) -> Named | None:
@@ -123,7 +117,7 @@ def script_pair(node: Node, text: bytes) -> Named | None:
     if name is None or value is None:
         return None
     kind = _script_kind(value)
-    return None if kind == "variable" else Named(*_unquoted(text, name), kind, b"", value)
+    return None if kind == "variable" else (*_unquoted(text, name), kind, b"", value)
 
 
 def script_assignment(node: Node, text: bytes) -> Named | None:
@@ -135,14 +129,14 @@ def script_assignment(node: Node, text: bytes) -> Named | None:
     if kind == "variable":
         return None
     if left.type == "identifier":
-        return Named(left.start_byte, left.end_byte, kind, b"", value)
+        return (left.start_byte, left.end_byte, kind, b"", value)
     name, scope = left.child_by_field_name("property"), left.child_by_field_name("object")
     if name is None or scope is None:
         return None
     owner = text[scope.start_byte : scope.end_byte].removesuffix(b".prototype")
     if owner in _OWNER_OF_NOBODY or not re.fullmatch(rb"[\w$.]+", owner):
         owner = b""
-    return Named(name.start_byte, name.end_byte, "method" if owner and kind == "function" else kind, owner, value)
+    return (name.start_byte, name.end_byte, "method" if owner and kind == "function" else kind, owner, value)
 
 
 def _script_kind(value: Node) -> str:
@@ -158,10 +152,18 @@ def _unquoted(text: bytes, name: Node) -> tuple[int, int]:
     return (start + 1, end - 1) if end - start > 2 and text[start] in _QUOTES else (start, end)
 
 
+def script_type(node: Node, text: bytes) -> Named | None:
+    """`type Shape = { area(): number }`, whose methods stand in the value."""
+    name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+    if name is None:
+        return None
+    return (name.start_byte, name.end_byte, "type", b"", value or node)
+
+
 def script_module(node: Node, text: bytes) -> Named | None:
     """`namespace Geometry` and `declare module "geometry"`."""
     name = node.child_by_field_name("name")
-    return None if name is None else Named(*_unquoted(text, name), "module", b"", node)
+    return None if name is None else (*_unquoted(text, name), "module", b"", node)
 
 
 def c_function(node: Node, text: bytes) -> Named | None:
@@ -184,7 +186,7 @@ def c_function(node: Node, text: bytes) -> Named | None:
         declarator = inner
     if declarator is None or not (function or declarator.type == "operator_cast"):
         return None
-    return Named(declarator.start_byte, _c_name_end(declarator, text), "function", b"", node)
+    return (declarator.start_byte, _c_name_end(declarator, text), "function", b"", node)
 
 
 def _c_qualified(node: Node, declarator: Node, text: bytes) -> Named | None:
@@ -198,7 +200,7 @@ def _c_qualified(node: Node, declarator: Node, text: bytes) -> Named | None:
             owners.append(text[scope.start_byte : scope.end_byte].partition(b"<")[0].strip())
         declarator = name
     end = _c_name_end(declarator, text)
-    return Named(declarator.start_byte, end, "method", b".".join(owners), node)
+    return (declarator.start_byte, end, "method", b".".join(owners), node)
 
 
 def _c_name_end(name: Node, text: bytes) -> int:
@@ -219,7 +221,7 @@ def c_typedef(node: Node, text: bytes) -> Named | None:
         name = inner if inner is not None or name.type != "parenthesized_declarator" else name.named_child(0)
     if name is None:
         return None
-    return Named(name.start_byte, name.end_byte, "type", b"", node)
+    return (name.start_byte, name.end_byte, "type", b"", node)
 
 
 def c_body(kind: str) -> Finder:
@@ -237,7 +239,7 @@ def c_body(kind: str) -> Finder:
             owner = text[name.start_byte : start].replace(b"::", b".").rstrip(b".")
             arguments = text.find(b"<", start, end)
             end = arguments if arguments > start else end
-        return Named(start, end, kind, owner, node)
+        return (start, end, kind, owner, node)
 
     return find
 
@@ -247,7 +249,7 @@ def c_macro(node: Node, text: bytes) -> Named | None:
     name = node.child_by_field_name("name")
     if name is None or node.child_by_field_name("value") is None:
         return None
-    return Named(name.start_byte, name.end_byte, "macro", b"", node)
+    return (name.start_byte, name.end_byte, "macro", b"", node)
 
 
 _RECEIVER = re.compile(rb"(\w+)\s*(?:\[[^\]]*\])?\s*\)\Z")
@@ -259,7 +261,7 @@ def go_method(node: Node, text: bytes) -> Named | None:
     if name is None or receiver is None:
         return None
     owner = _RECEIVER.search(text, receiver.start_byte, receiver.end_byte)
-    return Named(name.start_byte, name.end_byte, "method", owner[1] if owner else b"", node)
+    return (name.start_byte, name.end_byte, "method", owner[1] if owner else b"", node)
 
 
 def go_type(node: Node, text: bytes) -> Named | None:
@@ -268,7 +270,7 @@ def go_type(node: Node, text: bytes) -> Named | None:
     if name is None or what is None:
         return None
     kind = {"struct_type": "struct", "interface_type": "interface"}.get(what.type, "type")
-    return Named(name.start_byte, name.end_byte, kind, b"", what if kind == "interface" else node)
+    return (name.start_byte, name.end_byte, kind, b"", what if kind == "interface" else node)
 
 
 def lua_assignment(node: Node, text: bytes) -> Named | None:
@@ -282,8 +284,8 @@ def lua_assignment(node: Node, text: bytes) -> Named | None:
     start, end = name.start_byte, name.end_byte
     last = max(text.rfind(b".", start, end), text.rfind(b":", start, end)) + 1
     if last <= start:
-        return Named(start, end, "function", b"", value)
-    return Named(last, end, "function", text[start : last - 1], value)
+        return (start, end, "function", b"", value)
+    return (last, end, "function", text[start : last - 1], value)
 
 
 def lua_field(node: Node, text: bytes) -> Named | None:
@@ -291,7 +293,7 @@ def lua_field(node: Node, text: bytes) -> Named | None:
     name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
     if name is None or value is None or value.type != "function_definition":
         return None
-    return Named(name.start_byte, name.end_byte, "function", b"", value)
+    return (name.start_byte, name.end_byte, "function", b"", value)
 
 
 def haskell_equation(node: Node, text: bytes) -> Named | None:
@@ -307,7 +309,7 @@ def haskell_equation(node: Node, text: bytes) -> Named | None:
         start, end = start + 1, end - 1
     kind = node.type
     constant = kind == "bind" or (kind == "signature" and b"->" not in text[end : node.end_byte])
-    return Named(start, end, "constant" if constant else "function", b"", node)
+    return (start, end, "constant" if constant else "function", b"", node)
 
 
 _ML_NAME = re.compile(rb"(?P<name>\w[\w']*|\(\s*[^\s\w()]+\s*\))")
@@ -328,7 +330,7 @@ def ocaml_binding(node: Node, text: bytes) -> Named | None:
         inner = text[start:end]
         end -= len(inner) - len(inner[:-1].rstrip())
         start += len(inner) - len(inner[1:].lstrip())
-    return Named(start, end, "function" if function else "constant", b"", node)
+    return (start, end, "function" if function else "constant", b"", node)
 
 
 def heading(node: Node, text: bytes) -> Named | None:
@@ -344,4 +346,4 @@ def heading(node: Node, text: bytes) -> Named | None:
         return None
     start, end = name.start_byte, name.end_byte
     words = text[start:end].rstrip()
-    return Named(start, start + len(words), "heading", b"", node) if words else None
+    return (start, start + len(words), "heading", b"", node) if words else None

@@ -47,8 +47,7 @@ def _offsets(source: Source, text: bytes, offsets: Iterable[int]) -> dict[int, i
 def _moved(symbol: Symbol, there: dict[int, int]) -> Symbol:
     start, end = symbol.signature
     doc = symbol.doc
-    return replace(
-        symbol,
+    return symbol._replace(
         start=there[symbol.start],
         end=there[symbol.end],
         signature=(there[start], there[end]),

@@ -7,6 +7,7 @@ asked for, the grammar once a process, the parser once a thread.
 from __future__ import annotations
 
 import importlib
+import re
 import threading
 import time
 from functools import cache
@@ -26,6 +27,11 @@ _PIECE_BYTES = 65_536
 
 # What a tree of ordinary code takes, about; measured by growth of the process.
 _TREE_BYTES_PER_BYTE = 40
+
+# What begins a line in C++ and not in C.
+_CPP = re.compile(
+    rb"\n[ \t]*(?:namespace\s+\w|template\s*<|class\s+\w[^;()]*\{|(?:public|private|protected):|using\s+\w)"
+)
 
 _threads = threading.local()
 
@@ -47,6 +53,11 @@ def grammar(language: str) -> Language:
         raise ParseError(
             f"the grammar for {language} cannot be loaded: {error}", suggestion=f"Run: pip install -U {package}"
         ) from error
+
+
+def dialect(text: bytes, language: str) -> str:
+    """Return the language whose grammar fits best: a header that has classes or namespaces is C++, by any name."""
+    return "cpp" if language == "c" and _CPP.search(text) is not None else language
 
 
 def has_grammar(language: str | None) -> bool:

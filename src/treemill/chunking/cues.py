@@ -1,0 +1,126 @@
+r"""Offsets in a text at which something may be defined, found without a tree.
+
+Searching bytes for a literal runs at more than a gigabyte a second, a pattern with a literal in front at a third of
+that, any other pattern at a tenth: so cues are literals where that will do, and the hits of a literal that is too
+common are looked at more closely, by what stands in front of them on the line.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+
+_Search = Callable[[bytes], Iterator[re.Match[bytes]]]
+
+Cues = Callable[[bytes], list[int]]
+"""Returns offsets in ascending order; the last one lies beyond any text."""
+
+NEVER = sys.maxsize
+
+# How far back a line's beginning is looked for: minified code has none.
+_LINE_BYTES = 200
+
+# What may stand in front of `(…) {`, and what does most often without being a method.
+_METHOD = re.compile(
+    rb"\s*(?:(?:public|private|protected|async|get|set|static|override)\s+)*\*?"
+    rb"(?!(?:if|for|while|switch|catch|with|return|function|await)\b)[#\w$]+\??\s*[(<]"
+)
+_NO_METHOD = (b"if (", b"if(", b"} else", b"for (", b"for(", b"while (", b"while(", b"function", b"} catch", b"switch")
+_SHORT_METHOD = re.compile(rb"[,{}](?:async |get |set )?\*?(?!(?:if|for|while|switch|catch|with)\b)[\w$]+\Z")
+
+_GIVEN = (b"=", b":")
+_SCRIPT_WORDS = (b"class ", b"\nconst ", b"\nlet ", b"\nvar ", b"\nexport const ")
+_TYPED_WORDS = (b"interface ", b"enum ", b"type ", b"namespace ", b"module ")
+
+
+def nothing(text: bytes) -> list[int]:
+    """Find nothing: for languages whose definitions all stand in containers."""
+    return [NEVER]
+
+
+def finder(words: tuple[bytes, ...], patterns: tuple[bytes, ...]) -> Cues:
+    """Find the last byte of each word and each match of a pattern; and offset 0, which nothing stands in front of."""
+    return partial(_find, words, tuple(re.compile(pattern).finditer for pattern in patterns))
+
+
+def _find(words: tuple[bytes, ...], searches: tuple[_Search, ...], text: bytes) -> list[int]:
+    cues = [0]
+    for word in words:
+        _add_hits(text, word, cues)
+    for search in searches:
+        cues += [found.end() - 1 for found in search(text)]
+    cues.sort()
+    cues.append(NEVER)
+    return cues
+
+
+def _add_hits(text: bytes, word: bytes, hits: list[int]) -> None:
+    """Add the offset of the last byte of every occurrence."""
+    ahead = len(word) - 1
+    at = text.find(word)
+    while at >= 0:
+        at += ahead
+        hits.append(at)
+        at = text.find(word, at)
+
+
+def script(text: bytes, *, typed: bool = False) -> list[int]:
+    """Find what JavaScript may define; with `typed`, TypeScript.
+
+    An arrow or a `function` counts where it is named or stands behind `=` or `:`; a parenthesis and a brace where
+    what stands in front on the line looks like a method.
+    """
+    cues = [0]
+    _add_functions(text, cues)
+    _add_arrows(text, cues)
+    _add_methods(text, cues)
+    for word in _SCRIPT_WORDS + (_TYPED_WORDS if typed else ()):
+        _add_hits(text, word, cues)
+    cues.sort()
+    cues.append(NEVER)
+    return cues
+
+
+def _add_functions(text: bytes, cues: list[int]) -> None:
+    """Add every `function` that has a name, or is given to one."""
+    find = text.find
+    at = find(b"function")
+    while at >= 0:
+        name = text[at + 8 : at + 12].lstrip(b" *")[:1]
+        if name != b"(" or text[max(0, at - 8) : at].rstrip().removesuffix(b"async").rstrip()[-1:] in _GIVEN:
+            cues.append(at + 7)
+        at = find(b"function", at + 8)
+
+
+def _add_arrows(text: bytes, cues: list[int]) -> None:
+    """Add every arrow that may be given to a name: its line has `=` or `:` in front, or begins with `)`."""
+    find, rfind = text.find, text.rfind
+    at = find(b"=>")
+    while at >= 0:
+        line = rfind(b"\n", max(0, at - _LINE_BYTES), at) + 1
+        head = text[line or max(0, at - 40) : at]
+        if b"=" in head or b":" in head or head.lstrip()[:1] in (b")", b"}"):
+            cues.append(at + 1)
+        at = find(b"=>", at + 2)
+
+
+def _add_methods(text: bytes, cues: list[int]) -> None:
+    """Add every `) {` behind something like `name(…`."""
+    find, rfind = text.find, text.rfind
+    for word in (b") {", b"){"):
+        at = find(word)
+        while at >= 0:
+            line = rfind(b"\n", max(0, at - _LINE_BYTES), at) + 1
+            if not line:
+                opening = rfind(b"(", max(0, at - _LINE_BYTES), at)
+                wanted = opening > 0 and _SHORT_METHOD.search(text, max(0, opening - 40), opening) is not None
+            elif text[line:at].lstrip().startswith(_NO_METHOD):
+                wanted = False
+            else:
+                wanted = _METHOD.match(text, line, at) is not None or text[line:at].isspace()
+            at += len(word)
+            if wanted:
+                cues.append(at - 1)
+            at = find(word, at)
