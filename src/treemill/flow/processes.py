@@ -232,9 +232,8 @@ class ProcessCrew(Crew[T, R]):
                 if pipe is not None:
                     _close_quietly(pipe)
             self._settle_pending(slot, status)
-        if slot.cell is not None:
-            slot.cell.close()
-            slot.cell = None
+        # Not closed: the caller's thread may be reading it. It goes with the last reference.
+        slot.cell = None
         if slot.said is not None:
             slot.said.close()
             slot.said = None
