@@ -27,7 +27,7 @@ from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.ranking import words
-from treemill.ranking.postings import pack
+from treemill.ranking.postings import pack, plain
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
 from treemill.storage import KeyLookup
@@ -203,6 +203,7 @@ class _Preparer:
             symbols=pack_symbols(chunking.symbols),
             postings=pack(text.postings),
             vectors=vectors,
+            plain=plain(text.postings),
         )
         clock.lap("pack")
         return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content)

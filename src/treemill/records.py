@@ -38,9 +38,12 @@ class Content:
 
     `key` is 16 bytes over (bytes, language, chunker, words). `text` is the original bytes, zlib-compressed.
     `ends` is uint32[n], the byte offset after each chunk; `lines` is uint32[n], each chunk's first line (1-based).
-    `lengths` is uint16[n], the number of words in each chunk (capped at 65,535). `symbols` is UTF-8 JSON, see
-    `treemill.chunking.definitions.pack_symbols`. `postings` is what `treemill.ranking.postings.pack` returns.
+    `lengths` is uint16[n], the number of words in each chunk (capped at 65,535). `symbols` is what
+    `treemill.chunking.packing.pack_symbols` returns, `postings` what `treemill.ranking.postings.pack` does.
     `vectors` is int8[n × dimension] of the recipe's model, or empty. `source` and `fallback` are the chunker's.
+
+    `plain` is the postings once more, as the bytes of their four arrays: whoever has them at hand spares the store
+    unpacking what was just packed. It is no part of the content and is not stored.
     """
 
     key: bytes
@@ -57,6 +60,7 @@ class Content:
     symbols: bytes
     postings: bytes
     vectors: bytes = b""
+    plain: tuple[bytes, bytes, bytes, bytes] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

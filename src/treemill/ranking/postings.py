@@ -37,6 +37,27 @@ class Postings:
     weights: npt.NDArray[np.uint8]
 
 
+def plain(postings: Postings) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the bytes of the four arrays, little-endian, for a hand-off within one run."""
+    return (
+        postings.terms.astype("<u4", copy=False).tobytes(),
+        postings.counts.astype("<u2", copy=False).tobytes(),
+        postings.chunks.astype("<u2", copy=False).tobytes(),
+        postings.weights.tobytes(),
+    )
+
+
+def from_plain(arrays: tuple[bytes, bytes, bytes, bytes]) -> Postings:
+    """Return the postings behind `plain`; they are taken as they are, unchecked."""
+    terms, counts, chunks, weights = arrays
+    return Postings(
+        np.frombuffer(terms, "<u4"),
+        np.frombuffer(counts, "<u2"),
+        np.frombuffer(chunks, "<u2"),
+        np.frombuffer(weights, np.uint8),
+    )
+
+
 def pack(postings: Postings) -> bytes:
     """Return the compact bytes of a content's postings."""
     terms, counts, chunks = postings.terms, postings.counts, postings.chunks

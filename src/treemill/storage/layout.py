@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from treemill.ranking.postings import Postings, unpack
+from treemill.ranking.postings import Postings, from_plain, unpack
 from treemill.storage import Segment
 
 FULL_CHUNKS = 65_536
@@ -37,8 +37,17 @@ class Part:
     vectors: npt.NDArray[np.int8]
 
 
-def part_of(content: int, chunk_count: int, lengths: bytes, postings: bytes, vectors: bytes, *, dimension: int) -> Part:
-    """Return the part behind the packed fields of a content.
+def part_of(
+    content: int,
+    chunk_count: int,
+    lengths: bytes,
+    postings: bytes,
+    vectors: bytes,
+    *,
+    dimension: int,
+    plain: tuple[bytes, bytes, bytes, bytes] | None = None,
+) -> Part:
+    """Return the part behind the packed fields of a content; `plain` postings spare unpacking the packed ones.
 
     Raises:
         ValueError: they are damaged or do not fit each other.
@@ -48,7 +57,8 @@ def part_of(content: int, chunk_count: int, lengths: bytes, postings: bytes, vec
     if vectors and len(vectors) != chunk_count * dimension:
         raise ValueError(f"{len(vectors)} bytes of vectors for {chunk_count} chunks of dimension {dimension}")
     rows = np.frombuffer(vectors, np.int8).reshape(-1, dimension) if vectors else np.empty((0, dimension), np.int8)
-    return Part(content, np.frombuffer(lengths, "<u2"), unpack(postings, chunk_count), rows)
+    unpacked = unpack(postings, chunk_count) if plain is None else from_plain(plain)
+    return Part(content, np.frombuffer(lengths, "<u2"), unpacked, rows)
 
 
 def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:

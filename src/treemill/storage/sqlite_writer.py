@@ -255,7 +255,8 @@ class SqliteWriter:
                 tables.file_row(file.path, content_id, size=file.size, stamp=file.stamp, seen_ns=self._seen_ns)
             )
         self._pending.extend(
-            part_of(i, c.chunk_count, c.lengths, c.postings, c.vectors, dimension=self._dimension) for i, c in new
+            part_of(i, c.chunk_count, c.lengths, c.postings, c.vectors, dimension=self._dimension, plain=c.plain)
+            for i, c in new
         )
         if new:
             heads, bodies, scans = zip(*(tables.content_rows(i, content) for i, content in new), strict=True)
