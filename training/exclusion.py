@@ -19,7 +19,8 @@ _ALSO_KNOWN: dict[str, tuple[str, ...]] = {
     "google/gson": ("libgoogle-gson-java",),
     "nlohmann/json": ("nlohmann", "nlohmann-json3"),
     "rails/rails": (
-        "activerecord", "activesupport", "actionpack", "actionview", "actionmailer", "activejob", "activemodel", "actioncable", "railties",
+        "activerecord", "activesupport", "actionpack", "actionview", "actionmailer", "activejob", "activemodel",
+        "actioncable", "railties",
     ),
     "laravel/framework": ("laravel", "illuminate", "php-laravel-framework"),
     "guzzle/guzzle": ("guzzlehttp",),

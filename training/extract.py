@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import tree_sitter
+
 from treemill.languages import LANGUAGES
 
 _FUNCTION, _TYPE = "function", "type"
@@ -95,8 +96,10 @@ _KINDS: dict[str, dict[str, str]] = {
 _KINDS["typescript"] = _KINDS["tsx"] = _KINDS["javascript"]
 
 _WRAPPERS = frozenset(
-    ["export_statement", "decorated_definition", "lexical_declaration", "variable_declaration", "expression_statement"]
-    + ["type_declaration", "template_declaration", "type_definition", "declaration", "linkage_specification"]
+    (
+        "export_statement decorated_definition lexical_declaration variable_declaration expression_statement"
+        " type_declaration template_declaration type_definition declaration linkage_specification"
+    ).split()
 )
 _SKIPPED_BETWEEN = frozenset(["attribute_item", "attribute", "decorator", "annotation", "signature", "attribute_list"])
 _FUNCTION_VALUES = frozenset(["arrow_function", "function_expression", "generator_function", "class"])
@@ -144,11 +147,21 @@ def definitions(data: bytes, language: str) -> Iterator[Definition | Declaration
         name = _name(node, data, language) if kind else ""
         if kind and name and node.end_byte - node.start_byte <= _LONGEST_DEFINITION:
             yield _definition(node, data, language, name, kind, parents)
-        elif language in ("c", "cpp") and node.type in ("declaration", "field_declaration") and (head := _c_name(node, data)):
+        elif (
+            language in ("c", "cpp")
+            and node.type in ("declaration", "field_declaration")
+            and (head := _c_name(node, data))
+        ):
             if doc := _comment_before(node, data):
                 yield Declaration(head, doc)
             continue
-        if kind == _FUNCTION and name and (language not in ("javascript", "typescript", "tsx", "elixir") or node.end_byte - node.start_byte < 2000):
+        if (
+            kind == _FUNCTION
+            and name
+            and (
+                language not in ("javascript", "typescript", "tsx", "elixir") or node.end_byte - node.start_byte < 2000
+            )
+        ):
             continue
         inner = (*parents, name) if kind and name else parents
         stack.extend((child, inner) for child in reversed(node.named_children))
@@ -178,7 +191,13 @@ def _name(node: tree_sitter.Node, data: bytes, language: str) -> str:
         return _c_name(node, data)
     if language == "elixir":
         return _elixir_name(node, data)
-    if node.type in ("variable_declarator", "assignment_expression", "pair", "public_field_definition", "field_definition"):
+    if node.type in (
+        "variable_declarator",
+        "assignment_expression",
+        "pair",
+        "public_field_definition",
+        "field_definition",
+    ):
         value = node.child_by_field_name("value") or node.child_by_field_name("right")
         if value is None or value.type not in _FUNCTION_VALUES:
             return ""
@@ -191,7 +210,16 @@ def _name(node: tree_sitter.Node, data: bytes, language: str) -> str:
         return _last_part(data[left.start_byte : left.end_byte]) if left else ""
     named = node.child_by_field_name("name") or node.child_by_field_name("pattern")
     if named is None:
-        candidates = ("identifier", "simple_identifier", "type_identifier", "value_name", "type_binding", "let_binding", "name", "word")
+        candidates = (
+            "identifier",
+            "simple_identifier",
+            "type_identifier",
+            "value_name",
+            "type_binding",
+            "let_binding",
+            "name",
+            "word",
+        )
         named = next((child for child in node.named_children if child.type in candidates), None)
     if named is None:
         return ""

@@ -19,7 +19,8 @@ _TAKEN = re.compile(
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
-    r"(gpl|gnu|gfdl|copyleft|epl|eclipse|cddl|cecill|eupl|osl|non.?commercial|proprietary|cc.by.nc|cc.by.sa|sspl|busl|elastic|commons clause)",
+    r"(gpl|gnu|gfdl|copyleft|epl|eclipse|cddl|cecill|eupl|osl|non.?commercial|proprietary|cc.by.nc|cc.by.sa|sspl|busl"
+    r"|elastic|commons clause)",
     re.IGNORECASE,
 )
 
@@ -79,49 +80,65 @@ def recognise(text: str) -> str | None:
     return None if refused and refused.start() < start else name
 
 
+def names_copyleft(text: str) -> bool:
+    """Tell whether a licence text names a copyleft licence anywhere."""
+    return bool(_COPYLEFT_TEXT.search(re.sub(r"[\s#*/]+", " ", text).lower()))
+
+
 @dataclass(frozen=True, slots=True)
 class DebianCopyright:
     """What debian/copyright says: the licence of the package as a whole, its source address, and tests.
 
-    `allows_all` holds where every part of the upstream source is allowed, packaging apart.
+    `allows_all` holds where every part of the upstream source is allowed, packaging apart; `by_file` where the parts
+    are told apart at all.
     """
 
     licence: str
     source: str
     allows_file: Callable[[str], bool]
     allows_all: bool
+    by_file: bool
 
 
 def read_debian_copyright(text: str) -> DebianCopyright | None:
     """Read a debian/copyright file; None where nothing says what the whole is under.
 
     In the machine-readable form the last `Files:` paragraph that matches a path decides, as the format has it. In
-    the free form a recognised licence text counts, if no copyleft licence is named anywhere.
+    the free form the licence text it opens with counts; `allows_all` then says whether no copyleft is named anywhere.
     """
     paragraphs = [_fields(paragraph) for paragraph in re.split(r"\n\s*\n", text)]
     source = next((fields["source"] for fields in paragraphs if "source" in fields), "")
-    stanzas = [
-        (fields["files"].split(), fields["license"].split("\n")[0].strip())
-        for fields in paragraphs
-        if "files" in fields and "license" in fields
-    ]
-    if not stanzas:
+    texts: dict[str, str] = {}
+    stanzas = []
+    for fields in paragraphs:
+        name, _, body = fields.get("license", "").partition("\n")
+        if body.strip():
+            texts.setdefault(name.strip(), body)
+        if "files" in fields and "license" in fields:
+            stanzas.append((fields["files"].split(), name.strip()))
+    if not any("*" in globs for globs, _ in stanzas):
         name = recognise(text)
-        if name is None or _COPYLEFT_TEXT.search(re.sub(r"\s+", " ", text).lower()):
-            return None
-        return DebianCopyright(name, text[:1500], lambda path: True, True)
+        return DebianCopyright(name, text[:1500], lambda path: True, not names_copyleft(text), False) if name else None
+    named = {name: _taken_name(name, texts.get(name, "")) for _, name in stanzas}
     patterns = [(re.compile("|".join(fnmatch.translate(glob) for glob in globs)), name) for globs, name in stanzas]
 
     def allows_file(path: str) -> bool:
         decided = ""
         for pattern, name in patterns:
             if pattern.match(path):
-                decided = name
+                decided = named[name]
         return allows(decided)
 
-    whole = next((name for globs, name in stanzas if "*" in globs), stanzas[0][1])
-    upstream = [name for globs, name in stanzas if not all(glob.startswith("debian/") for glob in globs)]
-    return DebianCopyright(whole, source, allows_file, all(map(allows, upstream)))
+    whole = next(named[name] for globs, name in stanzas if "*" in globs)
+    upstream = [named[name] for globs, name in stanzas if not all(glob.startswith("debian/") for glob in globs)]
+    return DebianCopyright(whole, source, allows_file, all(map(allows, upstream)), True)
+
+
+def _taken_name(name: str, text: str) -> str:
+    """Return a licence's name, or, where the name is a package's own, what its text is recognised as."""
+    if allows(name) or _REFUSED.search(name):
+        return name
+    return recognise(text) or name
 
 
 def _fields(paragraph: str) -> dict[str, str]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 
 _MARKS = re.compile(
-    r"^[ \t]*(?:/\*\*?!?|\*+/|\*(?!\*)|//[/!]?<?|#+(?!\[)|--+[|^]?!?|;+|\{-\|?|-\}|\(\*\*?|\*\)|@doc\b|@moduledoc\b|~S)",
+    r"^[ \t]*(?:/\*\*?!?|\*+/|\*(?!\*)|//[/!]?<?|#+(?!\[)|--+[ \t]*[|^]?!?|;+|\{-\s*\|?|-\}|\(\*\*?|\*\)"
+    r"|@doc\b|@moduledoc\b|~S)",
     re.MULTILINE,
 )
 _TRAILING_MARKS = re.compile(r"(\*+/|-\}|\*\)|\"\"\"|''')\s*$", re.MULTILINE)
 _QUOTES = re.compile(r"^\s*[rRuUbBfF]{0,2}(\"\"\"|'''|\"|')|(\"\"\"|'''|\"|')\s*$")
 _END = re.compile(
-    r"(^|\n)\s*(?:[@\\](?:param|return|throws|exception|see|since|author|deprecated|type|example|tparam|retval|note|todo|internal"
-    r"|private|public|api|access|var|constructor|class|memberof|function|method|extends|typedef|property|template|ingroup|group|covers)"
-    r"|:(?:param|type|return|rtype|raises|arg|keyword|var)|(?:Args|Arguments|Parameters|Params|Returns?|Raises|Yields|Examples?"
-    r"|Usage|Notes?|See Also|References|Attributes|Inputs?|Outputs?|Keyword Args|Panics|Errors|Safety|Since|Version)\s*:?\s*\n"
-    r"|(?:Args|Arguments|Parameters|Returns?|Raises|Yields|Examples?)\s*:|>>>|\.\. |```|~~~|-{3,}|={3,}|#+ |\* @|<param|<returns|<typeparam|</summary)"
+    r"(^|\n)\s*(?:[@\\](?:param|return|throws|exception|see|since|author|deprecated|type|example|tparam|retval|note|todo"
+    r"|internal|private|public|api|access|var|constructor|class|memberof|function|method|extends|typedef|property"
+    r"|template|ingroup|group|covers)|:(?:param|type|return|rtype|raises|arg|keyword|var)|(?:Args|Arguments|Parameters"
+    r"|Params|Returns?|Raises|Yields|Examples?|Usage|Notes?|See Also|References|Attributes|Inputs?|Outputs?|Keyword Args"
+    r"|Panics|Errors|Safety|Since|Version)\s*:?\s*\n|(?:Args|Arguments|Parameters|Returns?|Raises|Yields|Examples?)\s*:"
+    r"|>>>|> |\.\. |```|~~~|-{3,}|={3,}|#+ |\* @|<param|<returns|<typeparam|</summary)"
 )
 _INLINE = [
     (re.compile(r"\{@(?:link|code|linkplain|literal|see|inheritDoc)\s*([^}]*)\}"), r" \1 "),
@@ -29,39 +31,44 @@ _INLINE = [
     (re.compile(r"<paramref name=\"([^\"]*)\"\s*/>"), r"\1"),
     (re.compile(r"</?[A-Za-z][^<>\n]{0,80}>"), " "),
     (re.compile(r"\\(?:brief|short|details|fn|ref|c|a|p|e|em|b)\b"), " "),
-    (re.compile(r"@(?:brief|short|details|description|desc|summary|method|function|name|overview|file|fileoverview|ingroup|defgroup)\b"), " "),
+    (re.compile(r"@(?:brief|short|details|desc(?:ription)?|summary|method|function|name|(?:file)?overview|file)\b"), " "),
+    (re.compile(r"@(?:ingroup|defgroup)\b"), " "),
     (re.compile(r"https?://\S+"), " "),
     (re.compile(r"[`*_|]{1,3}(?=\S)|(?<=\S)[`*|]{1,3}"), ""),
     (re.compile(r"&(?:lt|gt|amp|nbsp|quot|#\d+);"), " "),
 ]  # fmt: skip
 _RETURN = re.compile(r"(?:[@\\:]returns?:?|<returns>)\s*(?:\{[^}]*\}|\([^)]*\))?\s*([^\n@<]{15,200})")
 _BOILERPLATE = re.compile(
-    r"copyright|licen[cs]e|all rights reserved|inherit ?doc|see base class|auto-?generated|eslint|prettier|pylint|type: ignore|noqa"
-    r"|clang-format|@ts-|istanbul|rubocop|todo|fixme|xxx|noinspection|pragma|shellcheck|constructor\.?$|default constructor|deprecated"
-    r"|region|endregion|========|-------|no-op|not implemented|^test\b.{0,12}$|internal use only",
+    r"copyright|licen[cs]e|all rights reserved|inherit ?doc|see base class|auto-?generated|eslint|prettier|pylint|noqa"
+    r"|type: ignore|clang-format|@ts-|istanbul|rubocop|todo|fixme|xxx|noinspection|pragma|shellcheck|constructor\.?$"
+    r"|default constructor|deprecated|region|endregion|========|-------|no-op|not implemented|^test\b.{0,12}$"
+    r"|internal use only",
     re.IGNORECASE,
 )
 _COMMON = frozenset(
     (
-        "the a an of to in is are and or for with from that this if it be by on as not when return returns get gets set sets whether all any"
-        " create creates given into which used use at was has have can will should does do each value values new only its than then no"
-        " remove add check object function name file data list called after before up one"
+        "the a an of to in is are and or for with from that this if it be by on as not when return returns get gets set"
+        " sets whether all any create creates given into which used use at was has have can will should does do each"
+        " value values new only its than then no remove add check object function name file data list called after"
+        " before up one"
     ).split()
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _SENTENCE_END = re.compile(r"(?<![eE]\.g)(?<![iI]\.e)(?<!etc)(?<!vs)(?<=[.!?:])\s+(?=[A-Z\"'`(\[])")
 
 FRAMES = (
-    "how does {} work", "where is {} handled", "where is {} implemented", "how is {} implemented", "where do we {}", "how do I {}",
-    "how to {}", "code that {}", "function that {}", "which part {}", "find the code for {}", "what handles {}", "where does it {}",
-    "logic for {}", "implementation of {}", "how are {} handled", "where is {} defined", "which class {}", "explain how {}",
-    "what is responsible for {}", "{} implementation", "{} logic", "how {} works", "where {} happens",
+    "how does {} work", "where is {} handled", "where is {} implemented", "how is {} implemented", "where do we {}",
+    "how do I {}", "how to {}", "code that {}", "function that {}", "which part {}", "find the code for {}",
+    "what handles {}", "where does it {}", "logic for {}", "implementation of {}", "how are {} handled",
+    "where is {} defined", "which class {}", "explain how {}", "what is responsible for {}", "{} implementation",
+    "{} logic", "how {} works", "where {} happens",
 )  # fmt: skip
 
 
 def prose(doc: str) -> str:
     """Return the running text of a documentation comment: marks, tags, and all from the first parameter on, removed."""
-    text = _MARKS.sub("", doc.strip())
+    text = _MARKS.sub("", doc.strip()).strip()
+    text = text.removeprefix("| ").removeprefix("^ ")
     text = _TRAILING_MARKS.sub("", text)
     text = _QUOTES.sub("", text)
     text = re.sub(r"</?summary>|</?remarks>|</?para>", "\n", text)
@@ -93,9 +100,16 @@ def is_question_material(text: str) -> bool:
 
 
 def without_own_name(sentence: str, name: str) -> str:
-    """Take a definition's own name off the front of its documentation, where Go and others put it by convention."""
-    match = re.match(rf"(?:the |a )?(?:function |method |class )?`?{re.escape(name)}(?:\(\))?`?\s*[-:,]*\s+", sentence, re.IGNORECASE)
-    return sentence[match.end() :] if match and len(sentence) - match.end() > 12 else sentence
+    """Take a definition's own name off the front of its documentation, where Go and others put it by convention.
+
+    A name that is a plain verb stays ("Write the header"), unless a verb follows ("Write writes the header").
+    """
+    match = re.match(rf"`?{re.escape(name)}(?:\(\))?`?\s*[-:,]*\s+(?=(\w*))", sentence)
+    if not match or len(sentence) - match.end() <= 12:
+        return sentence
+    compound = len(words_of_name(name)) > 1
+    follows = match[1].endswith("s") or match[1] in ("will", "can", "must", "may", "should")
+    return sentence[match.end() :] if follows or compound else sentence
 
 
 def framed(phrase: str, choice: int) -> str:
