@@ -644,14 +644,13 @@ def test_a_provider_that_recovers_costs_nothing_but_time(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("letter", list("exfmdg"))
-def test_an_answer_of_the_wrong_kind_is_asked_for_again_in_halves(tree: Tree, letter: str) -> None:
+def test_an_answer_of_the_wrong_kind_is_asked_for_again_in_halves(letter: str) -> None:
     """The batch fails as a whole, its halves do not: nobody is to blame, so nobody fails."""
-    root, store = tree(many(8)), MemoryStore()
-    stats = HighThroughputProcessor(
-        ScriptedProvider(letter), store, root=root, settings=settings("inline")
-    ).process_files_high_throughput(paths(root), 1)
-    assert (stats.files_processed, stats.failed_files) == (8, 0)
-    assert wrong_vectors(store) == []
+    provider, texts = ScriptedProvider(letter), [f"text {number}" for number in range(8)]
+    with VectorCalculationManager(provider, 1) as manager:
+        vectors = manager.submit_batch_task(texts, None).result(10).embeddings
+    assert vectors.tolist() == [vector_of(text).tolist() for text in texts]
+    assert [len(batch) for batch in provider.batches] == [8, 4, 4]
 
 
 def test_files_are_whole_or_absent_when_one_of_their_chunks_cannot_be_embedded(tree: Tree) -> None:
