@@ -87,7 +87,7 @@ def _serve(
         def mark(index: int, number: int = number, resident: int = resident) -> None:
             nonlocal in_hand
             in_hand = index
-            write(cell, 0, number, index, clock(), resident)
+            write(cell, 0, clock(), resident, number, index)
             if arm is not None:
                 # The kernel ends the process even while a parser holds the interpreter.
                 arm(signal.ITIMER_REAL, last_resort if index >= 0 else 0.0)

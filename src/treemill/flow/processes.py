@@ -35,6 +35,9 @@ _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from treemill.
 # One megabyte holds any reply; a smaller pipe would wake the parent several times for each.
 _PIPE_BYTES = 1 << 20
 
+# What a slot shows that has nothing in hand.
+_NOTHING = (-1, -1, 0.0, 0)
+
 # A child that dies this often before it takes any work is not bad luck.
 _MOST_FAILED_STARTS = 3
 
@@ -43,7 +46,8 @@ _MOST_FAILED_STARTS = 3
 class _Slot:
     """One worker's place: the child that fills it, what it shows, and why it was killed, if it was.
 
-    `held_up` says that it was killed for no fault: the item in hand kept the others of its batch waiting.
+    `held_up` says that it was killed for no fault: the item in hand kept the others of its batch waiting. `judged` is
+    the batch number and index for which it was killed.
     """
 
     number: int
@@ -53,11 +57,20 @@ class _Slot:
     pending: deque[tuple[int, Batch[Any]]] = field(default_factory=deque)
     verdict: tuple[Cause, float] | None = None
     held_up: bool = False
+    judged: tuple[int, int] = (-1, -1)
 
     def shown(self) -> tuple[int, int, float, int]:
         """Return batch number, index in hand, since when, and resident bytes at the start of the batch."""
         cell = self.cell
-        return (-1, -1, 0.0, 0) if cell is None else wire.MARKS.unpack_from(cell)
+        if cell is None:
+            return _NOTHING
+        try:
+            since, resident, serial, index = wire.MARKS.unpack_from(cell)
+            # The child may have written between the fields: only what is read twice alike is what it showed.
+            again = wire.MARKS.unpack_from(cell)
+        except ValueError:  # closed between two looks
+            return _NOTHING
+        return (serial, index, since, resident) if again == (since, resident, serial, index) else _NOTHING
 
 
 class ProcessCrew(Crew[T, R]):
@@ -97,6 +110,7 @@ class ProcessCrew(Crew[T, R]):
                 slot.held_up = any(number == serial and len(batch.items) > 1 for number, batch in list(slot.pending))
                 self.patience *= 2 if slot.held_up else 1
             if slot.verdict is not None or slot.held_up:
+                slot.judged = serial, index
                 child.kill()
 
     def in_hand(self) -> tuple[tuple[int, object, float], ...]:
@@ -157,7 +171,7 @@ class ProcessCrew(Crew[T, R]):
     def _start(self, slot: _Slot) -> None:
         handle, name = tempfile.mkstemp(prefix="treemill-")
         try:
-            os.write(handle, wire.MARKS.pack(-1, -1, 0.0, 0))
+            os.write(handle, wire.MARKS.pack(0.0, 0, -1, -1))
             slot.cell = mmap.mmap(handle, wire.MARKS.size)
             slot.said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
             self._spawn(slot, name)
@@ -243,7 +257,9 @@ class ProcessCrew(Crew[T, R]):
         last: list[Settled[Any]] = []
         while slot.pending:
             number, batch = slot.pending.popleft()
-            if number != serial or not 0 <= index < len(batch.items):
+            judged = slot.verdict is not None or slot.held_up
+            if number != serial or not 0 <= index < len(batch.items) or (judged and slot.judged != (serial, index)):
+                # Nothing in hand, or something else than what it was killed for: nobody is to blame.
                 self.messages.put(Settled(batch, None, (batch,)))
             elif slot.held_up:
                 last.append(set_apart(batch, index))

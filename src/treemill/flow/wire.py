@@ -8,9 +8,11 @@ from typing import IO, Any
 
 _LENGTH = struct.Struct("<Q")
 
-MARKS = struct.Struct("<qqdq")
-"""What a worker shows its parent while it works, in shared memory: batch number, index of the item in hand (-1 for
-none), when it took it (`time.monotonic`), and its resident bytes when it took the batch (0 if unknown)."""
+MARKS = struct.Struct("<dqqq")
+"""What a worker shows its parent while it works, in shared memory: when it took the item in hand (`time.monotonic`),
+its resident bytes when it took the batch (0 if unknown), batch number, and index of the item in hand (-1 for none).
+
+The index comes last, so that whoever sees it sees what belongs to it: fields are written one after the other."""
 
 
 def send(pipe: IO[bytes], message: object) -> None:
