@@ -168,11 +168,11 @@ def _walk(text: bytes, root: Node, table: _Table, add: _Add) -> None:
 
         inside, names, within, begin = node, parents, scope, start
         if rule is not None and rule.kind:
-            find = rule.find
+            _, _, kind, find = rule
             if find is not None:
                 named = find(node, text)
             elif (name := node.child_by_field_id(name_field)) is not None:
-                named = name.start_byte, name.end_byte, rule.kind, b"", node
+                named = name.start_byte, name.end_byte, kind, b"", node
             else:
                 named = None
             if named is not None:
@@ -180,14 +180,18 @@ def _walk(text: bytes, root: Node, table: _Table, add: _Add) -> None:
             body = inside.child_by_field_id(body_field) if body_field else None
             if named is not None:
                 names = add(named, body, start, stop, outer, parents, scope)
-                within = _SCOPES.get(kind, scope)
                 outer = -1
-            if body is not None and (rule := rule_of(body.kind_id)) is not None and rule.opens:
+            rule = None if body is None else rule_of(body.kind_id)
+            if body is not None and rule is not None and rule.opens:
                 inside = body
             else:
+                if body is not None:
+                    begin = body.start_byte
                 rule = rule_of(inside.kind_id)
                 if nodes is not None and cue >= stop and (rule is None or not rule.opens):
                     continue
+            if named is not None:
+                within = _SCOPES.get(kind, scope)
         if rule is not None and rule.opens:
             if nodes is None:
                 cursor.goto_parent()
@@ -200,7 +204,7 @@ def _walk(text: bytes, root: Node, table: _Table, add: _Add) -> None:
             cue = next(cues)
         if inside is not node:
             stop = inside.end_byte
-        if cue < stop:
+        if cue < stop and inside.child_count:
             same = nodes is None and inside is node
             if nodes is None and not same:
                 cursor.goto_parent()

@@ -35,7 +35,10 @@ _POOR = 1 << 30
 # A chunk is filled at least so far before rank counts: one part in this many of the limit.
 _LEAST_FILL = 4
 
-_LEADING = re.compile(r"comment|attribute_item|haddock|^signature$")
+# How many of the best beginnings are looked at for one that stands at the beginning of a line.
+_TRIES = 8
+
+_LEADING = re.compile(r"comment|attribute_item|haddock|^signature$|^unary_operator$|^unary_operator$")
 _BODY = re.compile(r"(^|_)(body|block|suite|list|statements|arguments|parameters|compound_statement)$")
 
 
@@ -62,9 +65,9 @@ def _kinds(language: str) -> tuple[frozenset[int], frozenset[int]]:
 def _beginnings(text: bytes, root: Node, language: str, limit: int, max_depth: int) -> tuple[list[int], list[int]]:
     """Return where nodes begin that may begin a chunk, ascending, and the rank of each."""
     leading, bodies = _kinds(language)
+    special = leading | bodies
     starts: list[int] = []
     ranks: list[int] = []
-    last = 0  # the largest start so far: a first child begins where its parent does, and the parent's rank counts
     stack: list[tuple[Iterator[Node], int, bool]] = []
     nodes, end, over = iter((root,)), 0, True
     depth, led = 1, _NONE
@@ -72,24 +75,24 @@ def _beginnings(text: bytes, root: Node, language: str, limit: int, max_depth: i
         room = max_depth - depth + 1
         for node in nodes:
             start, before, end = node.start_byte, end, node.end_byte
+            large = end - start > limit
             if over:
-                kind = node.kind_id
                 rank = depth
-                if led == _HEAD or kind in bodies:
-                    rank |= _POOR
-                elif (led or kind in leading) and text.count(b"\n", before, start) <= led:
+                if led or node.kind_id in special:
+                    kind = node.kind_id
                     # No blank line behind a comment, or a comment on a line with code: they belong together.
-                    rank |= _POOR
-                led = _COMMENT if kind in leading and (led or not rank & _POOR) else _NONE
-                if start > last:
-                    starts.append(start)
-                    ranks.append(rank)
-                    last = start
-            if end - start > limit or node.descendant_count > room:
+                    if led == _HEAD or kind in bodies or text.count(b"\n", before, start) <= led:
+                        rank |= _POOR
+                    led = _COMMENT if kind in leading and (led or rank == depth) else _NONE
+                    # A body that fits alone but not with its head: better a head with most of it than a head alone.
+                    large = large or (kind in bodies and end - start > limit >> 1)
+                starts.append(start)
+                ranks.append(rank)
+            if large or node.descendant_count > room:
                 children = node.named_children
                 if children:
                     stack.append((nodes, end, over))
-                    nodes, over, led = iter(children), over and end - start > limit, _HEAD
+                    nodes, over, led = iter(children), over and large, _HEAD
                     end = start
                     break
         else:
@@ -122,24 +125,47 @@ def _take(text: bytes, starts: list[int], ranks: list[int], limit: int) -> list[
         beyond = bisect_right(starts, position + limit, first)
         filled = bisect_right(starts, position + least, first, beyond)
         if filled < beyond:
-            within = ranks[filled:beyond]
-            within.reverse()
-            position = _line_start(text, position, starts[beyond - 1 - within.index(min(within))])
-        elif first < beyond:
-            position = _line_start(text, position, starts[beyond - 1])
+            position = _best(text, position, starts[filled:beyond], ranks[filled:beyond])
         else:
-            position = last_break(text, position, position + limit)
+            position = _before_leaf(text, position, starts[first:beyond], ranks[first:beyond], limit)
         ends.append(position)
     if size > position:
         ends.append(size)
     return ends
 
 
-def _line_start(text: bytes, position: int, start: int) -> int:
-    """Move a cut in front of the indentation of what begins there; behind `position` in any case."""
+def _before_leaf(text: bytes, position: int, starts: list[int], ranks: list[int], limit: int) -> int:
+    """Return where to cut in front of, or in, something long that nothing is known of: a literal, a comment."""
+    if starts and ranks[-1] < _POOR:
+        line = _line_start(text, position, starts[-1])
+        if line is not None:
+            return line
+    return last_break(text, position, position + limit)
+
+
+def _best(text: bytes, position: int, starts: list[int], ranks: list[int]) -> int:
+    """Return where to cut: at the last of the best ranks that stands at the beginning of a line, if one does."""
+    starts.reverse()
+    ranks.reverse()
+    best = ranks.index(min(ranks))
+    if text.find(b"\n", position, starts[0]) < 0:
+        return _whole(text, position, starts[best])
+    chosen = best
+    for _ in range(_TRIES):
+        line = _line_start(text, position, starts[chosen])
+        if line is not None:
+            return line
+        ranks[chosen] |= _POOR << 1
+        chosen = ranks.index(min(ranks))
+    return _whole(text, position, starts[best])
+
+
+def _line_start(text: bytes, position: int, start: int) -> int | None:
+    """Return the beginning of the line, if nothing but indentation stands between it and `start`."""
     line = text.rfind(b"\n", position, start) + 1
-    if line > position and text[line:start].isspace():
-        return line
-    if text[start] == _LF and text[start - 1] == _CR and start - 1 > position:
-        return start - 1
-    return start
+    return line if line > position and (line == start or text[line:start].isspace()) else None
+
+
+def _whole(text: bytes, position: int, start: int) -> int:
+    """Return `start`, or the offset in front of the CRLF that it would part."""
+    return start - 1 if text[start] == _LF and text[start - 1] == _CR and start - 1 > position else start
