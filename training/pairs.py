@@ -36,8 +36,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
-from collect import TAUGHT  # noqa: E402
 from extract import Declaration, Definition, definitions  # noqa: E402
+from registries import MOST_BYTES_OF_A_PACKAGE, TAUGHT  # noqa: E402
 from texts import is_question_material, prose, sentences, without_own_name, words_of_name  # noqa: E402
 
 from treemill.languages import language_of_name  # noqa: E402
@@ -75,28 +75,48 @@ def _packages(work: Path) -> list[tuple[str, Path]]:
     return [(f"{folder.parent.name}:{folder.name.replace('+', '/', 1)}", folder) for folder in folders]
 
 
-def records_of(package: str, folder: Path) -> Iterator[Record]:
-    """Yield a record for each definition of a package, in order of file and position."""
+def records_of(work: Path, package: str, folder: Path) -> list[Record]:
+    """Return a record for each definition of a package, by file and position; parsed once, then kept under FOLDER."""
+    kept = work / "records" / f"{folder.parent.name}+{folder.name}.jsonl.gz"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        _write(kept.with_suffix(".part"), _parse_package(package, folder))
+        kept.with_suffix(".part").rename(kept)
+    with gzip.open(kept, "rt") as file:
+        return [json.loads(line) for line in file]
+
+
+def _parse_package(package: str, folder: Path) -> list[Record]:
     declared: dict[str, str] = {}
-    waiting: list[Record] = []
-    for path in sorted(folder.rglob("*")):
-        language = language_of_name(path.name)
-        if not path.is_file() or language not in TAUGHT:
-            continue
+    records: list[Record] = []
+    for path in _sources(folder):
+        language = language_of_name(path.name) or ""
         name = path.relative_to(folder).as_posix()
-        data = path.read_bytes()
-        for found in definitions(data, language):
+        for found in definitions(path.read_bytes(), language):
             if isinstance(found, Declaration):
                 declared[found.name] = "" if found.name in declared else found.doc
                 continue
             record = _record(found, language, package, name)
             if record is not None:
-                waiting.append(record)
-    counts = Counter(record["name"] for record in waiting)
-    for record in waiting:
+                records.append(record)
+    counts = Counter(record["name"] for record in records)
+    for record in records:
         if not record["doc"] and counts[record["name"]] == 1 and declared.get(record["name"]):
             record["doc"] = declared[record["name"]]
-        yield record
+    return records
+
+
+def _sources(folder: Path) -> list[Path]:
+    """Return a package's source files in order of path, drawn by hash up to the bytes that a package may have."""
+    paths = [path for path in folder.rglob("*") if language_of_name(path.name) in TAUGHT and path.is_file()]
+    paths.sort(key=lambda path: hashlib.blake2b(path.relative_to(folder).as_posix().encode()).digest())
+    size, taken = 0, []
+    for path in paths:
+        size += path.stat().st_size
+        if size > MOST_BYTES_OF_A_PACKAGE:
+            break
+        taken.append(path)
+    return sorted(taken)
 
 
 def _told_as(language: str | None) -> str:
@@ -240,9 +260,9 @@ def _draw(work: Path) -> None:
     manifest = json.loads((HERE / "manifest.json").read_text())["packages"]
     eligible: dict[str, list[str]] = defaultdict(list)
     for package, folder in _packages(work):
-        if manifest[package]["sampled"]:
+        if manifest[package]["bytes"] >= MOST_BYTES_OF_A_PACKAGE:
             continue
-        records = list(records_of(package, folder))
+        records = records_of(work, package, folder)
         queries = [record for record in records if is_query(record)]
         languages = Counter(record["language"] for record in queries).most_common(1)
         if languages and 250 <= len(queries) <= 2500 and languages[0][1] > 0.85 * len(queries):
@@ -261,7 +281,7 @@ def _draw(work: Path) -> None:
         " first held out, the second for validation."
     )
     counts = {language: len(packages) for language, packages in sorted(eligible.items())}
-    target.write_text(json.dumps({"seed": SEED, "rule": rule, "eligible": counts, **drawn}, indent=1) + "\n")
+    target.write_text(json.dumps({"seed": SEED, "rule": rule, "eligible": counts, **drawn, "kin": []}, indent=1) + "\n")
     print(target.read_text())
 
 
@@ -278,7 +298,7 @@ def query_of(record: Record) -> str:
 
 
 def _write(path: Path, records: list[Record]) -> None:
-    with gzip.open(path, "wt", compresslevel=3) as file:
+    with gzip.open(path, "wt", compresslevel=1) as file:
         for record in records:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
@@ -292,7 +312,7 @@ def _set_aside(work: Path, packages: dict[str, Path]) -> tuple[set[str], set[str
         kept = []
         for package in drawn[part]:
             seen: set[str] = set()
-            for record in records_of(package, packages[package]):
+            for record in records_of(work, package, packages[package]):
                 hashes.update((content_hash(record["code"]), likeness(record["code"])))
                 if record["kind"] != "function" or content_hash(record["code"]) in seen:
                     continue
@@ -310,10 +330,11 @@ def _make(work: Path) -> None:
     drawn = json.loads((HERE / "heldout.json").read_text())
     hashes, queries = _set_aside(work, packages)
     kept: list[Record] = []
+    aside = {*drawn["heldout"], *drawn["validation"], *drawn["kin"]}
     for package, folder in packages.items():
-        if package in drawn["heldout"] or package in drawn["validation"]:
+        if package in aside:
             continue
-        fresh = _fresh(package, folder, hashes)
+        fresh = _fresh(work, package, folder, hashes)
         kept += fresh
         print(
             f"{package}: {len(fresh):,} definitions, {sum(len(record['texts']) for record in fresh):,} texts",
@@ -331,9 +352,9 @@ def _make(work: Path) -> None:
     _report(work, kept)
 
 
-def _fresh(package: str, folder: Path, hashes: set[str]) -> list[Record]:
+def _fresh(work: Path, package: str, folder: Path, hashes: set[str]) -> list[Record]:
     """Return a package's records whose code is nowhere in `hashes`, and add theirs."""
-    records = list(records_of(package, folder))
+    records = records_of(work, package, folder)
     for record in records:
         _texts(record)
     _file_texts(records)

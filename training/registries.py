@@ -36,7 +36,7 @@ TAUGHT = frozenset(
 
 # A file outside these sizes is data, generated, or an empty shell. A package's share is bounded so that none dominates.
 SMALLEST, LARGEST = 150, 300_000
-MOST_BYTES_OF_A_PACKAGE = 10_000_000
+MOST_BYTES_OF_A_PACKAGE = 5_000_000
 
 # Where Debian's binary packages put what is source and program at once.
 _INSTALLED = re.compile(

@@ -19,8 +19,8 @@ _END = re.compile(
     r"(^|\n)\s*(?:[@\\](?:param|return|throws|exception|see|since|author|deprecated|type|example|tparam|retval|note|todo"
     r"|internal|private|public|api|access|var|constructor|class|memberof|function|method|extends|typedef|property"
     r"|template|ingroup|group|covers)|:(?:param|type|return|rtype|raises|arg|keyword|var)|(?:Args|Arguments|Parameters"
-    r"|Params|Returns?|Raises|Yields|Examples?|Usage|Notes?|See Also|References|Attributes|Inputs?|Outputs?|Keyword Args"
-    r"|Panics|Errors|Safety|Since|Version)\s*:?\s*\n|(?:Args|Arguments|Parameters|Returns?|Raises|Yields|Examples?)\s*:"
+    r"|Params|Returns?|Raises|Yields|Examples?|Usage|Notes?|See Also|References|Attributes|Inputs?|Outputs?"
+    r"|Keyword Args|Panics|Errors|Safety|Since|Version)\s*:?\s*\n|(?:Args|Arguments|Parameters|Returns?|Raises|Yields|Examples?)\s*:"
     r"|>>>|> |\.\. |```|~~~|-{3,}|={3,}|#+ |\* @|<param|<returns|<typeparam|</summary)"
 )
 _INLINE = [
@@ -31,7 +31,7 @@ _INLINE = [
     (re.compile(r"<paramref name=\"([^\"]*)\"\s*/>"), r"\1"),
     (re.compile(r"</?[A-Za-z][^<>\n]{0,80}>"), " "),
     (re.compile(r"\\(?:brief|short|details|fn|ref|c|a|p|e|em|b)\b"), " "),
-    (re.compile(r"@(?:brief|short|details|desc(?:ription)?|summary|method|function|name|(?:file)?overview|file)\b"), " "),
+    (re.compile(r"@(?:brief|short|details|desc(?:ription)?|summary|method|function|name|(?:file)?overview)\b"), " "),
     (re.compile(r"@(?:ingroup|defgroup)\b"), " "),
     (re.compile(r"https?://\S+"), " "),
     (re.compile(r"[`*_|]{1,3}(?=\S)|(?<=\S)[`*|]{1,3}"), ""),
