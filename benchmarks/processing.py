@@ -94,7 +94,8 @@ def small_files(root: Path, count: int, size: int = 200) -> list[str]:
             folder.mkdir(parents=True)
         lines = f"def function_{number}(value):\n    return value + {number}\n"
         path = folder / f"f{number:06}.py"
-        path.write_text((lines + f"# note {number} on what it does\n" * size)[: size - 1] + "\n")
+        notes = "".join(f"# note {line} of {number} on what it does\n" for line in range(size // 24))
+        path.write_text((lines + notes)[: size - 1] + "\n")
         paths.append(str(path))
     return paths
 

@@ -22,6 +22,7 @@ PULSE_SECONDS = 0.5
 """How often a heartbeat is made; signs of life are promised every second."""
 
 _LAST_WAIT_SECONDS = 0.5
+_FIRST_WAIT_SECONDS = 0.01
 
 
 class Dispatcher:
@@ -37,6 +38,7 @@ class Dispatcher:
         self._beat = beat
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._silent = listener is ignore
+        self._first = threading.Event()
         self._abandoned = False
         self._thread = threading.Thread(target=self._deliver, name="dispatcher", daemon=True)
 
@@ -56,6 +58,11 @@ class Dispatcher:
         if self._thread.is_alive():
             self._abandoned = True
             self.dropped = max(0, self._events.qsize() - 1)
+
+    def wait_for_first(self) -> None:
+        """Let the first event be told before anything heavy begins, if that takes no longer than a moment."""
+        if not self._silent:
+            self._first.wait(_FIRST_WAIT_SECONDS)
 
     def post(self, event: Event) -> None:
         """Hand over an event; returns at once."""
@@ -78,6 +85,7 @@ class Dispatcher:
 
     def _tell(self, event: Event) -> None:
         try:
+            self._first.set()
             self._listener(event)
         except Exception as error:
             self.errors += 1

@@ -106,6 +106,7 @@ class Run(Generic[Q]):
         """
         with self._dispatcher, Ahead(files, self._queued) as ahead:
             self._ahead = ahead
+            self._dispatcher.wait_for_first()
             try:
                 yield
             finally:
