@@ -1,7 +1,7 @@
 """Does the index still say what the tree says? The look that comes before every run, and before every answer.
 
-A look walks the tree and compares directory entries with what is recorded; it reads no file and needs neither parser nor
-workers, so that a question on a tree in which nothing changed is answered at once.
+A look walks the tree and compares directory entries with what is recorded; it reads no file and needs neither parser
+nor workers, so that a question on a tree in which nothing changed is answered at once.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from isal import isal_zlib
 
 from treemill.chunking import chunk
 from treemill.chunking.definitions import pack_symbols
@@ -33,7 +33,7 @@ from treemill.records import Content, PreparedFile
 from treemill.storage import KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
 
-# Level 1 packs code to about .28 at 80 MB/s; level 6 gains a tenth of that for three times the time.
+# ISA-L deflates six times as fast as zlib at the same size, in a form that zlib reads.
 _TEXT_LEVEL = 1
 
 
@@ -196,7 +196,7 @@ class _Preparer:
             chunk_count=len(chunking.ends),
             source=chunking.source,
             fallback=chunking.fallback,
-            text=zlib.compress(source.data, _TEXT_LEVEL),
+            text=isal_zlib.compress(source.data, _TEXT_LEVEL),
             ends=np.array(chunking.ends, "<u4").tobytes(),
             lines=np.array(first_lines(cut.text.text, cut.text.ends), "<u4").tobytes(),
             lengths=text.lengths.astype("<u2").tobytes(),

@@ -54,7 +54,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A folder (or entry) that could not be looked into, "" for the root: what lies at or below it is unknown, not gone."""
+    """A folder (or entry) that could not be looked into, "" for the root: what lies there is unknown, not gone."""
 
     path: str
     detail: str = ""

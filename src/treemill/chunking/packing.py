@@ -6,6 +6,8 @@ import json
 import zlib
 from collections.abc import Sequence
 
+from isal import isal_zlib
+
 from treemill.types import Symbol
 
 # Level 1 makes symbols a third of their size; the higher levels gain little for much.
@@ -33,7 +35,7 @@ def pack_symbols(symbols: Sequence[Symbol]) -> bytes:
         )
         for each in symbols
     ]
-    return zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), _LEVEL)
+    return isal_zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), _LEVEL)
 
 
 def unpack_symbols(packed: bytes) -> tuple[Symbol, ...]:

@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,10 +32,14 @@ _GRACE_SECONDS = 5.0
 def main() -> None:
     """Serve the parent at the other end of standard input and output until it goes away."""
     requests, replies = _take_over_pipes()
-    cell = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), wire.MARKS.size)
+    cell = _map_cell(Path(sys.argv[1]))
     try:
+        if sys.argv[3]:
+            import_module(sys.argv[3])
         work, seconds = wire.receive(requests)
         handle = work.start()
+    except EOFError:
+        return
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent is told
         wire.send(replies, ("failed", f"{type(error).__name__}: {error}", traceback.format_exc()))
         return
@@ -42,6 +47,17 @@ def main() -> None:
     gc.set_threshold(_COLLECT_AFTER)
     wire.send(replies, ("ready", os.getpid()))
     _serve(_read_ahead(requests), replies, handle, cell, seconds)
+
+
+def _map_cell(file: Path) -> mmap.mmap:
+    """Map the memory shared with the parent; its file is not needed by anybody after that."""
+    with file.open("r+b") as opened:
+        cell = mmap.mmap(opened.fileno(), wire.MARKS.size)
+    try:
+        file.unlink()
+    except OSError:
+        pass  # Windows keeps a mapped file; the parent removes it
+    return cell
 
 
 def _take_over_pipes() -> tuple[IO[bytes], IO[bytes]]:

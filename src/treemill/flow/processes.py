@@ -11,29 +11,21 @@ import mmap
 import os
 import queue
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from treemill.errors import WorkersError
 from treemill.flow import wire
 from treemill.flow.child import resident_bytes
 from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled, Work, set_apart, settle_loss
+from treemill.flow.launching import Child, taken_or_launched
 from treemill.flow.outcomes import Cause, Done, Limits
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from treemill.flow.child import main; main()"
-
-# One megabyte holds any reply; a smaller pipe would wake the parent several times for each.
-_PIPE_BYTES = 1 << 20
 
 # What a slot shows that has nothing in hand.
 _NOTHING = (-1, -1, 0.0, 0)
@@ -51,9 +43,8 @@ class _Slot:
     """
 
     number: int
-    child: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
     cell: mmap.mmap | None = None
-    said: IO[bytes] | None = None
     pending: deque[tuple[int, Batch[Any]]] = field(default_factory=deque)
     verdict: tuple[Cause, float] | None = None
     held_up: bool = False
@@ -103,7 +94,7 @@ class ProcessCrew(Crew[T, R]):
             if self.limits.seconds is not None and now - since > self.limits.seconds:
                 slot.verdict = (Cause.OVERRAN_TIME, now - since)
             elif self.limits.memory_bytes is not None and resident:
-                growth = resident_bytes(child.pid) - resident
+                growth = resident_bytes(child.process.pid) - resident
                 if growth > self.limits.memory_bytes:
                     slot.verdict = (Cause.OVERRAN_MEMORY, float(growth))
             if slot.verdict is None and now - since > self.patience:
@@ -111,7 +102,7 @@ class ProcessCrew(Crew[T, R]):
                 self.patience *= 2 if slot.held_up else 1
             if slot.verdict is not None or slot.held_up:
                 slot.judged = serial, index
-                child.kill()
+                child.process.kill()
 
     def in_hand(self) -> tuple[tuple[int, object, float], ...]:
         now = time.monotonic()
@@ -125,14 +116,16 @@ class ProcessCrew(Crew[T, R]):
 
     def pids(self) -> tuple[int, ...]:
         """Return the process ids of the workers that live."""
-        return tuple(slot.child.pid for slot in self._slots if slot.child is not None and slot.child.poll() is None)
+        return tuple(
+            child.process.pid for slot in self._slots if (child := slot.child) and child.process.poll() is None
+        )
 
     def close(self) -> None:
         with self._lock:
             self._closing = True
             for slot in self._slots:
                 if slot.child is not None:
-                    slot.child.kill()
+                    slot.child.process.kill()
         for _ in self._threads:
             self.tasks.put(None)
         for thread in self._threads:
@@ -169,48 +162,26 @@ class ProcessCrew(Crew[T, R]):
                 return
 
     def _start(self, slot: _Slot) -> None:
-        handle, name = tempfile.mkstemp(prefix="treemill-")
-        try:
-            os.write(handle, wire.MARKS.pack(0.0, 0, -1, -1))
-            slot.cell = mmap.mmap(handle, wire.MARKS.size)
-            slot.said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-            self._spawn(slot, name)
-            child = slot.child
-            assert child is not None
-            assert child.stdin is not None
-            assert child.stdout is not None
-            wire.send(child.stdin, (self.work, self.limits.seconds))
-            answer = wire.receive(child.stdout)
-        finally:
-            os.close(handle)
-            Path(name).unlink(missing_ok=True)
-        if answer[0] == "failed":
-            raise WorkersError(f"a worker could not start its work: {answer[1]}", suggestion=_explain(answer[2]))
-
-    def _spawn(self, slot: _Slot, cell_name: str) -> None:
-        """Start the child, unless the crew is closing: then nobody would end it."""
-        path = [os.getcwd() if entry == "" else entry for entry in sys.path]
+        """Fill a slot with a child that knows its work, unless the crew is closing: then nobody would end it."""
         with self._lock:
             if self._closing:
                 raise EOFError("the crew is closing")
             slot.verdict = None
             slot.held_up = False
-            # -P keeps the current folder, which may be anybody's tree, from shadowing modules.
-            slot.child = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOT, cell_name, _json_list(path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=slot.said,
-                pipesize=_PIPE_BYTES,
-                **_OWN_GROUP,
-            )
+            child = slot.child = taken_or_launched()
+            slot.cell = child.cell
+        try:
+            wire.send(child.requests, (self.work, self.limits.seconds))
+        except OSError as error:
+            raise EOFError("the worker is gone") from error
+        answer = wire.receive(child.replies)
+        if answer[0] == "failed":
+            raise WorkersError(f"a worker could not start its work: {answer[1]}", suggestion=_explain(answer[2]))
 
     def _serve(self, slot: _Slot) -> None:
         """Send batches and settle replies until a None among the tasks says that it is over."""
         child = slot.child
         assert child is not None
-        assert child.stdin is not None
-        assert child.stdout is not None
         while True:
             while _has_room(slot.pending):
                 try:
@@ -224,10 +195,10 @@ class ProcessCrew(Crew[T, R]):
                     serial = self._serial
                 slot.pending.append((serial, batch))
                 try:
-                    wire.send(child.stdin, (serial, batch.items))
+                    wire.send(child.requests, (serial, batch.items))
                 except (OSError, ValueError) as error:
                     raise EOFError("the worker is gone") from error
-            reply = wire.receive(child.stdout)
+            reply = wire.receive(child.replies)
             _, batch = slot.pending.popleft()
             if reply[0] == "done":
                 _, value, started, seconds = reply
@@ -240,19 +211,12 @@ class ProcessCrew(Crew[T, R]):
         """Settle the batches of a child that ended, and let go of what it used."""
         child, slot.child = slot.child, None
         if child is not None:
-            child.kill()
-            status = child.wait()
-            for pipe in (child.stdin, child.stdout):
-                if pipe is not None:
-                    _close_quietly(pipe)
-            self._settle_pending(slot, status)
+            self._settle_pending(slot, child.end(), child.said)
+            child.said.close()
         # Not closed: the caller's thread may be reading it. It goes with the last reference.
         slot.cell = None
-        if slot.said is not None:
-            slot.said.close()
-            slot.said = None
 
-    def _settle_pending(self, slot: _Slot, status: int) -> None:
+    def _settle_pending(self, slot: _Slot, status: int, said: IO[bytes]) -> None:
         serial, index, _, _ = slot.shown()
         last: list[Settled[Any]] = []
         while slot.pending:
@@ -267,19 +231,13 @@ class ProcessCrew(Crew[T, R]):
                 cause, amount = slot.verdict
                 self.messages.put(settle_loss(batch, index, cause, cause.name, str(cause), amount=amount))
             else:
-                message = _end_of(status, _last_words(slot.said))
+                message = _end_of(status, _last_words(said))
                 self.messages.put(settle_loss(batch, index, Cause.CRASHED, "WorkerCrashedError", message))
         for settled in last:
             self.messages.put(settled)
 
 
 _TRY_THREADS = "Use --executor thread, or executor_type='thread'"
-# A Ctrl-C at the terminal is the parent's to handle: it must not reach the children.
-_OWN_GROUP: dict[str, Any]
-if sys.platform == "win32":
-    _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-else:
-    _OWN_GROUP = {"start_new_session": True}
 
 
 def _has_room(pending: deque[tuple[int, Batch[Any]]]) -> bool:
@@ -290,19 +248,6 @@ def _has_room(pending: deque[tuple[int, Batch[Any]]]) -> bool:
 def _settle_raised(batch: Batch[T], index: int, kind: str, message: str, trace: str) -> Settled[T]:
     """Settle a batch whose work raised; an error with no item in hand counts against the first."""
     return settle_loss(batch, max(index, 0), Cause.RAISED, kind, message, traceback=trace)
-
-
-def _json_list(entries: list[str]) -> str:
-    """Return a JSON list that survives names which are not UTF-8."""
-    return "[" + ", ".join('"' + "".join(_json_character(c) for c in entry) + '"' for entry in entries) + "]"
-
-
-def _json_character(character: str) -> str:
-    return (
-        character
-        if character.isascii() and character.isprintable() and character not in '"\\'
-        else f"\\u{ord(character):04x}"
-    )
 
 
 def _explain(trace: str) -> str:
@@ -323,19 +268,9 @@ def _end_of(status: int, last_words: str) -> str:
     return f"{how}: {last_words}" if last_words else how
 
 
-def _last_words(said: IO[bytes] | None) -> str:
+def _last_words(said: IO[bytes]) -> str:
     """Return the last line that a child wrote to standard error."""
-    if said is None:
-        return ""
     said.seek(0, os.SEEK_END)
     said.seek(max(0, said.tell() - 4096))
     lines = said.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip() if lines else ""
-
-
-def _close_quietly(pipe: IO[bytes]) -> None:
-    """Close a pipe whose other end may be gone, with bytes still to flush."""
-    try:
-        pipe.close()
-    except OSError:
-        pass

@@ -1,0 +1,33 @@
+"""Having workers start while the rest of the program loads, where it is plain that they will be needed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from treemill.flow.launching import warm
+
+# What a worker imports before it is told its work: most of its start-up time.
+_WORK = "treemill.preparing"
+
+
+def warm_workers(arguments: argparse.Namespace) -> None:
+    """Start workers for a first run over a folder; a folder with an index in it may need none."""
+    folder = Path(arguments.path)
+    if not folder.is_dir() or (folder / ".treemill").exists() or not _has_files(folder):
+        return
+    wanted = 4 if arguments.workers is None else arguments.workers
+    try:
+        warm(min(wanted, os.cpu_count() or 1), _WORK)
+    except OSError:
+        return  # the crew will say so, if it still cannot start one
+
+
+def _has_files(folder: Path) -> bool:
+    """Whether there is anything in a folder that can be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
