@@ -44,6 +44,7 @@ LOADERS = {
     "cli/search.py",
     "chunking/syntax.py",
     "chunking/delimiter.py",
+    "flow/child.py",
 }
 
 # Rules are pure. Two are not quite: tree-sitter takes one parser a thread, and a clock to end a parse in time.

@@ -265,7 +265,7 @@ def test_a_slow_source_holds_up_neither_its_own_items_nor_outcomes() -> None:
 
     started = time.monotonic()
     seen: list[tuple[object, float]] = []
-    with Ahead(slowly()) as ahead, ProcessCrew(1, Deeds(), Limits()) as workers:
+    with Ahead(slowly()) as ahead, ThreadCrew(1, Deeds(), Limits()) as workers:
         for outcome in workers.map(weigh_batches(ahead, len, 1000)):
             if isinstance(outcome, Done):
                 seen += [(value, time.monotonic() - started) for value in outcome.value]

@@ -149,6 +149,23 @@ def test_a_file_heavier_than_the_window_goes_alone(tree, monkeypatch):
         assert {path.name for path, _ in stream} == {"big.txt", "a.txt", "b.txt"}
 
 
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_memory_does_not_grow_with_what_is_streamed(tree, ordered):
+    files = discovered(tree({f"{i}.txt": f"word{i} " * 150_000 for i in range(5)}))
+    before = resident_mb()
+    most = 0.0
+    with chunk_files_parallel(files * 40, GOVERNOR, max_workers=2, ordered=ordered) as stream:
+        for _, chunks in stream:
+            assert chunks[0].content
+            most = max(most, resident_mb())
+    assert stream.report.bytes > 150_000_000
+    assert most - before < 50
+
+
 # ── closing ──
 
 
@@ -166,6 +183,16 @@ def test_closing_early_ends_the_workers_within_a_second_in_the_middle_of_a_parse
     assert not children()
     assert list(stream) == []
     assert not stream.report.complete
+
+
+@pytest.mark.parametrize("executor", ["process", "thread"])
+def test_another_thread_may_close_a_stream_while_it_is_read(tree, executor):
+    root = tree({f"slow{i}.py": SLOW for i in range(3)})
+    stream = chunk_files_parallel(discovered(root), PATIENT, max_workers=2, executor_type=executor)
+    threading.Timer(0.5, stream.close).start()
+    assert list(stream) == []
+    assert not stream.report.complete
+    assert not children()
 
 
 def test_leaving_the_loop_and_forgetting_the_stream_ends_the_workers(tree):
@@ -227,8 +254,10 @@ def test_a_program_that_is_interrupted_or_killed_leaves_no_worker(tree, end):
     workers = [int(pid) for pid in program.stdout.readline().split()]
     assert workers
     time.sleep(0.3)
+    began = time.monotonic()
     program.send_signal(end)
     _, said = program.communicate(timeout=30)
+    assert time.monotonic() - began < A_SECOND
     assert program.returncode != 0
     assert ("KeyboardInterrupt" in said) == (end == signal.SIGINT)
     deadline = time.monotonic() + 10
