@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from inspect import GEN_RUNNING, getgeneratorstate
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,7 +89,8 @@ class ChunkStream(Iterator[tuple[Path, list[CodeChunk]]]):
     """The chunks of files, file by file, as they come: an iterator, and a context manager that ends the workers.
 
     `report` is kept up to date while the stream is read. The chunks of a file are built when one of them is looked at
-    for the first time; until then they hold on to the bytes of their file. Only one thread may read a stream.
+    for the first time; until then they hold on to the bytes of their file. Only one thread may read a stream, any may
+    close it.
     """
 
     def __init__(
@@ -102,7 +104,8 @@ class ChunkStream(Iterator[tuple[Path, list[CodeChunk]]]):
         on_failure: OnFailure | None,
     ) -> None:
         self.report = report
-        self._results = _Run(files, governor, crew, report, on_failure).results(ordered)
+        self._run = _Run(files, governor, crew, report, on_failure)
+        self._results = self._run.results(ordered)
         # Workers must not outlive a stream that nobody reads to its end.
         self._end_workers = weakref.finalize(self, crew.close)
 
@@ -119,8 +122,10 @@ class ChunkStream(Iterator[tuple[Path, list[CodeChunk]]]):
 
     def close(self) -> None:
         """End the workers now, whatever they hold, within a second; nothing more is yielded. Closing twice is fine."""
+        self._run.closed = True
         self._end_workers()
-        self._results.close()
+        if getgeneratorstate(self._results) != GEN_RUNNING:  # else another thread is reading, and finds it closed
+            self._results.close()
 
 
 def chunk_files_parallel(
@@ -195,6 +200,7 @@ class _Run:
         self._report = report
         self._on_failure = on_failure
         self._limits = limits_of(governor.settings)
+        self.closed = False
         self._under_way = 0
         self._quarantine = _Quarantine()
 
@@ -208,6 +214,8 @@ class _Run:
                 closing(self._crew.map(self._batches(ahead), ordered=ordered)) as outcomes,
             ):
                 for outcome in outcomes:
+                    if self.closed:
+                        return
                     report.seconds = time.perf_counter() - began
                     match outcome:
                         case Done():
