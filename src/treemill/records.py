@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 INDEX_FORMAT = 1
 """The version of the stored format; another one is a mismatch, never guessed at."""
@@ -151,23 +152,33 @@ class Coverage:
 class Query:
     """A question. `limit` results at most, at most `per_file` of them from one file, the first `offset` left out.
 
-    `languages`, `include` and `exclude` (globs on the path) filter; empty means all. `under` keeps files below that
-    folder, relative to the root.
+    `mode` says how `text` is meant: as a question, as the name of a definition, or as a regular expression (in the
+    syntax of RE2). `languages`, `include` and `exclude` (globs on the path) filter; empty means all. `under` keeps files
+    below that folder, relative to the root; `files`, unless None, keeps these alone. `context` widens each result by
+    that many lines on both sides; `max_tokens` ends the results where they would exceed it.
     """
 
     text: str
     limit: int = 10
     offset: int = 0
-    per_file: int = 2
+    per_file: int = 1
     languages: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     under: str = ""
+    mode: Literal["ask", "symbol", "regex"] = "ask"
+    files: frozenset[str] | None = None
+    context: int = 0
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place that answers. Lines are 1-based and inclusive; `why` names what brought it here and by how much."""
+    """A place that answers. Lines are 1-based and inclusive; `why` names what brought it here and by how much.
+
+    `line` is the one to look at first: that of the definition's name, or the one that fits best. `more` are further
+    places in the same file, best first, as (first line, last line).
+    """
 
     path: str
     start_line: int
@@ -178,3 +189,5 @@ class Hit:
     kind: str | None
     score: float
     why: Mapping[str, float] = field(default_factory=dict)
+    line: int = 0
+    more: tuple[tuple[int, int], ...] = ()

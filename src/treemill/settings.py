@@ -132,7 +132,7 @@ class SearchSettings:
     """How answers are given."""
 
     top_k: int = _number(10, 1, 10_000)
-    per_file: int = _number(2, 1, 10_000)
+    per_file: int = _number(1, 1, 10_000)
 
     def __post_init__(self) -> None:
         check(self, "search")

@@ -110,7 +110,7 @@ def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     command.add_argument("path", nargs="?", default=".", help="the folder to answer for (default: this one)")
     command.add_argument("-k", "--top-k", "--limit", "-m", type=int, metavar="N", help="at most N places (default: 10)")
     command.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N places")
-    command.add_argument("--per-file", type=int, metavar="N", help="at most N places of one file (default: 2)")
+    command.add_argument("--per-file", type=int, metavar="N", help="at most N places of one file (default: 1)")
     command.add_argument("--lang", action="append", default=[], metavar="NAME", help="only files of this language")
     command.add_argument("--include", "--path", action="append", default=[], metavar="GLOB", help="only these files")
     command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="not these files")

@@ -7,9 +7,8 @@ else is there. Neighbouring words are also tried as one name: "rate limiter" fin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from treemill.ranking.words import split_identifier, stem, term_id
@@ -18,7 +17,11 @@ from treemill.ranking.words import split_identifier, stem, term_id
 MOST_CHARACTERS = 4_000
 MOST_TERMS = 64
 
-_TOKEN = re.compile(r"[^\W_](?:\w|[.:]{1,2}(?=[^\W\d]))*|\w+", re.UNICODE)
+Kind = Literal["symbol", "sentence"]
+Origin = Literal["asked", "neighbours"]
+
+_TOKEN = re.compile(r"[^\W_](?:\w|(?:[.:]{1,2}|#|->)(?=[^\W\d]))*|\w+", re.UNICODE)
+_QUALIFIER = re.compile(r"\.|::?|#|->")
 
 _FORM_WORDS = frozenset(
     stem(word)
@@ -26,7 +29,7 @@ _FORM_WORDS = frozenset(
         "how what where which when why who is are was were be been the a an of to in into for and or on with by from "
         "at as that this it its do does did can could should would than then via if not no between across during each "
         "any all their them they before after while whether against per up out over under within without only about "
-        "through both also i we you my our your there here has have had gets get got done"
+        "through both also i we you my our your there here has have had gets get got done so one like"
     ).split()
 )
 _WEAK_WORDS = frozenset(
@@ -38,11 +41,12 @@ _WEAK_WORDS = frozenset(
     ).split()
 )
 _WEAK_WEIGHT = 0.45
+_PARENT_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term to look up: its id, how much it counts, and the word for people."""
+    """One word to look up: the id of its stem, how much it counts, and the stem."""
 
     id: int
     weight: float
@@ -50,66 +54,95 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """A name to look for among definitions and file names: the id it is indexed under, and its letters in lower case.
+
+    `written` is how the question writes it. `origin` says why it is taken for a name: it is "asked" for where it is one
+    by its looks, or it is two or three "neighbours" in one.
+    """
+
+    id: int
+    letters: str
+    written: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question, taken apart.
 
-    `kind` is "symbol" for a single name (`parents` are the names it is qualified with), else "sentence". `terms` score
-    text; `names` are identifiers to look for among definitions, as they were written; `compounds` the ids under which
-    they are indexed, beside how much finding one counts.
+    `kind` is "symbol" for a single name (`parents` are the names it is qualified with, outermost first), else
+    "sentence". `terms` score text, `names` are looked for among definitions.
     """
 
     text: str
-    kind: Literal["symbol", "sentence"]
+    kind: Kind
     terms: tuple[Term, ...]
-    names: tuple[str, ...]
-    parents: tuple[str, ...]
-    compounds: tuple[Term, ...]
+    names: tuple[Name, ...]
+    parents: tuple[str, ...] = ()
 
 
 def analyse(text: str) -> Question:
     """Take a question apart. Any text is a question; one without a word in it has no terms."""
     text = text[:MOST_CHARACTERS]
-    tokens = [match for match in _TOKEN.findall(text) if split_identifier(match)]
+    tokens = [token for token in _TOKEN.findall(text) if split_identifier(token)][:MOST_TERMS]
     if len(tokens) == 1 and not re.search(r"\s", text.strip()):
-        return _symbol(text, tokens[0])
+        return as_symbol(tokens[0])
     return _sentence(text, tokens)
 
 
-def _symbol(text: str, token: str) -> Question:
-    path = [part for part in re.split(r"\.|::|#|->", token) if part]
-    name = path[-1] if path else token
-    parts = split_identifier(name)
-    terms = _unique(Term(term_id(stem(part)), 1.0, part) for part in parts)
-    compound = "=" + "".join(parts)
-    above = tuple(Term(term_id(stem(part)), 0.5, part) for parent in path[:-1] for part in split_identifier(parent))
-    return Question(text, "symbol", (*terms, *above), (name,), tuple(path[:-1]), (Term(term_id(compound), 1.0, name),))
+def as_symbol(text: str) -> Question:
+    """Take a text for the name of a definition, qualified or not, whatever it looks like."""
+    text = text[:MOST_CHARACTERS]
+    path = [part for part in _QUALIFIER.split(text.strip()) if split_identifier(part)]
+    if not path:
+        return Question(text, "symbol", (), ())
+    name, parents = path[-1], tuple(path[:-1])
+    weighed = {stem(part): _PARENT_WEIGHT for parent in parents for part in split_identifier(parent)}
+    weighed |= {stem(part): 1.0 for part in split_identifier(name)}
+    return Question(text, "symbol", _terms(weighed), (_name(name, "asked"),), parents)
 
 
-def _sentence(text: str, tokens: list[str]) -> Question:
+def _sentence(text: str, tokens: Sequence[str]) -> Question:
     weighed: dict[str, float] = {}
-    names: list[str] = []
-    compounds: dict[str, tuple[float, str]] = {}
-    for token in tokens[:MOST_TERMS]:
+    names: dict[str, Name] = {}
+    for token in tokens:
         parts = split_identifier(token)
         if len(parts) > 1:
-            names.append(re.split(r"\.|::", token)[-1])
-            compounds["=" + "".join(split_identifier(names[-1]))] = (1.0, names[-1])
+            asked = _name(_last(token), "asked")
+            names.setdefault(asked.letters, asked)
         for part in parts:
             root = stem(part)
-            weight = 1.0
-            if len(parts) == 1:
-                weight = 0.0 if root in _FORM_WORDS else _WEAK_WEIGHT if root in _WEAK_WORDS else 1.0
-            weighed[root] = max(weighed.get(root, 0.0), weight)
+            weighed[root] = max(weighed.get(root, 0.0), 1.0 if len(parts) > 1 else _weight(root))
     if not any(weighed.values()):
         weighed = dict.fromkeys(weighed, 1.0)
-    plain = [token for token in tokens[:MOST_TERMS] if weighed.get(stem(token.lower()), 1.0) > 0]
-    for first, second in pairwise(plain):
-        joined = "".join(split_identifier(first) + split_identifier(second))
-        compounds.setdefault("=" + joined, (0.7, f"{first} {second}"))
-    terms = tuple(Term(term_id(root), weight, root) for root, weight in weighed.items() if weight > 0)
-    wanted = tuple(Term(term_id(word), weight, label) for word, (weight, label) in compounds.items())
-    return Question(text, "sentence", terms[:MOST_TERMS], tuple(names), (), wanted[:MOST_TERMS])
+    for name in _neighbours(tokens):
+        names.setdefault(name.letters, name)
+    return Question(text, "sentence", _terms(weighed), tuple(names.values())[:MOST_TERMS])
 
 
-def _unique(terms: Iterable[Term]) -> tuple[Term, ...]:
-    return tuple({term.id: term for term in terms}.values())
+def _terms(weighed: dict[str, float]) -> tuple[Term, ...]:
+    return tuple(Term(term_id(root), weight, root) for root, weight in weighed.items() if weight > 0)[:MOST_TERMS]
+
+
+def _last(token: str) -> str:
+    """Return the last name of a qualified one."""
+    return next(part for part in reversed(_QUALIFIER.split(token)) if split_identifier(part))
+
+
+def _weight(root: str) -> float:
+    return 0.0 if root in _FORM_WORDS else _WEAK_WEIGHT if root in _WEAK_WORDS else 1.0
+
+
+def _name(written: str, origin: Origin) -> Name:
+    letters = "".join(split_identifier(written))
+    return Name(term_id("=" + letters), letters, written, origin)
+
+
+def _neighbours(tokens: Sequence[str]) -> Iterable[Name]:
+    """Join two and three words that stand beside each other, where none of them is mere form."""
+    for count in (2, 3):
+        for start in range(len(tokens) - count + 1):
+            group = tokens[start : start + count]
+            if all(_weight(stem(token.lower())) > 0 for token in group):
+                yield _name("_".join(group), "neighbours")

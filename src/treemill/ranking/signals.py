@@ -1,133 +1,241 @@
-"""Signals: small pure functions, each one reason why a place should stand higher or lower, with its weight.
+"""Signals: each one a reason why a file should stand higher or lower, as a small pure function with its reason.
 
-The first stage (BM25F) says which chunks hold the words; signals say what the path, the definitions and the company of
-a chunk add to that. All return plain numbers that `treemill.searching` adds up; `why` in a hit names them.
+    Evidence ──signal──▶ float32[files]
+
+What a signal counts for is learned (`treemill.ranking.weights`); what it was worth when measured stands in
+docs/ranking.md. A signal of the form "beside the best" is divided by its greatest value among the candidates: that the
+best candidate has twice of it says more than how much it has.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from pathlib import PurePosixPath
+from collections.abc import Callable, Sequence
 
-from treemill.ranking.question import Question
-from treemill.ranking.words import split_identifier, stem, term_id
+import numpy as np
+
+from treemill.ranking.evidence import Array, Evidence, saturated
+from treemill.ranking.paths import asks_for, is_of_kind, likeness, version_of, versions_named
 from treemill.types import Symbol
-
-# Files whose name says nothing are known by their folder.
-_INDEX_STEMS = frozenset({"__init__", "index", "mod", "lib", "main", "init", "package"})
-
-_TESTS = re.compile(
-    r"(^|/)(tests?|specs?|__tests__|testing|testdata|fixtures?|testutils?|e2e)(/|$)"
-    r"|(_test|_spec|\.test|\.spec|tests?|spec|-test|_unittest)\.[a-z]+$|(^|/)(test_|conftest)",
-    re.IGNORECASE,
-)
-_EXAMPLES = re.compile(r"(^|/)_?(examples?|samples?|demos?|tutorials?|bench(marks?)?)(/|$)", re.IGNORECASE)
-_PROSE = re.compile(
-    r"(^|/)(docs?|changelogs?|locales?|i18n|translations?)(/|$)"
-    r"|\.(md|rst|txt|po|pot|adoc|csv|svg|json|lock)$|(^|/)(changelog|authors)",
-    re.IGNORECASE,
-)
-_STUBS = re.compile(
-    r"\.pyi$|\.d\.[mc]?ts$|\.min\.(js|css)$|(^|/)(vendor|third_party|external|node_modules)(/|$)", re.IGNORECASE
-)
-
-PATH_WEIGHT = 0.45
-COMPANY_WEIGHT = 0.25
-TEST_PENALTY = 0.30
-EXAMPLE_PENALTY = 0.15
-PROSE_PENALTY = 0.15
-STUB_PENALTY = 0.15
 
 # How much a definition of each kind is what someone means who asks for a bare name.
 _KIND_WEIGHTS = {
-    "class": 1.0,
-    "struct": 1.0,
-    "interface": 1.0,
-    "trait": 1.0,
-    "enum": 1.0,
-    "type": 0.95,
-    "module": 0.9,
-    "object": 0.95,
-    "function": 0.9,
-    "macro": 0.9,
+    **dict.fromkeys(("class", "struct", "interface", "trait", "protocol", "enum", "record", "union"), 1.0),
+    **dict.fromkeys(("type", "object"), 0.95),
+    **dict.fromkeys(("function", "macro", "module"), 0.9),
     "method": 0.8,
-    "constructor": 0.7,
-    "constant": 0.7,
-    "variable": 0.5,
-    "field": 0.5,
-    "property": 0.6,
+    **dict.fromkeys(("constructor", "constant"), 0.7),
+    **dict.fromkeys(("property", "impl"), 0.6),
+    **dict.fromkeys(("variable", "field"), 0.5),
     "heading": 0.4,
-    "impl": 0.6,
 }
+_OTHER_KIND = 0.6
 
 
-@lru_cache(maxsize=100_000)
-def path_terms(path: str) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the terms of a file's own name (its folder's, for an index file) and those of its folders."""
-    pure = PurePosixPath(path)
-    own = pure.name.split(".")[0] or pure.name
-    folders = list(pure.parts[:-1])
-    if own in _INDEX_STEMS and folders:
-        own = folders.pop()
-    return _terms(own), frozenset().union(*map(_terms, folders)) if folders else frozenset()
+def best_passage(evidence: Evidence) -> Array:
+    """The chunk that fits best, by words, names of definitions and path: where the answer is."""
+    return evidence.best(evidence.passages)
 
 
-def _terms(name: str) -> frozenset[int]:
-    return frozenset(term_id(stem(part)) for part in split_identifier(name))
+def passages(evidence: Evidence) -> Array:
+    """The eight chunks that fit best, each for less than the one before: a file about it has it in several places."""
+    return evidence.decayed(evidence.passages, 8, 0.8) / np.float32(4)
 
 
-def path_match(question: Question, path: str, rarity: Mapping[int, float]) -> float:
-    """How far the file's name and folders say what is asked for, 0 to 1.
+def defining_passage(evidence: Evidence) -> Array:
+    """The chunk whose definitions have most of the words in their names."""
+    return evidence.best(evidence.defining_passages)
 
-    The harmonic mean of how much of the question (by rarity) the name covers and how much of the name is asked for,
-    so that `migration.py` beats `migration_test_helpers.py`; folders count two fifths.
-    """
-    own, folders = path_terms(path)
-    asked = {term.id: term.weight * rarity.get(term.id, 0.0) for term in question.terms}
-    whole = sum(asked.values())
-    if whole <= 0 or not own:
+
+def length(evidence: Evidence) -> Array:
+    """How much there is in the file: of two that say the same, the longer one does it, the other passes it on."""
+    words: Array = np.add.reduceat(evidence.chunk_words, evidence.starts)
+    result: Array = (np.log1p(words) / 8).astype(np.float32)
+    return result
+
+
+def head(evidence: Evidence) -> Array:
+    """The words in the file's first chunk: where a file says what it is about."""
+    text = evidence.text[evidence.starts, evidence.terms]
+    words = evidence.chunk_words[evidence.starts]
+    norms: Array = (0.25 + 0.75 / evidence.rarity.mean_chunk * words).astype(np.float32)
+    result: Array = saturated(text, norms[:, None]) @ evidence.file_weights
+    return result
+
+
+def definition_words(evidence: Evidence) -> Array:
+    """The words in the names of what the file defines: a file is about what it defines."""
+    defined = np.add.reduceat(evidence.defined[:, evidence.terms], evidence.starts, axis=0)
+    result: Array = saturated(defined) @ evidence.file_weights
+    return result
+
+
+def name_recall(evidence: Evidence) -> Array:
+    """How much of the question stands in the file's own name: names are chosen to tell what is in a file."""
+    result: Array = evidence.own[:, evidence.terms] @ evidence.file_weights
+    return result
+
+
+def name_asked_whole(evidence: Evidence) -> Array:
+    """All words of the file's name are asked for: `migration.py` before `migration_helpers.py`."""
+    hits = evidence.own[:, evidence.terms].sum(axis=1)
+    sizes = np.array([max(1, len(path.own)) for path in evidence.paths], np.float32)
+    result: Array = (hits >= sizes) * np.sqrt(name_recall(evidence))
+    return result
+
+
+def name_likeness(evidence: Evidence) -> Array:
+    """The file's name and the question cover each other, beginnings of words counted: `config.py` for configuration."""
+    return likeness(evidence.paths, evidence.question.terms, evidence.file_weights, synonyms=False)
+
+
+def name_meaning(evidence: Evidence) -> Array:
+    """The same, with synonyms for half: `loader.py` for what is read."""
+    return likeness(evidence.paths, evidence.question.terms, evidence.file_weights, synonyms=True)
+
+
+def folder_words(evidence: Evidence) -> Array:
+    """The words in the folders above the file: what a group of files is about."""
+    result: Array = saturated(evidence.folders[:, evidence.terms]) @ evidence.file_weights
+    return result
+
+
+def depth(evidence: Evidence) -> Array:
+    """How many folders lie above the file: what is general stands near the root."""
+    return np.array([path.depth for path in evidence.paths], np.float32) / np.float32(5)
+
+
+def asked_defined(evidence: Evidence) -> Array:
+    """The file defines an identifier that the question names; the fewer do, the more it says."""
+    return _defined(evidence, "asked")
+
+
+def asked_used(evidence: Evidence) -> Array:
+    """The file uses an identifier that the question names."""
+    total = np.zeros(evidence.files, np.float32)
+    for number, name in enumerate(evidence.question.names):
+        if name.origin == "asked":
+            column = evidence.column(number)
+            total += evidence.rarity.chunk[column] * evidence.best(saturated(evidence.text[:, column])) / 8
+    return total
+
+
+def asked_names_file(evidence: Evidence) -> Array:
+    """The file is called as an identifier that the question names."""
+    return _called(evidence, "asked")
+
+
+def neighbours_name_file(evidence: Evidence) -> Array:
+    """The file is called as neighbouring words of the question, in one: `RateLimiter.kt` for a rate limiter."""
+    return _called(evidence, "neighbours")
+
+
+def _defined(evidence: Evidence, origin: str) -> Array:
+    total = np.zeros(evidence.files, np.float32)
+    for number, name in enumerate(evidence.question.names):
+        column = evidence.column(number)
+        if name.origin == origin and evidence.rarity.defining[column]:
+            found = evidence.best(evidence.defined[:, column]) > 0
+            total += found / np.float32(math.sqrt(evidence.rarity.defining[column]))
+    return np.minimum(np.float32(1.5), total)
+
+
+def _called(evidence: Evidence, origin: str) -> Array:
+    names = {name.letters for name in evidence.question.names if name.origin == origin}
+    return np.array([path.letters in names for path in evidence.paths], np.float32)
+
+
+def tests(evidence: Evidence) -> Array:
+    """Tests show a thing from outside, over and over."""
+    return _of_kind(evidence, "test")
+
+
+def prose(evidence: Evidence) -> Array:
+    """Documentation, translations and data say a word more often than the code that is asked for."""
+    return _of_kind(evidence, "prose")
+
+
+def internal(evidence: Evidence) -> Array:
+    """What calls itself internal is seldom what someone means who asks about the thing."""
+    return _of_kind(evidence, "internal")
+
+
+def aside(evidence: Evidence) -> Array:
+    """Benchmarks, examples, stubs, vendored and outdated code repeat the words of what they are about."""
+    groups = [_of_kind(evidence, kind) for kind in ("bench", "example", "stub", "legacy")]
+    result: Array = np.maximum.reduce(groups)
+    return result
+
+
+def older(evidence: Evidence) -> Array:
+    """A copy of an older version (`v3/` where there is a `v4/`): the newest is meant unless another is named."""
+    named = versions_named(evidence.question.text)
+    versions = [version_of(path.path) for path in evidence.paths]
+    newest = max((number for number in versions if number is not None), default=0)
+    wanted = named or {newest}
+    return np.array([number is not None and number not in wanted for number in versions], np.float32)
+
+
+def _of_kind(evidence: Evidence, kind: str) -> Array:
+    if asks_for(evidence.question.terms, kind):
+        return np.zeros(evidence.files, np.float32)
+    return np.array([is_of_kind(path.path, kind) for path in evidence.paths], np.float32)
+
+
+def meaning(evidence: Evidence) -> Array:
+    """The chunk that is nearest in meaning, by vectors."""
+    return evidence.best(evidence.meaning)
+
+
+def neighbours_defined(evidence: Evidence) -> Array:
+    """The file defines what neighbouring words of the question make in one; the fewer do, the more it says."""
+    return _defined(evidence, "neighbours")
+
+
+def definition(evidence: Evidence) -> Array:
+    """The best definition of the asked name in the file: its kind, letter case, size and parents."""
+    return _best_symbol(evidence, lambda symbol: fit(symbol, evidence))
+
+
+def kind_of_definition(evidence: Evidence) -> Array:
+    """A class or function is rather meant by a bare name than a field."""
+    return _best_symbol(evidence, lambda symbol: _KIND_WEIGHTS.get(symbol.kind, _OTHER_KIND))
+
+
+def size_of_definition(evidence: Evidence) -> Array:
+    """The definition proper is larger than what declares it or exports it again."""
+    return _best_symbol(evidence, _size)
+
+
+def on_top(evidence: Evidence) -> Array:
+    """A definition that no other encloses is the one that others build on."""
+    return _best_symbol(evidence, lambda symbol: float(not symbol.parents))
+
+
+def in_parent(evidence: Evidence) -> Array:
+    """The definition lies in what the question qualifies it with: `Session.send` in `Session`."""
+    return _best_symbol(evidence, lambda symbol: _qualified(symbol, evidence.question.parents))
+
+
+def fit(symbol: Symbol, evidence: Evidence) -> float:
+    """How well a definition is what was asked for by name, 0 to 1.3."""
+    written = evidence.question.names[0].written if evidence.question.names else ""
+    case = 1.0 if symbol.name == written else 0.75
+    enclosed = 0.9 if len(symbol.parents) > 1 else 1.0
+    weight = _KIND_WEIGHTS.get(symbol.kind, _OTHER_KIND)
+    return case * weight * (0.5 + 0.5 * _size(symbol)) * enclosed + 0.3 * _qualified(symbol, evidence.question.parents)
+
+
+def _size(symbol: Symbol) -> float:
+    return min(1.0, math.log1p(symbol.end - symbol.start) / 9)
+
+
+def _qualified(symbol: Symbol, parents: Sequence[str]) -> float:
+    if not parents:
         return 0.0
-    covered = sum(weight for term, weight in asked.items() if term in own) / whole
-    precise = len(own & asked.keys()) / len(own)
-    name = 2 * covered * precise / (covered + precise) if covered and precise else 0.0
-    around = sum(weight for term, weight in asked.items() if term in folders) / whole
-    return min(1.0, name + 0.4 * around)
+    here = {parent.lower() for parent in symbol.parents}
+    return sum(parent.lower() in here for parent in parents) / len(parents)
 
 
-def company(scores: Sequence[float]) -> float:
-    """What the other good chunks of a file add, given all its scores: a decayed sum without the best one."""
-    return sum(score * 0.8**rank for rank, score in enumerate(sorted(scores, reverse=True)[1:8])) / 4
-
-
-def demotion(question: Question, path: str) -> float:
-    """What tests, examples, prose and stubs cost, unless the question asks for them. Zero or negative."""
-    words = {term.word for term in question.terms}
-    cost = 0.0
-    if not words & {"test", "tests", "spec", "fixtur", "mock"} and _TESTS.search(path):
-        cost += TEST_PENALTY
-    if not words & {"exampl", "sampl", "demo", "benchmark", "tutori"} and _EXAMPLES.search(path):
-        cost += EXAMPLE_PENALTY
-    if not words & {"doc", "document", "readm", "changelog", "translat", "local"} and _PROSE.search(path):
-        cost += PROSE_PENALTY
-    if _STUBS.search(path):
-        cost += STUB_PENALTY
-    return -cost
-
-
-def definition(symbol: Symbol, asked: str, wanted_parents: Sequence[str]) -> float:
-    """How well a definition is what was asked for by name, 0 to 1.3.
-
-    Letter case, the kind of thing, its size, and the names it is qualified with all count.
-    """
-    case = 1.0 if symbol.name == asked else 0.75
-    weight = _KIND_WEIGHTS.get(symbol.kind, 0.6)
-    substance = 0.8 + 0.2 * min(1.0, math.log1p(symbol.end - symbol.start) / 9)
-    depth = 0.9 if len(symbol.parents) > 1 else 1.0
-    qualified = 0.0
-    if wanted_parents:
-        here = {parent.lower() for parent in symbol.parents}
-        qualified = 0.3 * sum(parent.lower() in here for parent in wanted_parents) / len(wanted_parents)
-    return case * weight * substance * depth + qualified
+def _best_symbol(evidence: Evidence, value: Callable[[Symbol], float]) -> Array:
+    return np.array([max(map(value, symbols), default=0.0) for symbols in evidence.symbols], np.float32)

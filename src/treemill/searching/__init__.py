@@ -1,6 +1,6 @@
 """Question → ranked places: what `treemill search` and the library's `open` do.
 
-    question ─▶ BM25F over chunks (and vectors) ─▶ candidates (chunk, file) ─▶ signals ─▶ hits, with coverage
+    question ─▶ candidates (files) ─▶ evidence ─▶ signals ─▶ score ─▶ places in files ─▶ hits, with coverage
 
 An `Index` is a handle that many threads may use. It answers from one moment; when a newer commit is there, the next
 question sees it. An answer is never silently partial: it carries the coverage it was given under.
@@ -14,10 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from treemill.embedding import EmbeddingProvider
-from treemill.ranking.question import analyse
 from treemill.records import Coverage, Hit, Query
-from treemill.searching.candidates import rank
-from treemill.searching.hits import hit_of
+from treemill.searching.answering import answer
 from treemill.searching.moment import Moment
 from treemill.storage import IndexStore
 
@@ -73,14 +71,10 @@ class Index:
         """
         moment = self._now()
         coverage = moment.snapshot.coverage()
-        question = analyse(query.text)
-        if not question.terms:
-            return Answer(query, (), coverage, "the question has no words in it")
         if coverage.searchable == 0:
             return Answer(query, (), coverage, "the index holds no files yet")
-        best = rank(moment, question, query, self._provider)
-        hits = tuple(hit_of(moment, candidate) for candidate in best[query.offset : query.offset + query.limit])
-        return Answer(query, hits, coverage, "" if hits else "no file holds these words")
+        hits, reason = answer(moment, query, self._provider)
+        return Answer(query, hits, coverage, reason)
 
     def search(self, text: str, **filters: Any) -> list[Hit]:
         """Answer a question given as text; `filters` are the other fields of `Query`."""
@@ -93,5 +87,5 @@ class Index:
         """
         with self._lock:
             if self._moment is None or self._store.generation() != self._moment.snapshot.generation:
-                self._moment = Moment.of(self._store.snapshot())
+                self._moment = Moment(self._store.snapshot())
             return self._moment

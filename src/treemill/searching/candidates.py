@@ -1,197 +1,219 @@
-"""From scores of chunks to ranked candidates: who is looked at closely, and what speaks for each.
+"""From a question to the files that may answer it, and what is known of them.
 
-The first stage scores every chunk; the best few hundred, and whatever defines a name that was asked for, become
-candidates. Each signal then adds its part to a candidate's `why`; the score is their sum.
+The first stage is cheap and looks at everything: BM25F over chunks, the same over files, and the words of paths. The
+best hundred or so, and what defines a name that was asked for, become candidates; only of these is the evidence laid
+out. The right file is among the first 50 of the first stage for 99 of 100 questions.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from treemill.chunking.packing import unpack_symbols
-from treemill.embedding import EmbeddingProvider
-from treemill.ranking import lexical, signals
-from treemill.ranking.fusion import cosine_scores
+from treemill.ranking.evidence import DEFINITION_WEIGHT, K1, Array, B, Evidence, Rarity, inverse_frequency
+from treemill.ranking.paths import path_words
+from treemill.ranking.postings import DEFINITION_SHIFT, TEXT_CAP
 from treemill.ranking.question import Question
 from treemill.ranking.words import split_identifier
-from treemill.records import Query
-from treemill.searching.moment import Moment
+from treemill.searching.moment import Moment, Numbers, Postings
 from treemill.types import Symbol
 
-# How many chunks the first stage hands to the signals. The right file is among the first 50 for 99 of 100 questions.
-_MOST_CANDIDATES = 250
+# How many files the first stage hands on: by their words, by their paths, and of those that define a name. `get` is
+# defined everywhere; a name that more files define than this says little in a sentence.
+_BY_WORDS = 100
+_BY_PATH = 40
+_DEFINING = 60
+_DEFINING_NEIGHBOURS = 8
 
-# How many chunks that define an asked name are looked at in detail; `get` is defined everywhere.
-_MOST_DEFINING = 150
+# A word that stands in more places than this in the paths of a tree does not tell one from another.
+_MOST_PLACES = 2_000
 
-# In a sentence a name found among the definitions is a hint, in a symbol question it is the answer.
-_SYMBOL_BONUS = 1.5
-_NAME_IN_SENTENCE_BONUS = 0.3
-
-_MEANING_WEIGHT = 0.4
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A chunk of a file that may answer, and what speaks for it. `chunk` counts within the content."""
-
-    path: str
-    language: str | None
-    content: int
-    chunk: int
-    why: dict[str, float] = field(default_factory=dict)
-    symbol: Symbol | None = None
-
-    @property
-    def score(self) -> float:
-        """The sum of the signals."""
-        return sum(self.why.values())
+_B_FILE = 0.75
+_SHORTEST_FRAGMENT = 3
 
 
-def rank(moment: Moment, question: Question, query: Query, provider: EmbeddingProvider | None) -> list[Candidate]:
-    """Return the candidates that pass the query's filters, best first, at most `per_file` of each file."""
-    scores = lexical.score(moment.segments, moment.collection, question.terms)
-    parts = {"words": scores}
-    if provider is not None and any(segment.vectors.size for segment in moment.segments):
-        parts["meaning"] = cosine_scores(moment.segments, provider.embed_query(question.text), _MEANING_WEIGHT)
-    whole = [np.sum(each, axis=0) for each in zip(*parts.values(), strict=True)]
-    defining = _defining(moment, question)
-    chosen = _best(moment, whole) | set(defining)
-    candidates = [
-        candidate for segment, chunk in chosen for candidate in _at_each_path(moment, segment, chunk, parts, query)
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Files (int64[f], numbers in the file table), their chunks (int64[c], ascending by file), and their evidence."""
+
+    files: Numbers
+    chunks: Numbers
+    evidence: Evidence
+
+
+def find_candidates(
+    moment: Moment, question: Question, wanted: npt.NDArray[np.bool_] | None, vector: Array | None
+) -> Candidates | None:
+    """Return the files that may answer, in order of path, at most a few hundred; None if there are none.
+
+    `wanted` (bool[files]) leaves out the others; `vector` is the question's, where the index has vectors.
+    """
+    postings = moment.postings([*(term.id for term in question.terms), *(name.id for name in question.names)])
+    rarity = _rarity(moment, question, postings)
+    meaning = None if vector is None else moment.likeness(vector)
+    files = _choose(moment, question, postings, rarity, wanted, meaning)
+    rows = moment.row_of_file[files]
+    files = files[moment.first[rows + 1] > moment.first[rows]]
+    if not len(files):
+        return None
+    return _lay_out(moment, question, files, postings, rarity, meaning)
+
+
+def _rarity(moment: Moment, question: Question, postings: Sequence[Postings]) -> Rarity:
+    chunk, file, defining = (np.zeros(len(postings), np.float32) for _ in range(3))
+    for column, found in enumerate(postings):
+        rows = moment.row_of_chunk[found.chunks]
+        chunk[column] = inverse_frequency(moment.chunks_live, len(rows))
+        file[column] = inverse_frequency(moment.rows_live, _distinct(rows))
+        if column >= len(question.terms):
+            defining[column] = _distinct(rows[found.weights >> DEFINITION_SHIFT > 0])
+    return Rarity(chunk, file, defining, moment.mean_chunk)
+
+
+def _distinct(ascending: npt.NDArray[np.int32]) -> int:
+    return int(np.count_nonzero(ascending[1:] != ascending[:-1])) + 1 if len(ascending) else 0
+
+
+def _choose(
+    moment: Moment,
+    question: Question,
+    postings: Sequence[Postings],
+    rarity: Rarity,
+    wanted: npt.NDArray[np.bool_] | None,
+    meaning: Array | None,
+) -> Numbers:
+    """Return the files to look at closely, in order of path."""
+    by_path = _path_scores(moment, question, rarity)
+    scores = _word_scores(moment, question, postings, rarity)
+    if meaning is not None:
+        scores = scores + moment.best_by_row(meaning)
+    total = scores[moment.row_of_file] + by_path
+    if wanted is not None:
+        total, by_path = np.where(wanted, total, 0.0), np.where(wanted, by_path, 0.0)
+    chosen = [_top(total, _BY_WORDS), _top(by_path, _BY_PATH), _defining(moment, question, postings, total)]
+    return np.unique(np.concatenate(chosen))
+
+
+def _top(scores: Array, most: int) -> Numbers:
+    """Return where the greatest scores above 0 stand; ties go to the first, which is the first by path."""
+    if len(scores) > most:
+        threshold = np.partition(scores, len(scores) - most)[len(scores) - most]
+        places = np.flatnonzero((scores >= threshold) & (scores > 0))
+    else:
+        places = np.flatnonzero(scores > 0)
+    return places[np.argsort(-scores[places], kind="stable")[:most]]
+
+
+def _word_scores(moment: Moment, question: Question, postings: Sequence[Postings], rarity: Rarity) -> Array:
+    """Return float32[rows]: the best chunk's BM25F and the file's, each between 0 and 1."""
+    chunks = np.zeros(moment.chunk_count, np.float32)
+    rows = np.zeros(len(moment.contents), np.float32)
+    chunk_total = file_total = 1e-6
+    for column, (term, found) in enumerate(zip(question.terms, postings, strict=False)):
+        chunk_weight, file_weight = term.weight * rarity.chunk[column], term.weight * rarity.file[column]
+        chunk_total, file_total = chunk_total + chunk_weight, file_total + file_weight
+        if not len(found.chunks):
+            continue
+        counts = (found.weights & np.uint8(TEXT_CAP)).astype(np.float32)
+        counts += np.float32(DEFINITION_WEIGHT) * (found.weights >> np.uint8(DEFINITION_SHIFT))
+        norms = K1 * (1 - B + B / moment.mean_chunk * moment.words[found.chunks])
+        chunks[found.chunks] += chunk_weight * counts / (counts + norms)
+        holders = moment.row_of_chunk[found.chunks]
+        starts = np.flatnonzero(np.diff(holders, prepend=-1))
+        holders, counts = holders[starts], np.add.reduceat(counts, starts)
+        norms = K1 * (1 - _B_FILE + _B_FILE / moment.mean_row * moment.row_words[holders])
+        rows[holders] += file_weight * counts / (counts + norms)
+    return moment.best_by_row(chunks) / np.float32(chunk_total) + rows / np.float32(file_total)
+
+
+def _path_scores(moment: Moment, question: Question, rarity: Rarity) -> Array:
+    """Return float32[files]: how much of the question stands in the path, 0 to 1."""
+    scores = np.zeros(len(moment.files.paths), np.float32)
+    weights = [term.weight * float(each) for term, each in zip(question.terms, rarity.file, strict=False)]
+    for term, weight in zip(question.terms, weights, strict=True):
+        # A stem is the beginning of its word, but for a "y" that has become an "i".
+        fragment = term.word[:-1] if len(term.word) > _SHORTEST_FRAGMENT and term.word.endswith("i") else term.word
+        if weight > 0 and len(fragment) >= _SHORTEST_FRAGMENT:
+            scores[moment.path_text.holding(fragment, _MOST_PLACES)] += weight / sum(weights)
+    return scores
+
+
+def _defining(moment: Moment, question: Question, postings: Sequence[Postings], total: Array) -> Numbers:
+    """Return the files that define a name of the question, the best first where they are many."""
+    found = [np.zeros(0, np.int64)]
+    for name, places in zip(question.names, postings[len(question.terms) :], strict=True):
+        rows = np.unique(moment.row_of_chunk[places.chunks[places.weights >> DEFINITION_SHIFT > 0]])
+        if name.origin == "asked" or len(rows) <= _DEFINING_NEIGHBOURS:
+            files = np.concatenate([np.zeros(0, np.int64), *(moment.files_of(row) for row in rows.tolist())])
+            found.append(files[_top(total[files], _DEFINING)])
+    return np.concatenate(found).astype(np.int64)
+
+
+def _lay_out(
+    moment: Moment,
+    question: Question,
+    files: Numbers,
+    postings: Sequence[Postings],
+    rarity: Rarity,
+    meaning: Array | None,
+) -> Candidates:
+    """Lay out the evidence of the chosen files."""
+    rows = moment.row_of_file[files]
+    sizes = moment.first[rows + 1] - moment.first[rows]
+    starts = np.cumsum(sizes) - sizes
+    chunks = np.repeat(moment.first[rows] - starts, sizes) + np.arange(int(sizes.sum()))
+    text, defined = _counts(moment, chunks, postings)
+    paths = [path_words(moment.files.paths[file]) for file in files.tolist()]
+    column_of = {term.id: column for column, term in enumerate(question.terms)}
+    own, folders = (np.zeros((len(files), len(postings)), np.float32) for _ in range(2))
+    for place, path in enumerate(paths):
+        for into, words in ((own, path.own), (folders, path.folders)):
+            into[place, [column_of[word] for word in words if word in column_of]] = 1.0
+    evidence = Evidence(
+        question,
+        rarity,
+        text,
+        defined,
+        moment.words[chunks],
+        starts,
+        own,
+        folders,
+        paths,
+        _asked_symbols(moment, question, rows, starts, defined),
+        np.zeros(len(chunks), np.float32) if meaning is None else meaning[chunks],
+    )
+    return Candidates(files, chunks, evidence)
+
+
+def _counts(moment: Moment, chunks: Numbers, postings: Sequence[Postings]) -> tuple[Array, Array]:
+    """Return float32[chunks, columns] twice: how often each word stands in each chunk, and how many it names there."""
+    distinct, back = np.unique(chunks, return_inverse=True)
+    local = np.full(moment.chunk_count, -1, np.int32)
+    local[distinct] = np.arange(len(distinct))
+    text, defined = (np.zeros((len(distinct), len(postings)), np.float32) for _ in range(2))
+    for column, found in enumerate(postings):
+        places = local[found.chunks]
+        inside = places >= 0
+        places, weights = places[inside], found.weights[inside]
+        text[places, column] = weights & np.uint8(TEXT_CAP)
+        defined[places, column] = weights >> np.uint8(DEFINITION_SHIFT)
+    return text[back], defined[back]
+
+
+def _asked_symbols(
+    moment: Moment, question: Question, rows: Numbers, starts: Numbers, defined: Array
+) -> list[tuple[Symbol, ...]]:
+    """Return each file's definitions of the name that the question is; none for a sentence."""
+    if question.kind != "symbol" or not question.names:
+        return [()] * len(rows)
+    letters = question.names[0].letters
+    defines = np.maximum.reduceat(defined[:, len(question.terms)], starts) > 0
+    return [
+        tuple(each for each in moment.unpacked(row).symbols if "".join(split_identifier(each.name)) == letters)
+        if holds
+        else ()
+        for row, holds in zip(rows.tolist(), defines.tolist(), strict=True)
     ]
-    _add_definitions(moment, question, candidates, {moment.content_of(*place) for place in defining})
-    _add_file_signals(moment, question, candidates)
-    candidates.sort(key=lambda candidate: (-round(candidate.score, 6), candidate.path, candidate.chunk))
-    return _few_per_file(candidates, query.per_file)
-
-
-def _best(moment: Moment, scores: Sequence[npt.NDArray[np.float32]]) -> set[tuple[int, int]]:
-    """Return (segment, chunk) of the best chunks of all segments; ties go to the earlier content."""
-    places: list[tuple[float, int, int, int]] = []
-    for number, (each, live) in enumerate(zip(scores, moment.live, strict=True)):
-        scored = each if live is None else np.where(live, each, 0.0)
-        top = min(_MOST_CANDIDATES, len(scored))
-        if top == 0:
-            continue
-        threshold = np.partition(scored, len(scored) - top)[len(scored) - top]
-        for chunk in np.flatnonzero((scored >= threshold) & (scored > 0)).tolist():
-            places.append((-float(scored[chunk]), *moment.content_of(number, chunk)[:1], number, chunk))
-    places.sort()
-    return {(number, chunk) for _, _, number, chunk in places[:_MOST_CANDIDATES]}
-
-
-def _defining(moment: Moment, question: Question) -> list[tuple[int, int]]:
-    """Return (segment, chunk) of chunks that define a name the question asks for."""
-    found: list[tuple[int, int]] = []
-    for term in question.compounds:
-        here: list[tuple[int, int]] = []
-        for number, (segment, live) in enumerate(zip(moment.segments, moment.live, strict=True)):
-            chunks = lexical.defining(segment, term.id)
-            chunks = chunks if live is None else chunks[live[chunks]]
-            here += [(number, chunk) for chunk in chunks.tolist()]
-        found += here[:_MOST_DEFINING]
-    return found
-
-
-def _at_each_path(
-    moment: Moment, segment: int, chunk: int, parts: dict[str, list[npt.NDArray[np.float32]]], query: Query
-) -> Iterable[Candidate]:
-    """Return a candidate for each file that holds the chunk and passes the filters."""
-    content, inside = moment.content_of(segment, chunk)
-    why = {name: float(scores[segment][chunk]) for name, scores in parts.items()}
-    for number in moment.files_of(content):
-        path, language = moment.files.paths[number], moment.files.languages[number]
-        if passes(path, language, query):
-            yield Candidate(path, language, content, inside, dict(why))
-
-
-def passes(path: str, language: str | None, query: Query) -> bool:
-    """Whether a file is one that the query wants to hear of."""
-    if query.languages and language not in query.languages:
-        return False
-    if query.under and not path.startswith(query.under.rstrip("/") + "/") and path != query.under:
-        return False
-    if query.include and not any(_matches(path, glob) for glob in query.include):
-        return False
-    return not any(_matches(path, glob) for glob in query.exclude)
-
-
-def _matches(path: str, glob: str) -> bool:
-    """Match as ignore files do: a glob without a slash is about the name, `*` crosses folders."""
-    return fnmatchcase(path if "/" in glob else path.rpartition("/")[2], glob)
-
-
-def _add_definitions(
-    moment: Moment, question: Question, candidates: Sequence[Candidate], defining: set[tuple[int, int]]
-) -> None:
-    """Credit candidates that define what is asked for, and note which definition it is."""
-    wanted = {"".join(split_identifier(term.word)): term for term in question.compounds}
-    symbols: dict[int, tuple[tuple[int, Symbol], ...]] = {}
-    bonus = _SYMBOL_BONUS if question.kind == "symbol" else _NAME_IN_SENTENCE_BONUS
-    for candidate in candidates:
-        if (candidate.content, candidate.chunk) not in defining:
-            continue
-        if candidate.content not in symbols:
-            symbols[candidate.content] = symbols_by_chunk(moment, candidate.content)
-        best = 0.0
-        for chunk, symbol in symbols[candidate.content]:
-            term = wanted.get("".join(split_identifier(symbol.name))) if chunk == candidate.chunk else None
-            if term is None:
-                continue
-            fit = term.weight * signals.definition(symbol, term.word, question.parents)
-            if fit > best:
-                best, candidate.symbol = fit, symbol
-        if best:
-            candidate.why["definition"] = bonus * best
-
-
-def symbols_by_chunk(moment: Moment, content: int) -> tuple[tuple[int, Symbol], ...]:
-    """Return a content's symbols, each with the number of the chunk it starts in."""
-    record = moment.snapshot.content(content)
-    ends = np.frombuffer(record.ends, "<u4")
-    symbols = unpack_symbols(record.symbols)
-    chunks = np.searchsorted(ends, [symbol.start for symbol in symbols], side="right").tolist()
-    return tuple(zip(chunks, symbols, strict=True))
-
-
-def _add_file_signals(moment: Moment, question: Question, candidates: Sequence[Candidate]) -> None:
-    """Credit candidates for their path and for the other good chunks of their file."""
-    rarity = _rarity(moment, question)
-    of_file: dict[str, list[Candidate]] = defaultdict(list)
-    for candidate in candidates:
-        of_file[candidate.path].append(candidate)
-    for path, siblings in of_file.items():
-        scores = [candidate.why["words"] for candidate in siblings]
-        shared = {
-            "path": signals.PATH_WEIGHT * signals.path_match(question, path, rarity),
-            "file": signals.COMPANY_WEIGHT * signals.company(scores),
-            "demoted": signals.demotion(question, path),
-        }
-        for candidate in siblings:
-            candidate.why |= {name: value for name, value in shared.items() if value}
-
-
-def _rarity(moment: Moment, question: Question) -> dict[int, float]:
-    total = moment.collection.chunks
-    rarity: dict[int, float] = {}
-    for term in question.terms:
-        places = [lexical.find(segment, term.id) for segment in moment.segments]
-        rarity[term.id] = lexical.inverse_frequency(total, sum(p.stop - p.start for p in places))
-    return rarity
-
-
-def _few_per_file(candidates: Iterable[Candidate], most: int) -> list[Candidate]:
-    taken: Counter[str] = Counter()
-    kept: list[Candidate] = []
-    for candidate in candidates:
-        taken[candidate.path] += 1
-        if taken[candidate.path] <= most:
-            kept.append(candidate)
-    return kept

@@ -1,39 +1,121 @@
-"""From a candidate to what is shown: its lines, its text, and the symbol it is about."""
+"""From places in a file to what is shown: lines, text, the symbol, and the line to look at first."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from treemill.ranking.question import Question
 from treemill.records import Hit
-from treemill.searching.candidates import Candidate, symbols_by_chunk
-from treemill.searching.moment import Moment
-from treemill.types import Source, Symbol
+from treemill.searching.moment import Unpacked
+from treemill.searching.places import Place
+from treemill.types import Source
+
+_BLANKS = b" \t"
+
+# The rule of thumb for what a text costs a language model.
+_BYTES_PER_TOKEN = 3.5
 
 
-def hit_of(moment: Moment, candidate: Candidate) -> Hit:
-    """Return a candidate with its text, as it was when it was indexed."""
-    record = moment.snapshot.content(candidate.content)
-    ends, lines = np.frombuffer(record.ends, "<u4"), np.frombuffer(record.lines, "<u4")
-    start = int(ends[candidate.chunk - 1]) if candidate.chunk else 0
-    end = int(ends[candidate.chunk])
-    data = zlib.decompress(record.text)
-    text = Source(data, b"", record.encoding, _bom(data), record.language).text(start, end)
-    first = int(lines[candidate.chunk])
-    breaks = len(text.splitlines()) if text.strip() else 1
-    symbol = candidate.symbol or _main_symbol(moment, candidate, start, end)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that answers: its path, language and score, and what the score is made of."""
+
+    path: str
+    language: str | None
+    score: float
+    why: Mapping[str, float]
+
+
+class Pages:
+    """A content's text as it was when it was indexed, by bytes and by lines."""
+
+    def __init__(self, unpacked: Unpacked) -> None:
+        """Unpack the text."""
+        record = unpacked.record
+        data = zlib.decompress(record.text)
+        self._unpacked = unpacked
+        self._source = Source(data, b"", record.encoding, _bom(data), record.language)
+
+    def text(self, start: int, end: int) -> str:
+        """Return the text between two offsets."""
+        return self._source.text(start, end)
+
+    def whole(self) -> str:
+        """Return all of the text."""
+        return self._source.text()
+
+    def line_of(self, offset: int) -> int:
+        """Return the number of the line in which an offset stands, 1-based."""
+        edges = self._unpacked.edges
+        chunk = max(0, min(int(np.searchsorted(edges, offset, side="right")) - 1, len(edges) - 2))
+        return int(self._unpacked.lines[chunk]) + _breaks(self.text(int(edges[chunk]), offset))
+
+    def indented(self, offset: int) -> int:
+        """Return the offset before the blanks that stand before one."""
+        data = self._source.data
+        while offset > 0 and data[offset - 1] in _BLANKS:
+            offset -= 1
+        return offset
+
+    def lines(self, place: Place) -> tuple[int, int]:
+        """Return the first and the last line of a place."""
+        first = self.line_of(place.start)
+        text = self.text(place.start, place.end)
+        return first, first + max(0, _breaks(text.rstrip("\r\n \t")))
+
+
+def hit_of(found: Found, pages: Pages, places: Sequence[Place], question: Question, context: int) -> Hit:
+    """Return the hit for the first place of a file; the others are folded under it."""
+    place = replace(places[0], start=pages.indented(places[0].start))
+    first, last = pages.lines(place)
+    text = pages.text(place.start, place.end)
+    symbol = place.symbol
+    line = symbol.line if symbol is not None and question.kind == "symbol" else first + _best_line(text, question)
+    if context > 0:
+        first, last, text = _widened(pages.whole(), first, last, context)
     return Hit(
-        path=candidate.path,
+        path=found.path,
         start_line=first,
-        end_line=first + max(0, breaks - 1),
+        end_line=last,
         content=text,
-        language=candidate.language,
+        language=found.language,
         symbol=None if symbol is None else symbol.qualified_name,
         kind=None if symbol is None else symbol.kind,
-        score=round(candidate.score, 6),
-        why={name: round(value, 4) for name, value in candidate.why.items()},
+        score=round(found.score, 6),
+        why=found.why,
+        line=line,
+        more=tuple(pages.lines(other) for other in places[1:]),
     )
+
+
+def within_budget(hits: Iterable[Hit], max_tokens: int | None) -> tuple[Hit, ...]:
+    """Return the first hits that fit a number of model tokens; a first one that does not fit is cut after a line."""
+    if max_tokens is None:
+        return tuple(hits)
+    kept: list[Hit] = []
+    left = max(0, int(max_tokens * _BYTES_PER_TOKEN))
+    for hit in hits:
+        size = len(hit.content.encode("utf-8", "surrogateescape"))
+        if size > left:
+            return tuple(kept) if kept else (_cut(hit, left),)
+        kept.append(hit)
+        left -= size
+    return tuple(kept)
+
+
+def _cut(hit: Hit, size: int) -> Hit:
+    lines = hit.content.splitlines(keepends=True)
+    kept: list[str] = []
+    for line in lines:
+        size -= len(line.encode("utf-8", "surrogateescape"))
+        if size < 0 and kept:
+            break
+        kept.append(line)
+    return replace(hit, content="".join(kept), end_line=hit.start_line + max(0, len(kept) - 1))
 
 
 def _bom(data: bytes) -> int:
@@ -42,11 +124,25 @@ def _bom(data: bytes) -> int:
     return 2 if data.startswith((b"\xff\xfe", b"\xfe\xff")) else 0
 
 
-def _main_symbol(moment: Moment, candidate: Candidate, start: int, end: int) -> Symbol | None:
-    """Return the largest definition that starts in the chunk, else the innermost that it continues."""
-    symbols = symbols_by_chunk(moment, candidate.content)
-    own = [symbol for chunk, symbol in symbols if chunk == candidate.chunk]
-    if own:
-        return max(own, key=lambda symbol: (min(symbol.end, end) - symbol.start, -len(symbol.parents)))
-    around = [symbol for _, symbol in symbols if symbol.start < start < symbol.end]
-    return min(around, key=lambda symbol: symbol.end - symbol.start, default=None)
+def _breaks(text: str) -> int:
+    """Count the ends of lines as the index does: LF, CR or CRLF."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def _best_line(text: str, question: Question) -> int:
+    """Return how many lines stand before the one that holds most of the question."""
+    best, place = 0.0, None
+    for number, line in enumerate(text.split("\n")):
+        low = line.lower()
+        weight = sum(term.weight for term in question.terms if term.word in low)
+        if weight > best or (place is None and line.strip()):
+            best, place = weight, number
+    return place or 0
+
+
+def _widened(text: str, first: int, last: int, context: int) -> tuple[int, int, str]:
+    """Return lines `first` to `last` with those around them."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    count = len(lines) - (not lines[-1])
+    first, last = max(1, first - context), min(max(count, 1), last + context)
+    return first, last, "\n".join(lines[first - 1 : last]) + "\n"

@@ -1,67 +1,189 @@
-"""One moment of an index, with what every question needs of it worked out once."""
+"""One moment of an index, with what every question needs of it worked out once.
+
+Segments number their chunks and contents each from zero; here all chunks have one numbering, and so have all contents
+that some file holds ("rows"). What no file refers to any more scores nothing and counts for nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from treemill.ranking.lexical import Collection, collection_of
+from treemill.chunking.definitions import unpack_symbols
+from treemill.ranking.evidence import Array
+from treemill.records import Content
 from treemill.storage import FileTable, Segment, Snapshot
+from treemill.types import Symbol
+
+Numbers = npt.NDArray[np.int64]
+
+# How many contents are kept unpacked: those of a few questions asked one after another.
+_REMEMBERED = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Where a term stands: `chunks` int64[p], ascending; beside each its weight, uint8[p] (see `Segment`)."""
+
+    chunks: Numbers
+    weights: npt.NDArray[np.uint8]
+
+
+_NOWHERE = Postings(np.zeros(0, np.int64), np.zeros(0, np.uint8))
+
+
 class Moment:
-    """A snapshot, its segments and files, and which files hold which content.
+    """A snapshot, laid out for questions. Any number of threads may use it.
 
-    `order` sorts the files by content, `sorted_contents` are their contents in that order. `live` tells for each
-    segment which chunks belong to a content that some file holds.
+    `words` (float32[chunks]) are the lengths of chunks, `row_of_chunk` (int32[chunks]) the content of each, `first`
+    (int64[rows + 1]) the chunks of each content, `row_words` (float32[rows]) the lengths of contents. `row_of_file`
+    (int64[files]) tells which content a file holds. `chunks_live` and `rows_live` count what files hold.
     """
 
-    snapshot: Snapshot
-    segments: Sequence[Segment]
-    collection: Collection
-    files: FileTable
-    order: npt.NDArray[np.int64]
-    sorted_contents: npt.NDArray[np.int64]
-    live: Sequence[npt.NDArray[np.bool_] | None] = field(default=())
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Moment:
+    def __init__(self, snapshot: Snapshot) -> None:
         """Work out what questions need of a snapshot."""
-        segments = snapshot.segments()
-        files = snapshot.files()
-        order = np.argsort(files.contents, kind="stable")
-        contents = files.contents[order]
-        return cls(
-            snapshot,
-            segments,
-            collection_of(segments),
-            files,
-            order,
-            contents,
-            [_live_chunks(segment, contents) for segment in segments],
+        self.snapshot = snapshot
+        self.files: FileTable = snapshot.files()
+        self.segments: Sequence[Segment] = snapshot.segments()
+        bases = np.cumsum([0, *(len(segment.lengths) for segment in self.segments)])
+        self._bases: list[int] = bases.tolist()
+        total = self._bases[-1]
+        firsts = [segment.first_chunk[:-1] + base for segment, base in zip(self.segments, self._bases, strict=False)]
+        self.first: Numbers = np.concatenate([*firsts, np.array([total])]).astype(np.int64)
+        self.contents: Numbers = _joined([segment.contents for segment in self.segments]).astype(np.int64)
+        self.words: Array = _joined([segment.lengths for segment in self.segments]).astype(np.float32)
+        rows = len(self.contents)
+        self.row_of_chunk = np.repeat(np.arange(rows, dtype=np.int32), np.diff(self.first))
+        self.row_words: Array = np.bincount(self.row_of_chunk, self.words, rows).astype(np.float32)
+        self._filled = np.flatnonzero(np.diff(self.first))
+        self.row_of_file, known = _places(self.contents, self.files.contents)
+        self._by_row = np.flatnonzero(known)[np.argsort(self.row_of_file[known], kind="stable")]
+        self._sorted_rows = self.row_of_file[self._by_row]
+        held = np.zeros(rows, np.bool_)
+        held[self._sorted_rows] = True
+        self.live: npt.NDArray[np.bool_] | None = None if held.all() else held[self.row_of_chunk]
+        self.rows_live = int(held.sum())
+        self.chunks_live = total if self.live is None else int(self.live.sum())
+        words = float(self.row_words[held].sum(dtype=np.float64))
+        self.mean_chunk = max(1.0, words / max(1, self.chunks_live))
+        self.mean_row = max(1.0, words / max(1, self.rows_live))
+        self.unpacked = lru_cache(maxsize=_REMEMBERED)(self._unpacked)
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks there are, those that no file holds included."""
+        return self._bases[-1]
+
+    def files_of(self, row: int) -> Numbers:
+        """Return the files that hold a content, in order of path."""
+        low, high = np.searchsorted(self._sorted_rows, [row, row + 1])
+        return self._by_row[low:high]
+
+    def postings(self, ids: Iterable[int]) -> list[Postings]:
+        """Return where each term stands."""
+        wanted = np.array(list(ids), np.uint32)
+        found: list[list[Postings]] = [[] for _ in wanted]
+        for segment, base in zip(self.segments, self._bases, strict=False):
+            places = np.minimum(np.searchsorted(segment.terms, wanted), max(0, len(segment.terms) - 1))
+            for i in np.flatnonzero(segment.terms[places] == wanted).tolist() if len(segment.terms) else ():
+                span = slice(int(segment.offsets[places[i]]), int(segment.offsets[places[i] + 1]))
+                found[i].append(Postings(segment.chunks[span].astype(np.int64) + base, segment.weights[span]))
+        return [self._living(each) for each in found]
+
+    def _living(self, parts: Sequence[Postings]) -> Postings:
+        if not parts:
+            return _NOWHERE
+        chunks = np.concatenate([part.chunks for part in parts])
+        weights = np.concatenate([part.weights for part in parts])
+        if self.live is None:
+            return Postings(chunks, weights)
+        kept = self.live[chunks]
+        return Postings(chunks[kept], weights[kept])
+
+    def best_by_row(self, values: Array) -> Array:
+        """Return the greatest value among each content's chunks, 0 for an empty one."""
+        best = np.zeros(len(self.contents), np.float32)
+        best[self._filled] = np.maximum.reduceat(values, self.first[:-1][self._filled]) if len(self._filled) else 0.0
+        return best
+
+    @cached_property
+    def has_vectors(self) -> bool:
+        """Whether any chunk has a vector."""
+        return any(segment.vectors.size for segment in self.segments)
+
+    def likeness(self, question: Array) -> Array:
+        """Return float32[chunks]: the cosine between each chunk's vector and the question's; 0 where it is negative.
+
+        Being unlike a question is no evidence.
+        """
+        unit = question / max(float(np.linalg.norm(question)), 1e-9)
+        parts: list[Array] = []
+        for segment in self.segments:
+            if not segment.vectors.size:
+                parts.append(np.zeros(len(segment.lengths), np.float32))
+                continue
+            rows = segment.vectors.astype(np.float32)
+            norms = np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1e-9)
+            parts.append(np.maximum(rows @ unit / norms, 0.0).astype(np.float32))
+        likeness: Array = _joined(parts).astype(np.float32)
+        return likeness
+
+    @cached_property
+    def path_text(self) -> PathText:
+        """All paths as one text, to look for words in."""
+        return PathText([path.lower() for path in self.files.paths])
+
+    def _unpacked(self, row: int) -> Unpacked:
+        record = self.snapshot.content(int(self.contents[row]))
+        return Unpacked(
+            record,
+            np.concatenate(([0], np.frombuffer(record.ends, "<u4"))).astype(np.int64),
+            np.frombuffer(record.lines, "<u4"),
+            unpack_symbols(record.symbols),
         )
 
-    def files_of(self, content: int) -> list[int]:
-        """Return the numbers of the files that hold a content, in order of path."""
-        low, high = np.searchsorted(self.sorted_contents, [content, content + 1])
-        found: list[int] = self.order[low:high].tolist()
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A content with its edges (int64[n + 1]; chunk i is `[edges[i], edges[i + 1])`), first lines, and symbols."""
+
+    record: Content
+    edges: Numbers
+    lines: npt.NDArray[np.uint32]
+    symbols: tuple[Symbol, ...]
+
+
+class PathText:
+    """All paths in one string: a substring search over a hundred thousand of them takes a millisecond or two."""
+
+    def __init__(self, lowered: Sequence[str]) -> None:
+        self._text = "\n".join(lowered)
+        self._starts = np.cumsum([0, *(len(path) + 1 for path in lowered)])
+
+    def holding(self, fragment: str, most: int) -> Numbers:
+        """Return which paths hold a fragment; those of its first `most` occurrences."""
+        at: list[int] = []
+        place = self._text.find(fragment)
+        while place >= 0 and len(at) < most:
+            at.append(place)
+            place = self._text.find(fragment, place + 1)
+        found: Numbers = np.unique(np.searchsorted(self._starts, at, side="right") - 1).astype(np.int64)
         return found
 
-    def content_of(self, segment: int, chunk: int) -> tuple[int, int]:
-        """Return the content that holds a segment's chunk, and the chunk's number in it."""
-        first_chunk = self.segments[segment].first_chunk
-        place = int(np.searchsorted(first_chunk, chunk, side="right")) - 1
-        return int(self.segments[segment].contents[place]), chunk - int(first_chunk[place])
+
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
-def _live_chunks(segment: Segment, contents: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
-    """Return which chunks belong to one of the sorted contents; None where all do."""
-    places = np.searchsorted(contents, segment.contents)
-    held = np.zeros(len(segment.contents), np.bool_)
-    inside = places < len(contents)
-    held[inside] = contents[places[inside]] == segment.contents[inside]
-    return None if held.all() else np.repeat(held, np.diff(segment.first_chunk))
+def _places(contents: Numbers, wanted: Numbers) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """Return where each wanted content stands, and whether it does."""
+    if not len(contents):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    order = np.argsort(contents, kind="stable")
+    places = order[np.minimum(np.searchsorted(contents, wanted, sorter=order), len(contents) - 1)]
+    return places, contents[places] == wanted

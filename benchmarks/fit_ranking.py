@@ -1,0 +1,279 @@
+"""Learn the weights of ranking from annotated questions, and say what each signal is worth.
+
+    python -m benchmarks.fit_ranking --bench FOLDER [--trees FOLDER] [--write] [--ablate]
+
+A listwise softmax (the probability that a candidate is the answer goes with the exponential of its score) with an L2
+penalty on weights in units of each signal's spread; repositories count alike. It is convex, so Newton's method finds
+the optimum in a few steps. "Left out" figures come from weights that were learned without the repositories of the
+question's language.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import treemill.ranking.weights
+from benchmarks.questions import Asked, Repository, Target, ndcg, repositories
+from treemill.indexing import index_tree
+from treemill.ranking.model import BESIDE_THE_BEST, SIGNALS, values
+from treemill.ranking.question import analyse
+from treemill.searching.candidates import find_candidates
+from treemill.searching.moment import Moment
+from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
+from treemill.storage.memory import MemoryStore
+
+# Which signals are weighed for which kind of question. Those for names of definitions say nothing in a sentence.
+SELECTED: dict[str, tuple[str, ...]] = {
+    "symbol": (
+        "passages",
+        "defining passage",
+        "length",
+        "name recall",
+        "asked names file",
+        "definition",
+        "size of definition",
+        "definition in parent",
+        "depth",
+        "test",
+        "prose",
+        "aside",
+        "older version",
+    ),
+    "sentence": (
+        "passages",
+        "passages" + BESIDE_THE_BEST,
+        "best passage" + BESIDE_THE_BEST,
+        "head",
+        "name recall",
+        "name asked whole",
+        "name likeness" + BESIDE_THE_BEST,
+        "name meaning",
+        "folders" + BESIDE_THE_BEST,
+        "asked defined",
+        "asked used",
+        "asked names file",
+        "neighbours defined",
+        "neighbours name file",
+        "depth",
+        "test",
+        "prose",
+        "internal",
+        "aside",
+        "older version",
+    ),
+}
+
+# Penalties that did best with languages left out; twice and half of them cost little.
+PENALTY = {"symbol": 16.0, "sentence": 12.0}
+
+_MOST_STEPS = 12
+_NEWTON_ENOUGH = 1e-5
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question with the signals of its candidates (float64[files, signals]), and which of them answer."""
+
+    kind: str
+    category: str
+    language: str
+    repository: str
+    paths: Sequence[str]
+    signals: Floats
+    answers: Floats
+    asked: Asked
+
+
+def main() -> None:
+    """Learn, report, and write the weights if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", type=Path, required=True, help="folder with repos.json and annotations")
+    parser.add_argument("--trees", type=Path, help="folder of the working trees (default: repos in the bench)")
+    parser.add_argument("--write", action="store_true", help="write the weights into the package")
+    parser.add_argument("--ablate", action="store_true", help="say what each signal is worth")
+    arguments = parser.parse_args()
+    examples = [
+        example
+        for repository in repositories(arguments.bench, arguments.trees or arguments.bench / "repos")
+        for example in examples_of(repository)
+    ]
+    left_out = scores_left_out(examples, SELECTED)
+    report("left out", examples, left_out)
+    weights = {kind: fit(of_kind(examples, kind), SELECTED[kind], PENALTY[kind]) for kind in SELECTED}
+    shipped = np.array([quality(each, columns(each, SELECTED[each.kind]) @ weights[each.kind]) for each in examples])
+    report("shipped", examples, shipped)
+    by_language(examples, left_out)
+    if arguments.ablate:
+        ablate(examples, left_out)
+    if arguments.write:
+        Path(treemill.ranking.weights.__file__).write_text(module_of(weights))
+
+
+NAMES = (*SIGNALS, *(name + BESIDE_THE_BEST for name in SIGNALS))
+
+
+def examples_of(repository: Repository) -> list[Example]:
+    """Index a repository in memory and work out the signals of all its questions."""
+    store = MemoryStore()
+    inline = ConcurrencySettings(executor="inline")
+    index_tree(repository.root, store, Settings(chunker=ChunkerSettings(concurrency=inline)))
+    moment = Moment(store.snapshot())
+    examples = []
+    for asked in repository.asked:
+        found = find_candidates(moment, analyse(asked.text), None, None)
+        if found is None:
+            continue
+        paths = [moment.files.paths[file] for file in found.files.tolist()]
+        targets = {target.path for target in asked.targets}
+        answers = np.array([path in targets for path in paths], np.float64)
+        table = values(found.evidence, NAMES).astype(np.float64)
+        kind = found.evidence.question.kind
+        examples.append(
+            Example(kind, asked.category, repository.language, repository.name, paths, table, answers, asked)
+        )
+    return examples
+
+
+def columns(example: Example, names: Sequence[str]) -> Floats:
+    """Return float64[files, names] of an example."""
+    return example.signals[:, [NAMES.index(name) for name in names]]
+
+
+def of_kind(examples: Sequence[Example], kind: str) -> list[Example]:
+    """Return the examples of a kind."""
+    return [example for example in examples if example.kind == kind]
+
+
+def fit(examples: Sequence[Example], names: Sequence[str], penalty: float, start: Floats | None = None) -> Floats:
+    """Return the weight of each signal: the optimum of the penalised likelihood of the answers."""
+    usable = [each for each in examples if each.answers.any()]
+    counts = np.array([len(each.answers) for each in usable])
+    starts, owner = np.cumsum(counts) - counts, np.repeat(np.arange(len(usable)), counts)
+    table = np.concatenate([columns(each, names) for each in usable])
+    spread = table.std(axis=0) + 1e-6
+    table = table / spread
+    questions = {each.repository: 0 for each in usable}
+    for each in usable:
+        questions[each.repository] += 1
+    shares = np.array([1 / questions[each.repository] for each in usable])
+    shares *= len(usable) / shares.sum()
+    aims = np.concatenate([each.answers / each.answers.sum() for each in usable]) * shares[owner]
+    aim = aims @ table
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        scores = table @ weights
+        greatest = np.maximum.reduceat(scores, starts)
+        odds = np.exp(scores - greatest[owner])
+        sums = np.add.reduceat(odds, starts)
+        total = float(shares @ (np.log(sums) + greatest) - aim @ weights + penalty * (weights @ weights) / 2)
+        return total, odds / sums[owner]
+
+    weights = np.zeros(len(names)) if start is None else start * spread
+    now, chances = loss(weights)
+    for _ in range(_MOST_STEPS):
+        gradient = (chances * shares[owner]) @ table - aim + penalty * weights
+        means = np.add.reduceat(table * chances[:, None], starts)
+        curvature = (table * (chances * shares[owner])[:, None]).T @ table - (means * shares[:, None]).T @ means
+        step = np.linalg.solve(curvature + penalty * np.eye(len(names)), gradient)
+        length = 1.0
+        while (then := loss(weights - length * step))[0] > now and length > 1e-3:
+            length /= 2
+        weights = weights - length * step
+        gained, (now, chances) = now - then[0], then
+        if gained < _NEWTON_ENOUGH:
+            break
+    result: Floats = weights / spread
+    return result
+
+
+def scores_left_out(examples: Sequence[Example], selected: dict[str, tuple[str, ...]]) -> Floats:
+    """Return the NDCG of each example under weights learned without its language."""
+    result = np.zeros(len(examples))
+    for kind, names in selected.items():
+        mine = of_kind(examples, kind)
+        start = fit(mine, names, PENALTY[kind])
+        for language in sorted({each.language for each in mine}):
+            weights = fit([each for each in mine if each.language != language], names, PENALTY[kind], start)
+            for place, each in enumerate(examples):
+                if each.kind == kind and each.language == language:
+                    result[place] = quality(each, columns(each, names) @ weights)
+    return result
+
+
+def quality(example: Example, scores: Floats) -> float:
+    """Return the NDCG@10 of the files in the order of their scores; equal ones stand in order of path."""
+    order = np.argsort(-np.round(scores, 6), kind="stable")[:10].tolist()
+    return ndcg(
+        [(example.paths[place], 0, 1 << 30) for place in order],
+        [Target(each.path, None) for each in example.asked.targets],
+    )
+
+
+def mean_of_repositories(examples: Sequence[Example], scores: Floats) -> float:
+    """Return the mean over repositories of the mean over their questions."""
+    names = np.array([each.repository for each in examples])
+    return float(np.mean([scores[names == name].mean() for name in sorted(set(names))]))
+
+
+def report(title: str, examples: Sequence[Example], scores: Floats) -> None:
+    """Print the quality over all, and by category."""
+    categories = np.array([each.category for each in examples])
+    parts = "  ".join(f"{name} {scores[categories == name].mean():.3f}" for name in sorted(set(categories)))
+    print(f"{title:<44} {mean_of_repositories(examples, scores):.4f}   {parts}", flush=True)
+
+
+def by_language(examples: Sequence[Example], scores: Floats) -> None:
+    """Print the quality of each language."""
+    languages = np.array([each.language for each in examples])
+    print("  ".join(f"{name} {scores[languages == name].mean():.3f}" for name in sorted(set(languages))))
+
+
+def ablate(examples: Sequence[Example], whole: Floats) -> None:
+    """Print what taking each signal away costs, with a 95 % interval over questions."""
+    random = np.random.default_rng(0)
+    draws = random.integers(0, len(examples), (3000, len(examples)))
+    everywhere = dict.fromkeys(name.removesuffix(BESIDE_THE_BEST) for names in SELECTED.values() for name in names)
+    for signal in everywhere:
+        left = {
+            kind: tuple(name for name in names if name.removesuffix(BESIDE_THE_BEST) != signal)
+            for kind, names in SELECTED.items()
+        }
+        without = scores_left_out(examples, left)
+        low, high = np.percentile((whole - without)[draws].mean(axis=1), [2.5, 97.5])
+        worth = mean_of_repositories(examples, whole) - mean_of_repositories(examples, without)
+        print(f"| {signal} | {worth:+.4f} | {low:+.4f} to {high:+.4f} |", flush=True)
+
+
+def module_of(weights: dict[str, Floats]) -> str:
+    """Return the source of the module that ships the weights."""
+    lines = [
+        '"""What each signal counts for, by kind of question: learned by `python -m benchmarks.fit_ranking --write`.',
+        "",
+        "The reason behind a signal stands with its function in `treemill.ranking.signals`.",
+        '"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from collections.abc import Mapping",
+        "",
+        "WEIGHTS: Mapping[str, Mapping[str, float]] = {",
+    ]
+    for kind, learned in weights.items():
+        lines.append(f'    "{kind}": {{')
+        for name, weight in zip(SELECTED[kind], learned.tolist(), strict=True):
+            reason = (SIGNALS[name.removesuffix(BESIDE_THE_BEST)].__doc__ or "").split("\n")[0].rstrip(".")
+            lines += [f"        # {reason}", f'        "{name}": {weight:.3f},']
+        lines.append("    },")
+    return "\n".join([*lines, "}", ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""What the path of a file says: the words of its own name, those of its folders, and what kind of file it must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from treemill.ranking.question import Term
+from treemill.ranking.synonyms import SYNONYMS
+from treemill.ranking.words import split_identifier, stem, term_id
+
+# Files whose name says nothing are known by their folder.
+_INDEX_NAMES = frozenset({"__init__", "__main__", "index", "mod", "lib", "main", "init", "package"})
+
+# What a file is for, told by its path. Files of these kinds answer less often than what they are about.
+_KINDS = {
+    "test": re.compile(
+        r"(^|/)(tests?|specs?|__tests__|testing|testdata|fixtures?|testutils?|e2e)(/|$)"
+        r"|(_test|_spec|\.test|\.spec|tests?|spec|-test|_unittest)\.[a-z]+$|(^|/)(test_|conftest)",
+        re.IGNORECASE,
+    ),
+    "bench": re.compile(r"(^|/)(bench|benchmarks?|perf)(/|$)|bench(mark)?s?\.[a-z]+$|_benchmark", re.IGNORECASE),
+    "example": re.compile(r"(^|/)_?(examples?|samples?|demos?|tutorials?)(/|$)|example", re.IGNORECASE),
+    "prose": re.compile(
+        r"(^|/)(docs?|changelogs?|locales?|i18n|translations?)(/|$)"
+        r"|\.(md|rst|txt|po|pot|adoc|csv|svg|json|lock|html?|ya?ml|toml)$|(^|/)(changelog|authors)",
+        re.IGNORECASE,
+    ),
+    "stub": re.compile(
+        r"\.pyi$|\.d\.[mc]?ts$|\.min\.(js|css)$|(^|/)(vendor|third_party|deps|external|node_modules)(/|$)|polyfill|shim",
+        re.IGNORECASE,
+    ),
+    "legacy": re.compile(r"legacy|deprecat|compat|(^|/)(old|mini|experimental)(/|$)", re.IGNORECASE),
+    "internal": re.compile(r"internal|(^|/)_[a-z]|impl", re.IGNORECASE),
+}
+
+# A question with one of these stems asks for files of that kind.
+_ASKING = {
+    "test": frozenset({"test", "tester", "spec", "fixtur", "mock"}),
+    "bench": frozenset({"bench", "benchmark", "perf", "perform"}),
+    "example": frozenset({"exampl", "sampl", "demo", "tutori"}),
+    "prose": frozenset({"doc", "document", "readm", "changelog", "translat", "local"}),
+    "stub": frozenset({"stub", "vendor", "polyfil", "shim"}),
+    "legacy": frozenset({"legaci", "deprec", "compat", "backward", "experiment", "mini"}),
+    "internal": frozenset({"intern", "impl"}),
+}
+
+_VERSION = re.compile(r"(?:^|/)v(\d{1,4})(?=/)", re.IGNORECASE)
+_NAMED_VERSION = re.compile(r"\bv(\d{1,4})\b", re.IGNORECASE)
+
+# What a synonym in a file's name counts beside the word itself, and the shortest beginning that stands for a word.
+_SYNONYM = 0.5
+_SHORTEST_BEGINNING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PathWords:
+    """A path, taken apart.
+
+    `own` are the terms and `stems` the stems of the file's own name (its folder's, for an index file), in order;
+    `letters` is that name in lower case without what divides its words. `folders` are the terms of the folders above,
+    `depth` is how many there are.
+    """
+
+    path: str
+    own: tuple[int, ...]
+    stems: tuple[str, ...]
+    letters: str
+    folders: frozenset[int]
+    depth: int
+
+
+def path_words(path: str) -> PathWords:
+    """Take a path apart."""
+    *folders, name = path.split("/")
+    own = name.split(".")[0] or name
+    if own.lower() in _INDEX_NAMES and folders:
+        own = folders.pop()
+    terms, stems, letters = _name_words(own)
+    around = frozenset[int]().union(*(_name_words(folder)[0] for folder in folders))
+    return PathWords(path, terms, stems, letters, around, path.count("/"))
+
+
+@lru_cache(maxsize=20_000)
+def _name_words(name: str) -> tuple[tuple[int, ...], tuple[str, ...], str]:
+    parts = split_identifier(name)
+    stems = tuple(dict.fromkeys(map(stem, parts)))
+    return tuple(map(term_id, stems)), stems, "".join(parts)
+
+
+def is_of_kind(path: str, kind: str) -> bool:
+    """Tell whether a path is one of a "test", "bench", "example", "prose", "stub", "legacy" or "internal" file."""
+    return _KINDS[kind].search(path) is not None
+
+
+def asks_for(terms: Sequence[Term], kind: str) -> bool:
+    """Tell whether a question with these terms asks for files of the kind."""
+    return any(term.word in _ASKING[kind] for term in terms)
+
+
+def version_of(path: str) -> int | None:
+    """Return the version that a folder of the path is named after: 3 for `src/v3/types.ts`."""
+    found = _VERSION.search(path)
+    return None if found is None else int(found[1])
+
+
+def versions_named(text: str) -> frozenset[int]:
+    """Return the versions that a question names: 3 for "v3 parser"."""
+    return frozenset(map(int, _NAMED_VERSION.findall(text)))
+
+
+def likeness(
+    paths: Sequence[PathWords], terms: Sequence[Term], weights: npt.NDArray[np.float32], *, synonyms: bool
+) -> npt.NDArray[np.float32]:
+    """Return how well the own name of each file and the question cover each other, 0 to 1.
+
+    The harmonic mean of how much of the question (by weight) the name has, and how much of the name is asked for. A
+    beginning of a word counts by how much of the word it is; with `synonyms` they count half.
+    """
+    fits: dict[str, tuple[float, int]] = {}
+    result = np.zeros(len(paths), np.float32)
+    for number, path in enumerate(paths):
+        covered: dict[int, float] = {}
+        asked = 0.0
+        for word in path.stems:
+            if word not in fits:
+                fits[word] = max((_fit(word, term.word, synonyms), -i) for i, term in enumerate(terms))
+            fit, place = fits[word]
+            asked += fit
+            if fit > covered.get(-place, 0.0):
+                covered[-place] = fit
+        if asked:
+            precision = asked / len(path.stems)
+            recall = sum(fit * float(weights[place]) for place, fit in covered.items())
+            result[number] = 2 * precision * recall / (precision + recall) if recall else 0.0
+    return result
+
+
+def _fit(word: str, term: str, synonyms: bool) -> float:
+    if word == term:
+        return 1.0
+    short, long = (word, term) if len(word) < len(term) else (term, word)
+    fit = len(short) / len(long) if len(short) >= _SHORTEST_BEGINNING and long.startswith(short) else 0.0
+    return max(fit, _SYNONYM) if synonyms and word in SYNONYMS.get(term, ()) else fit

@@ -1,0 +1,64 @@
+"""One question, answered from one moment: candidates, scores, places, hits."""
+
+from __future__ import annotations
+
+from treemill.embedding import EmbeddingProvider
+from treemill.ranking.model import contributions
+from treemill.ranking.question import Question, analyse, as_symbol
+from treemill.records import Hit, Query
+from treemill.searching.candidates import Candidates, find_candidates
+from treemill.searching.filters import wanted
+from treemill.searching.hits import Found, Pages, hit_of, within_budget
+from treemill.searching.moment import Moment
+from treemill.searching.places import Place, places_in
+
+# How many places of a file are named: the one that is shown, and those folded under it.
+_MOST_PLACES = 4
+
+# Scores are compared to six digits: beyond that the order of additions shows.
+_DIGITS = 6
+
+
+def answer(moment: Moment, query: Query, provider: EmbeddingProvider | None) -> tuple[tuple[Hit, ...], str]:
+    """Return the hits, best first, and why there are none. Equal scores go by path."""
+    question = as_symbol(query.text) if query.mode == "symbol" else analyse(query.text)
+    if not question.terms:
+        return (), "the question has no words in it"
+    vector = provider.embed_query(question.text) if provider is not None and moment.has_vectors else None
+    candidates = find_candidates(moment, question, wanted(moment.files, query), vector)
+    if candidates is None:
+        return (), "no file holds these words"
+    hits = _ranked(moment, question, candidates, query)
+    return within_budget(hits, query.max_tokens), "" if hits else f"fewer than {query.offset + 1} places answer"
+
+
+def _ranked(moment: Moment, question: Question, candidates: Candidates, query: Query) -> list[Hit]:
+    """Return the hits that the query's limits let through; those of a file stand together, best first."""
+    names, parts = contributions(candidates.evidence)
+    scores = parts.sum(axis=1, dtype="float64").round(_DIGITS).tolist()
+    hits: list[Hit] = []
+    seen = 0
+    for place in sorted(range(len(scores)), key=lambda each: -scores[each]):
+        if seen >= query.offset + query.limit:
+            break
+        file = int(candidates.files[place])
+        unpacked = moment.unpacked(int(moment.row_of_file[file]))
+        found = places_in(unpacked, candidates.evidence, place, max(_MOST_PLACES, query.per_file))
+        shown = _shown(found, query.per_file)
+        skipped = max(0, query.offset - seen)
+        taken = shown[skipped : query.offset + query.limit - seen]
+        seen += len(shown)
+        if not taken:
+            continue
+        why = {name: round(float(part), 4) for name, part in zip(names, parts[place], strict=True) if abs(part) >= 5e-4}
+        whole = Found(moment.files.paths[file], moment.files.languages[file], scores[place], why)
+        pages = Pages(unpacked)
+        hits += [hit_of(whole, pages, places, question, query.context) for places in taken]
+    return hits
+
+
+def _shown(places: list[Place], per_file: int) -> list[list[Place]]:
+    """Return one list of places a hit: the first is shown, and the file's last hit names those that are not."""
+    shown = [[place] for place in places[:per_file]]
+    shown[-1] += places[per_file:]
+    return shown

@@ -1,0 +1,79 @@
+"""Which parts of a file answer: the definition that was asked for, whole where it fits, else the best chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from treemill.ranking import signals
+from treemill.ranking.evidence import Evidence
+from treemill.searching.moment import Unpacked
+from treemill.types import Symbol
+
+# A definition that is cut is shown whole up to this size: about a thousand tokens.
+_WHOLE_BYTES = 4_000
+
+# How good another chunk of the file must be, beside the best one, to be named as a further place.
+_WORTH_NAMING = 0.5
+_MEANING_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A range of bytes in a file, and the definition it is about."""
+
+    start: int
+    end: int
+    symbol: Symbol | None
+
+
+def places_in(unpacked: Unpacked, evidence: Evidence, file: int, most: int) -> list[Place]:
+    """Return the places of a file that answer, best first; at least one, at most `most`, none overlapping another."""
+    asked = sorted(evidence.symbols[file], key=lambda symbol: (-signals.fit(symbol, evidence), symbol.start))
+    found: list[Place] = []
+    for place in (
+        *(_around(unpacked, _chunk_of(unpacked, symbol.start), symbol) for symbol in asked),
+        *(_around(unpacked, chunk, None) for chunk in _best_chunks(evidence, file, most, any_at_all=not asked)),
+    ):
+        if len(found) == most:
+            break
+        if not any(place.start < other.end and other.start < place.end for other in found):
+            found.append(place)
+    return found
+
+
+def _chunk_of(unpacked: Unpacked, offset: int) -> int:
+    return min(int(np.searchsorted(unpacked.edges, offset, side="right")) - 1, len(unpacked.edges) - 2)
+
+
+def _best_chunks(evidence: Evidence, file: int, most: int, *, any_at_all: bool) -> Iterable[int]:
+    """Return the chunks worth naming, best first; with `any_at_all` the best one, however little it says."""
+    first = int(evidence.starts[file])
+    last = int(evidence.starts[file + 1]) if file + 1 < evidence.files else len(evidence.chunk_words)
+    scores = evidence.places[first:last] + _MEANING_SHARE * evidence.meaning[first:last]
+    order = np.argsort(-scores, kind="stable")[: most + 1].tolist()
+    least = _WORTH_NAMING * float(scores[order[0]])
+    return [each for rank, each in enumerate(order) if (any_at_all and rank == 0) or scores[each] >= max(least, 1e-6)]
+
+
+def _around(unpacked: Unpacked, chunk: int, symbol: Symbol | None) -> Place:
+    """Return a chunk, widened to definitions that it cuts, where they are short enough to be shown whole."""
+    start, end = int(unpacked.edges[chunk]), int(unpacked.edges[chunk + 1])
+    about = symbol or _main(unpacked.symbols, start, end)
+    wide_start, wide_end = start, end
+    for each in unpacked.symbols:
+        cut = each.start < start < each.end or each.start < end < each.end
+        if cut and each.end - each.start <= _WHOLE_BYTES:
+            wide_start, wide_end = min(wide_start, each.start), max(wide_end, each.end)
+    return Place(wide_start, wide_end, about)
+
+
+def _main(symbols: Sequence[Symbol], start: int, end: int) -> Symbol | None:
+    """Return the largest definition that starts in a range, else the innermost that it continues."""
+    own = [symbol for symbol in symbols if start <= symbol.start < end]
+    if own:
+        return max(own, key=lambda symbol: (min(symbol.end, end) - symbol.start, -len(symbol.parents)))
+    around = [symbol for symbol in symbols if symbol.start < start < symbol.end]
+    return min(around, key=lambda symbol: symbol.end - symbol.start, default=None)
