@@ -294,25 +294,27 @@ class _Entry:
 
 
 class _Quarantine:
-    """Contents that killed their worker twice: files that hold the same bytes are not tried.
+    """Contents that killed their worker twice: files of their language that hold the same bytes are not tried.
 
     Only files of the size of one that did are read for this. What was handed out before the second death is not
     called back.
     """
 
     def __init__(self) -> None:
-        self._paths: dict[int, dict[bytes, str]] = {}
+        self._paths: dict[int, dict[tuple[bytes, str | None], str]] = {}
 
     def add(self, file: DiscoveredFile) -> None:
         read = read_file(file)
         if isinstance(read, ReadFile):
-            self._paths.setdefault(read.size, {})[read.source.digest] = file.name
+            self._paths.setdefault(read.size, {})[read.source.digest, read.source.language] = file.name
 
     def failure(self, file: DiscoveredFile) -> Failure | None:
         """Return why a file is not tried, or None where there is no reason."""
         known = self._paths.get(file.size)
         read = read_file(file) if known else None
-        other = known.get(read.source.digest) if known and isinstance(read, ReadFile) else None
+        if not known or not isinstance(read, ReadFile):
+            return None
+        other = known.get((read.source.digest, read.source.language))
         if other is None:
             return None
         error = WorkerCrashedError(

@@ -24,7 +24,7 @@ DEEDS: dict[bytes, Callable[[], object]] = {
     b"# recurse": lambda: _recurse(),
     b"# hog": lambda: _hog(),
 }
-"""First lines of files, and what a worker does when it takes one in hand."""
+"""First lines of files, and what a worker does when it takes one in hand; with " as LANGUAGE", only if it is that."""
 
 
 def _recurse() -> None:
@@ -50,7 +50,7 @@ class Fatal:
                 mark(index)
                 path = Path(files[index].absolute)
                 first_line = path.read_bytes().partition(b"\n")[0] if path.is_file() else b""
-                DEEDS.get(first_line, int)()
+                DEEDS.get(first_line.removesuffix(f" as {files[index].language}".encode()), int)()
 
             return cut(files, mark_and_do)
 

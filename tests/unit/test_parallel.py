@@ -315,13 +315,12 @@ def test_an_error_nobody_thought_of_reaches_the_caller_with_its_traceback(tree, 
 def test_bytes_that_killed_a_worker_are_not_tried_again_under_another_name(tree):
     root = tree({"bad.py": "# segfault\n", "copy.py": "# segfault\n", "same_size.py": "# innocent\n"})
     came = threading.Event()
-    bad, other, innocent = discovered(root)
+    bad, *others = discovered(root)
 
     def one_after_the_other() -> Iterator[DiscoveredFile]:
         yield bad
         assert came.wait(30)
-        yield other
-        yield innocent
+        yield from others
 
     told = []
     with fatal_stream(one_after_the_other(), GOVERNOR, on_failure=lambda f: (told.append(f), came.set())) as stream:
@@ -329,6 +328,21 @@ def test_bytes_that_killed_a_worker_are_not_tried_again_under_another_name(tree)
     assert [failure.error_type for failure in told] == ["WorkerCrashedError"] * 2
     assert "not tried" not in told[0].message
     assert "copy.py was not tried: it holds the same bytes as bad.py" in told[1].message
+
+
+def test_bytes_that_killed_the_parser_of_one_language_are_tried_as_another(tree):
+    root = tree({"bad.py": "# segfault as python\n", "other.rb": "# segfault as python\n"})
+    came = threading.Event()
+    bad, other = discovered(root)
+
+    def one_after_the_other() -> Iterator[DiscoveredFile]:
+        yield bad
+        assert came.wait(30)
+        yield other
+
+    with fatal_stream(one_after_the_other(), GOVERNOR, on_failure=lambda failure: came.set()) as stream:
+        assert [path.name for path, _ in stream] == ["other.rb"]
+    assert [each.path for each in stream.report.failures] == ["bad.py"]
 
 
 def test_a_quarantined_file_is_tried_again_once_it_has_changed(tree):
