@@ -5,9 +5,9 @@ has more than one, the whole as a compound (`=parsehttpheaderv2`), so that askin
 known by the CRC-32 of its UTF-8: no dictionary has to be shared between workers, and a collision costs a little
 precision, nothing else.
 
-One pass over a batch of files does it all: every byte that is no part of a word becomes a blank, one `split` cuts the
-batch, a dictionary that fills itself turns each distinct token into its terms, and one integer sort groups them. The
-regular expression and the stemmer see each distinct token once in a worker's life.
+One pass over a batch of files does it all: every byte that is no part of a word becomes a blank, the tokens between
+blanks are numbered all at once (`tokens`), a dictionary that fills itself turns each distinct token into its terms, and
+one integer sort groups them. The regular expression and the stemmer see each distinct token once in a worker's life.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import numpy.typing as npt
 import Stemmer
 
 from treemill.ranking.postings import DEFINITION_CAP, DEFINITION_SHIFT, TEXT_CAP, Postings
+from treemill.ranking.tokens import TokenTable
 
 RECIPE = "words-1"
 """Names this splitter in an index's recipe: change it with anything that changes the terms of a text."""
 
 _WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") | set(range(0x80, 0x100))
 _TO_BLANKS = bytes(byte if byte in _WORD_BYTES else 0x20 for byte in range(256))
-_MARK = b"\x01"
 
 _ASCII_PARTS = re.compile(rb"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+").findall
 _UNICODE_PARTS = re.compile(r"[^\W\d_]+|\d+")
@@ -100,7 +100,7 @@ class _Parts(dict[bytes, int]):
 
 
 class _Tokens(dict[bytes, int]):
-    """token → number, filling itself; the terms of token i are `terms[starts[i] : starts[i + 1]]`.
+    """token → number, from 1, filling itself; the terms of token i are `terms[starts[i] : starts[i + 1]]`.
 
     For an ASCII token this is `terms_of` on bytes, with each part stemmed once: most tokens are made of parts that were
     seen before.
@@ -111,18 +111,16 @@ class _Tokens(dict[bytes, int]):
         self.terms = array("I")
         self.starts = array("I", [0, 0])
         self._parts = _Parts()
-        self[_MARK] = 0
 
     def __missing__(self, token: bytes) -> int:
         number = self[token] = len(self.starts) - 1
-        if len(token) <= _LONGEST_TOKEN:
-            if token.isascii():
-                parts = _ASCII_PARTS(token)
-                self.terms.extend([self._parts[part] for part in parts])
-                if len(parts) > 1:
-                    self.terms.append(zlib.crc32(b"=" + token.replace(b"_", b"").lower()))
-            else:
-                self.terms.extend([zlib.crc32(word.encode()) for word in terms_of(token.decode("utf-8", "replace"))])
+        if token.isascii():
+            parts = _ASCII_PARTS(token)
+            self.terms.extend([self._parts[part] for part in parts])
+            if len(parts) > 1:
+                self.terms.append(zlib.crc32(b"=" + token.replace(b"_", b"").lower()))
+        else:
+            self.terms.extend([zlib.crc32(word.encode()) for word in terms_of(token.decode("utf-8", "replace"))])
         self.starts.append(len(self.terms))
         return number
 
@@ -158,14 +156,17 @@ class WordPass:
     """
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         self._tokens = _Tokens()
+        self._table = TokenTable(self._tokens.__getitem__, _LONGEST_TOKEN)
         self._names: dict[str, list[int]] = {}
 
     def read(self, files: Sequence[TextToIndex]) -> list[IndexedText]:
         """Return the postings of each file, in order; at most 16,383 files of at most 65,535 chunks a call."""
         if len(self._tokens) > _MOST_TOKENS:
-            self._tokens = _Tokens()
-            self._names.clear()
+            self._forget()
         chunk_counts = np.fromiter((len(file.ends) for file in files), np.int64, len(files))
         first_chunks = np.concatenate(([0], np.cumsum(chunk_counts)))
         total = int(first_chunks[-1])
@@ -180,16 +181,18 @@ class WordPass:
 
     def _text_terms(self, files: Sequence[TextToIndex]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
         """Return the chunk (counted over the batch) and the term of every word of the batch."""
-        pieces: list[bytes] = []
+        pieces = [b""]
         for file in files:
             blanked = file.text.translate(_TO_BLANKS)
             start = 0
             for end in file.ends:
                 pieces.append(blanked[start:end])
                 start = end
-        tokens = b" \x01 ".join(pieces).split()
-        numbers = np.fromiter(map(self._tokens.__getitem__, tokens), np.int64, len(tokens))
-        chunk_of_token = np.cumsum(numbers == 0)
+        pieces.append(b"")
+        tokens, numbers = self._table.read(b" ".join(pieces))
+        sizes = np.fromiter(map(len, pieces), np.int64, len(pieces)) + 1
+        tokens_before = np.searchsorted(tokens, np.cumsum(sizes)[:-1])
+        chunk_of_token = np.repeat(np.arange(len(pieces) - 2), np.diff(tokens_before))
         starts = np.frombuffer(self._tokens.starts, np.uint32).astype(np.int64)
         first, count = starts[numbers], starts[numbers + 1] - starts[numbers]
         ends = np.cumsum(count)
