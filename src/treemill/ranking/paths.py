@@ -17,26 +17,23 @@ from treemill.ranking.words import split_identifier, stem, term_id
 # Files whose name says nothing are known by their folder.
 _INDEX_NAMES = frozenset({"__init__", "__main__", "index", "mod", "lib", "main", "init", "package"})
 
-# What a file is for, told by its path. Files of these kinds answer less often than what they are about.
+# What a file is for, told by its path in lower case. Files of these kinds answer less often than what they are about.
 _KINDS = {
     "test": re.compile(
         r"(^|/)(tests?|specs?|__tests__|testing|testdata|fixtures?|testutils?|e2e)(/|$)"
         r"|(_test|_spec|\.test|\.spec|tests?|spec|-test|_unittest)\.[a-z]+$|(^|/)(test_|conftest)",
-        re.IGNORECASE,
     ),
-    "bench": re.compile(r"(^|/)(bench|benchmarks?|perf)(/|$)|bench(mark)?s?\.[a-z]+$|_benchmark", re.IGNORECASE),
-    "example": re.compile(r"(^|/)_?(examples?|samples?|demos?|tutorials?)(/|$)|example", re.IGNORECASE),
+    "bench": re.compile(r"(^|/)(bench|benchmarks?|perf)(/|$)|bench(mark)?s?\.[a-z]+$|_benchmark"),
+    "example": re.compile(r"(^|/)_?(examples?|samples?|demos?|tutorials?)(/|$)|example"),
     "prose": re.compile(
         r"(^|/)(docs?|changelogs?|locales?|i18n|translations?)(/|$)"
         r"|\.(md|rst|txt|po|pot|adoc|csv|svg|json|lock|html?|ya?ml|toml)$|(^|/)(changelog|authors)",
-        re.IGNORECASE,
     ),
     "stub": re.compile(
         r"\.pyi$|\.d\.[mc]?ts$|\.min\.(js|css)$|(^|/)(vendor|third_party|deps|external|node_modules)(/|$)|polyfill|shim",
-        re.IGNORECASE,
     ),
-    "legacy": re.compile(r"legacy|deprecat|compat|(^|/)(old|mini|experimental)(/|$)", re.IGNORECASE),
-    "internal": re.compile(r"internal|(^|/)_[a-z]|impl", re.IGNORECASE),
+    "legacy": re.compile(r"legacy|deprecat|compat|(^|/)(old|mini|experimental)(/|$)"),
+    "internal": re.compile(r"internal|(^|/)_[a-z]|impl"),
 }
 
 # A question with one of these stems asks for files of that kind.
@@ -75,6 +72,7 @@ class PathWords:
     depth: int
 
 
+@lru_cache(maxsize=20_000)
 def path_words(path: str) -> PathWords:
     """Take a path apart."""
     *folders, name = path.split("/")
@@ -93,9 +91,11 @@ def _name_words(name: str) -> tuple[tuple[int, ...], tuple[str, ...], str]:
     return tuple(map(term_id, stems)), stems, "".join(parts)
 
 
-def is_of_kind(path: str, kind: str) -> bool:
-    """Tell whether a path is one of a "test", "bench", "example", "prose", "stub", "legacy" or "internal" file."""
-    return _KINDS[kind].search(path) is not None
+@lru_cache(maxsize=20_000)
+def kinds_of(path: str) -> frozenset[str]:
+    """Return what a file is for, any of "test", "bench", "example", "prose", "stub", "legacy" and "internal"."""
+    lowered = path.lower()
+    return frozenset(kind for kind, pattern in _KINDS.items() if pattern.search(lowered))
 
 
 def asks_for(terms: Sequence[Term], kind: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from treemill.ranking.evidence import Array, Evidence, saturated
-from treemill.ranking.paths import asks_for, is_of_kind, likeness, version_of, versions_named
+from treemill.ranking.paths import asks_for, kinds_of, likeness, version_of, versions_named
 from treemill.types import Symbol
 
 # How much a definition of each kind is what someone means who asks for a bare name.
@@ -179,7 +179,7 @@ def older(evidence: Evidence) -> Array:
 def _of_kind(evidence: Evidence, kind: str) -> Array:
     if asks_for(evidence.question.terms, kind):
         return np.zeros(evidence.files, np.float32)
-    return np.array([is_of_kind(path.path, kind) for path in evidence.paths], np.float32)
+    return np.array([kind in kinds_of(path.path) for path in evidence.paths], np.float32)
 
 
 def meaning(evidence: Evidence) -> Array:

@@ -99,11 +99,10 @@ def _choose(
 
 def _top(scores: Array, most: int) -> Numbers:
     """Return where the greatest scores above 0 stand; ties go to the first, which is the first by path."""
-    if len(scores) > most:
-        threshold = np.partition(scores, len(scores) - most)[len(scores) - most]
-        places = np.flatnonzero((scores >= threshold) & (scores > 0))
-    else:
-        places = np.flatnonzero(scores > 0)
+    places = np.flatnonzero(scores > 0)
+    if len(places) > most:
+        found = scores[places]
+        places = places[found >= np.partition(found, len(found) - most)[len(found) - most]]
     return places[np.argsort(-scores[places], kind="stable")[:most]]
 
 

@@ -132,9 +132,8 @@ def _breaks(text: str) -> int:
 def _best_line(text: str, question: Question) -> int:
     """Return how many lines stand before the one that holds most of the question."""
     best, place = 0.0, None
-    for number, line in enumerate(text.split("\n")):
-        low = line.lower()
-        weight = sum(term.weight for term in question.terms if term.word in low)
+    for number, line in enumerate(text.lower().split("\n")):
+        weight = sum(term.weight for term in question.terms if term.word in line)
         if weight > best or (place is None and line.strip()):
             best, place = weight, number
     return place or 0

@@ -140,22 +140,30 @@ class Moment:
 
     def _unpacked(self, row: int) -> Unpacked:
         record = self.snapshot.content(int(self.contents[row]))
+        symbols = unpack_symbols(record.symbols)
         return Unpacked(
             record,
             np.concatenate(([0], np.frombuffer(record.ends, "<u4"))).astype(np.int64),
             np.frombuffer(record.lines, "<u4"),
-            unpack_symbols(record.symbols),
+            symbols,
+            np.array([symbol.start for symbol in symbols], np.int64),
+            np.array([symbol.end for symbol in symbols], np.int64),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A content with its edges (int64[n + 1]; chunk i is `[edges[i], edges[i + 1])`), first lines, and symbols."""
+    """A content with its edges (int64[n + 1]; chunk i is `[edges[i], edges[i + 1])`), first lines, and symbols.
+
+    `starts` and `ends` (int64) are those of the symbols.
+    """
 
     record: Content
     edges: Numbers
     lines: npt.NDArray[np.uint32]
     symbols: tuple[Symbol, ...]
+    starts: Numbers
+    ends: Numbers
 
 
 class PathText:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,19 +61,19 @@ def _best_chunks(evidence: Evidence, file: int, most: int, *, any_at_all: bool) 
 def _around(unpacked: Unpacked, chunk: int, symbol: Symbol | None) -> Place:
     """Return a chunk, widened to definitions that it cuts, where they are short enough to be shown whole."""
     start, end = int(unpacked.edges[chunk]), int(unpacked.edges[chunk + 1])
-    about = symbol or _main(unpacked.symbols, start, end)
-    wide_start, wide_end = start, end
-    for each in unpacked.symbols:
-        cut = each.start < start < each.end or each.start < end < each.end
-        if cut and each.end - each.start <= _WHOLE_BYTES:
-            wide_start, wide_end = min(wide_start, each.start), max(wide_end, each.end)
-    return Place(wide_start, wide_end, about)
+    starts, ends = unpacked.starts, unpacked.ends
+    cut = ((starts < start) & (start < ends)) | ((starts < end) & (end < ends))
+    cut &= ends - starts <= _WHOLE_BYTES
+    wide_start = min(start, int(starts[cut].min(initial=start)))
+    wide_end = max(end, int(ends[cut].max(initial=end)))
+    return Place(wide_start, wide_end, symbol or _main(unpacked, start, end))
 
 
-def _main(symbols: Sequence[Symbol], start: int, end: int) -> Symbol | None:
+def _main(unpacked: Unpacked, start: int, end: int) -> Symbol | None:
     """Return the largest definition that starts in a range, else the innermost that it continues."""
-    own = [symbol for symbol in symbols if start <= symbol.start < end]
-    if own:
-        return max(own, key=lambda symbol: (min(symbol.end, end) - symbol.start, -len(symbol.parents)))
-    around = [symbol for symbol in symbols if symbol.start < start < symbol.end]
-    return min(around, key=lambda symbol: symbol.end - symbol.start, default=None)
+    starts, ends, symbols = unpacked.starts, unpacked.ends, unpacked.symbols
+    low, high = np.searchsorted(starts, [start, end])
+    if low < high:
+        return max(symbols[low:high], key=lambda symbol: (min(symbol.end, end) - symbol.start, -len(symbol.parents)))
+    around = np.flatnonzero((starts < start) & (start < ends))
+    return symbols[int(around[np.argmin((ends - starts)[around])])] if len(around) else None
