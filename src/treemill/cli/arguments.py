@@ -43,6 +43,7 @@ examples:
   treemill index                                    this folder, or the indexed folder above it
   treemill index ~/src/app --workers 2 -v           say what is done with each file
   treemill index --rebuild                          from nothing, beside the old one
+  treemill index --report run.html                  and a page about where the time went
 
 {_EXIT_CODES}"""
 
@@ -102,6 +103,9 @@ def _index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--wait", action="store_true", help="wait for another process that is indexing")
     command.add_argument("--strict", action="store_true", help="exit with 8 if files were skipped or failed")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.add_argument(
+        "--report", metavar="FILE.html", help="write a page about the run: timeline, throughput, failures"
+    )
 
 
 def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -153,3 +157,9 @@ def _working(command: argparse.ArgumentParser) -> None:
     command.add_argument("--hidden", action="store_true", default=None, help="take hidden files too")
     command.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
     command.add_argument("-v", "--verbose", action="store_true", help="say what becomes of each file")
+    command.add_argument(
+        "--progress",
+        choices=("auto", "live", "lines", "files", "json", "none"),
+        default="auto",
+        help="how progress is shown on standard error; json: one event a line (default: what fits)",
+    )

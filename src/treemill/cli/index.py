@@ -7,11 +7,15 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 
 from treemill.cli import INTERRUPTED
 from treemill.cli.given import settings_for
+from treemill.cli.report_page import Recorder, page
 from treemill.cli.words import count, printable, seconds, size
 from treemill.cli.working import bring_up_to_date
+from treemill.errors import UsageError
+from treemill.events import ignore
 from treemill.freshness import IndexOptions
 from treemill.places import place_of
 from treemill.reports import IndexReport
@@ -33,13 +37,32 @@ def run(arguments: argparse.Namespace) -> int:
         rebuild(place.folder, wait_seconds=wait)
     with SqliteStore(place.folder, create=True) as store:
         options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
-        report = bring_up_to_date(place, store, settings, arguments, options)
+        recorder = Recorder()
+        report = bring_up_to_date(
+            place, store, settings, arguments, options, recorder=recorder if arguments.report else ignore
+        )
+    if arguments.report:
+        _write(arguments.report, page(report, recorder))
     if arguments.json:
         print(json.dumps(as_json(report), indent=1))
     elif not arguments.quiet:
         for line in summary(report):
             print(printable(line), file=sys.stderr)
     return exit_code(report, strict=arguments.strict)
+
+
+def _write(name: str, text: str) -> None:
+    """Write a page.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    try:
+        Path(name).write_text(text, "utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {name}: {error.strerror}", suggestion="Name a file in a folder that exists"
+        ) from error
 
 
 def exit_code(report: IndexReport, *, strict: bool) -> int:

@@ -1,34 +1,27 @@
-"""Progress for people: a line that moves on a terminal, plain lines with -v, nothing otherwise.
+"""Progress for people and programs: a display that moves on a terminal, a line now and then without one.
 
-The pipeline tells everything as it happens; this is where it is thinned out for the eye.
+The pipeline tells everything as it happens; this is where it is thinned out for the eye. `--progress json` is not
+thinned out: one event a line, for other programs.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from treemill.cli.live import Live
 from treemill.cli.words import count, printable
-from treemill.events import (
-    Committed,
-    Ended,
-    Event,
-    Finished,
-    Heartbeat,
-    Listener,
-    Passed,
-    Planned,
-    Queued,
-    Started,
-    ignore,
-)
+from treemill.events import Ended, Event, Finished, Heartbeat, Listener, Passed, ignore
 
-# The eye sees no more than this; drawing more often only costs.
-_REDRAW_SECONDS = 0.1
+WAYS = ("auto", "live", "lines", "files", "json", "none")
+"""The valid values of `--progress`: `lines` is one now and then, `files` one for each file."""
+
+# Without a terminal, somebody reads a log: a line this often tells enough.
+_LINE_SECONDS = 5.0
 
 # A file in hand for longer than this is named: it is what everybody waits for.
 _SLOW_SECONDS = 1.0
@@ -37,21 +30,46 @@ _SLOW_SECONDS = 1.0
 @contextmanager
 def listener_for(stream: TextIO, arguments: argparse.Namespace) -> Iterator[Listener]:
     """Give the listener that fits where standard error goes and what the flags ask for."""
-    if arguments.quiet:
-        yield ignore
-    elif arguments.verbose:
-        yield _Lines(stream)
-    elif stream.isatty():
-        live = _Live(stream)
+    way = _way(stream, arguments)
+    if way == "live":
+        live = Live(stream)
         try:
             yield live
         finally:
             live.clear()
+    elif way == "json":
+        yield _Json(stream)
+    elif way == "files":
+        yield _Files(stream)
+    elif way == "lines":
+        yield _NowAndThen(stream)
     else:
         yield ignore
 
 
-class _Lines:
+def _way(stream: TextIO, arguments: argparse.Namespace) -> str:
+    """Decide how progress is shown: what is asked for, else what fits."""
+    asked: str = getattr(arguments, "progress", "auto")
+    if asked != "auto":
+        return asked
+    if arguments.quiet:
+        return "none"
+    if arguments.verbose:
+        return "files"
+    return "live" if stream.isatty() else "lines"
+
+
+class _Json:
+    """Each event as a JSON object on a line of its own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event) -> None:
+        print(json.dumps(event.as_dict()), file=self._stream, flush=True)
+
+
+class _Files:
     """One line for each file, as it ends."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -72,55 +90,30 @@ class _Lines:
         print(printable(text), file=self._stream, flush=True)
 
 
-class _Live:
-    """One line that is drawn over and over."""
+class _NowAndThen:
+    """A line every few seconds, and none for what is over before."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._drawn = 0.0
-        self._queued = self._ended = self._failed = self._committed = 0
-        self._final = False
-        self._rates = ""
-        self._last = ""
-        self._slow = ""
+        self._next = time.monotonic() + _LINE_SECONDS
+        self._failed = 0
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case Queued():
-                self._queued += 1
-            case Started(path=path):
-                self._last = path
-            case Planned():
-                self._final = True
-            case Finished(path=path):
-                self._ended += 1
-            case Passed(failed=failed):
-                self._ended += 1
-                self._failed += failed
-            case Committed(files=files):
-                self._committed += files
-            case Heartbeat():
-                self._rates = f"{event.files_per_second:,.0f} files/s  {event.megabytes_per_second:.1f} MB/s"
-                slow = max(event.in_hand, key=lambda held: held[2], default=None)
-                self._slow = f"{slow[1]} ({slow[2]:.0f} s)" if slow and slow[2] > _SLOW_SECONDS else ""
-            case Ended():
-                return
-        if isinstance(event, Heartbeat) or time.monotonic() - self._drawn > _REDRAW_SECONDS:
-            self._draw()
+        if isinstance(event, Passed):
+            self._failed += event.failed
+        elif isinstance(event, Heartbeat) and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LINE_SECONDS
+            print(printable(self._line(event)), file=self._stream, flush=True)
+        elif isinstance(event, Ended):
+            self._next = float("inf")
 
-    def _draw(self) -> None:
-        self._drawn = time.monotonic()
-        width = shutil.get_terminal_size().columns
-        known = f"{self._queued:,}" + ("" if self._final else "+")
-        text = f"indexing {self._ended:,} of {known} files"
+    def _line(self, beat: Heartbeat) -> str:
+        known = f"{beat.known:,}" + ("" if beat.known_is_final else " or more")
+        text = f"{beat.ended:,} of {known} files, {beat.files_per_second:,.0f} files/s, "
+        text += f"{beat.megabytes_per_second:.1f} MB/s"
         if self._failed:
             text += f", {self._failed:,} failed"
-        text += f"  {self._rates}  {self._slow or self._last}"
-        self._stream.write("\r\x1b[K" + printable(text)[: max(10, width - 1)])
-        self._stream.flush()
-
-    def clear(self) -> None:
-        """Leave the line empty for what comes next."""
-        if self._drawn:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+        slowest = max(beat.in_hand, key=lambda held: held[2], default=None)
+        if slowest is not None and slowest[2] > _SLOW_SECONDS:
+            text += f"; {slowest[1]} in hand for {slowest[2]:.0f} s"
+        return text

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from treemill.cli.progress import listener_for
+from treemill.events import Event, Listener, ignore
 from treemill.freshness import IndexOptions, Survey
 from treemill.indexing import index_tree
 from treemill.places import Place
@@ -26,9 +27,19 @@ def bring_up_to_date(
     arguments: argparse.Namespace,
     options: IndexOptions,
     survey: Survey | None = None,
+    recorder: Listener = ignore,
 ) -> IndexReport:
-    """Index a place, showing progress; the first Ctrl-C cancels, a second one forces."""
-    with listener_for(sys.stderr, arguments) as listener, cancelled_by_ctrl_c() as cancel:
+    """Index a place, showing progress; the first Ctrl-C cancels, a second one forces.
+
+    `recorder` is told of every event as well, before whoever shows progress.
+    """
+    with listener_for(sys.stderr, arguments) as shown, cancelled_by_ctrl_c() as cancel:
+
+        def both(event: Event) -> None:
+            recorder(event)
+            shown(event)
+
+        listener = shown if recorder is ignore else both
         return index_tree(place.root, store, settings, options=options, listener=listener, cancel=cancel, survey=survey)
 
 
