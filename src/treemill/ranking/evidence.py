@@ -96,9 +96,10 @@ class Evidence:
         """The columns of the question's terms."""
         return slice(0, len(self.question.terms))
 
-    def column(self, name: int) -> int:
-        """Return the column of a name of the question."""
-        return len(self.question.terms) + name
+    @property
+    def names(self) -> range:
+        """The columns of the question's names."""
+        return range(len(self.question.terms), len(self.question.terms) + len(self.question.names))
 
     @cached_property
     def chunk_weights(self) -> Array:
@@ -126,11 +127,6 @@ class Evidence:
     def places(self) -> Array:
         """BM25F of each chunk over text and definitions alone: which part of a file answers. float32[c], 0 to 1."""
         return self._scored(self._counts)
-
-    @cached_property
-    def defining_passages(self) -> Array:
-        """BM25 of each chunk over the names of what it defines alone: float32[c], 0 to 1."""
-        return self._scored(self.defined[:, self.terms])
 
     @cached_property
     def _counts(self) -> Array:

@@ -33,7 +33,6 @@ _KINDS = {
         r"\.pyi$|\.d\.[mc]?ts$|\.min\.(js|css)$|(^|/)(vendor|third_party|deps|external|node_modules)(/|$)|polyfill|shim",
     ),
     "legacy": re.compile(r"legacy|deprecat|compat|(^|/)(old|mini|experimental)(/|$)"),
-    "internal": re.compile(r"internal|(^|/)_[a-z]|impl"),
 }
 
 # A question with one of these stems asks for files of that kind.
@@ -44,7 +43,6 @@ _ASKING = {
     "prose": frozenset({"doc", "document", "readm", "changelog", "translat", "local"}),
     "stub": frozenset({"stub", "vendor", "polyfil", "shim"}),
     "legacy": frozenset({"legaci", "deprec", "compat", "backward", "experiment", "mini"}),
-    "internal": frozenset({"intern", "impl"}),
 }
 
 _VERSION = re.compile(r"(?:^|/)v(\d{1,4})(?=/)", re.IGNORECASE)
@@ -93,7 +91,7 @@ def _name_words(name: str) -> tuple[tuple[int, ...], tuple[str, ...], str]:
 
 @lru_cache(maxsize=20_000)
 def kinds_of(path: str) -> frozenset[str]:
-    """Return what a file is for, any of "test", "bench", "example", "prose", "stub", "legacy" and "internal"."""
+    """Return what a file is for, any of "test", "bench", "example", "prose", "stub" and "legacy"."""
     lowered = path.lower()
     return frozenset(kind for kind, pattern in _KINDS.items() if pattern.search(lowered))
 

@@ -1,13 +1,13 @@
 """What a question asks for: its terms with their weights, the names in it, and of which kind it is.
 
 Words that carry the form of a question rather than its content ("how", "where", "the") are left out, unless nothing
-else is there. Neighbouring words are also tried as one name: "rate limiter" finds `RateLimiter`.
+else is there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,6 @@ MOST_CHARACTERS = 4_000
 MOST_TERMS = 64
 
 Kind = Literal["symbol", "sentence"]
-Origin = Literal["asked", "neighbours"]
 
 _TOKEN = re.compile(r"[^\W_](?:\w|(?:[.:]{1,2}|#|->)(?=[^\W\d]))*|\w+", re.UNICODE)
 _QUALIFIER = re.compile(r"\.|::?|#|->")
@@ -57,14 +56,12 @@ class Term:
 class Name:
     """A name to look for among definitions and file names: the id it is indexed under, and its letters in lower case.
 
-    `written` is how the question writes it. `origin` says why it is taken for a name: it is "asked" for where it is one
-    by its looks, or it is two or three "neighbours" in one.
+    `written` is how the question writes it.
     """
 
     id: int
     letters: str
     written: str
-    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +97,7 @@ def as_symbol(text: str) -> Question:
     name, parents = path[-1], tuple(path[:-1])
     weighed = {stem(part): _PARENT_WEIGHT for parent in parents for part in split_identifier(parent)}
     weighed |= {stem(part): 1.0 for part in split_identifier(name)}
-    return Question(text, "symbol", _terms(weighed), (_name(name, "asked"),), parents)
+    return Question(text, "symbol", _terms(weighed), (_name(name),), parents)
 
 
 def _sentence(text: str, tokens: Sequence[str]) -> Question:
@@ -109,15 +106,13 @@ def _sentence(text: str, tokens: Sequence[str]) -> Question:
     for token in tokens:
         parts = split_identifier(token)
         if len(parts) > 1:
-            asked = _name(_last(token), "asked")
+            asked = _name(_last(token))
             names.setdefault(asked.letters, asked)
         for part in parts:
             root = stem(part)
             weighed[root] = max(weighed.get(root, 0.0), 1.0 if len(parts) > 1 else _weight(root))
     if not any(weighed.values()):
         weighed = dict.fromkeys(weighed, 1.0)
-    for name in _neighbours(tokens):
-        names.setdefault(name.letters, name)
     return Question(text, "sentence", _terms(weighed), tuple(names.values())[:MOST_TERMS])
 
 
@@ -134,15 +129,6 @@ def _weight(root: str) -> float:
     return 0.0 if root in _FORM_WORDS else _WEAK_WEIGHT if root in _WEAK_WORDS else 1.0
 
 
-def _name(written: str, origin: Origin) -> Name:
+def _name(written: str) -> Name:
     letters = "".join(split_identifier(written))
-    return Name(term_id("=" + letters), letters, written, origin)
-
-
-def _neighbours(tokens: Sequence[str]) -> Iterable[Name]:
-    """Join two and three words that stand beside each other, where none of them is mere form."""
-    for count in (2, 3):
-        for start in range(len(tokens) - count + 1):
-            group = tokens[start : start + count]
-            if all(_weight(stem(token.lower())) > 0 for token in group):
-                yield _name("_".join(group), "neighbours")
+    return Name(term_id("=" + letters), letters, written)

@@ -42,31 +42,10 @@ def passages(evidence: Evidence) -> Array:
     return evidence.decayed(evidence.passages, 8, 0.8) / np.float32(4)
 
 
-def defining_passage(evidence: Evidence) -> Array:
-    """The chunk whose definitions have most of the words in their names."""
-    return evidence.best(evidence.defining_passages)
-
-
 def length(evidence: Evidence) -> Array:
     """How much there is in the file: of two that say the same, the longer one does it, the other passes it on."""
     words: Array = np.add.reduceat(evidence.chunk_words, evidence.starts)
     result: Array = (np.log1p(words) / 8).astype(np.float32)
-    return result
-
-
-def head(evidence: Evidence) -> Array:
-    """The words in the file's first chunk: where a file says what it is about."""
-    text = evidence.text[evidence.starts, evidence.terms]
-    words = evidence.chunk_words[evidence.starts]
-    norms: Array = (0.25 + 0.75 / evidence.rarity.mean_chunk * words).astype(np.float32)
-    result: Array = saturated(text, norms[:, None]) @ evidence.file_weights
-    return result
-
-
-def definition_words(evidence: Evidence) -> Array:
-    """The words in the names of what the file defines: a file is about what it defines."""
-    defined = np.add.reduceat(evidence.defined[:, evidence.terms], evidence.starts, axis=0)
-    result: Array = saturated(defined) @ evidence.file_weights
     return result
 
 
@@ -107,41 +86,25 @@ def depth(evidence: Evidence) -> Array:
 
 def asked_defined(evidence: Evidence) -> Array:
     """The file defines an identifier that the question names; the fewer do, the more it says."""
-    return _defined(evidence, "asked")
-
-
-def asked_used(evidence: Evidence) -> Array:
-    """The file uses an identifier that the question names."""
     total = np.zeros(evidence.files, np.float32)
-    for number, name in enumerate(evidence.question.names):
-        if name.origin == "asked":
-            column = evidence.column(number)
-            total += evidence.rarity.chunk[column] * evidence.best(saturated(evidence.text[:, column])) / 8
-    return total
-
-
-def asked_names_file(evidence: Evidence) -> Array:
-    """The file is called as an identifier that the question names."""
-    return _called(evidence, "asked")
-
-
-def neighbours_name_file(evidence: Evidence) -> Array:
-    """The file is called as neighbouring words of the question, in one: `RateLimiter.kt` for a rate limiter."""
-    return _called(evidence, "neighbours")
-
-
-def _defined(evidence: Evidence, origin: str) -> Array:
-    total = np.zeros(evidence.files, np.float32)
-    for number, name in enumerate(evidence.question.names):
-        column = evidence.column(number)
-        if name.origin == origin and evidence.rarity.defining[column]:
+    for column in evidence.names:
+        if evidence.rarity.defining[column]:
             found = evidence.best(evidence.defined[:, column]) > 0
             total += found / np.float32(math.sqrt(evidence.rarity.defining[column]))
     return np.minimum(np.float32(1.5), total)
 
 
-def _called(evidence: Evidence, origin: str) -> Array:
-    names = {name.letters for name in evidence.question.names if name.origin == origin}
+def asked_used(evidence: Evidence) -> Array:
+    """The file uses an identifier that the question names."""
+    total = np.zeros(evidence.files, np.float32)
+    for column in evidence.names:
+        total += evidence.rarity.chunk[column] * evidence.best(saturated(evidence.text[:, column])) / np.float32(8)
+    return total
+
+
+def asked_names_file(evidence: Evidence) -> Array:
+    """The file is called as an identifier that the question names."""
+    names = {name.letters for name in evidence.question.names}
     return np.array([path.letters in names for path in evidence.paths], np.float32)
 
 
@@ -153,11 +116,6 @@ def tests(evidence: Evidence) -> Array:
 def prose(evidence: Evidence) -> Array:
     """Documentation, translations and data say a word more often than the code that is asked for."""
     return _of_kind(evidence, "prose")
-
-
-def internal(evidence: Evidence) -> Array:
-    """What calls itself internal is seldom what someone means who asks about the thing."""
-    return _of_kind(evidence, "internal")
 
 
 def aside(evidence: Evidence) -> Array:
@@ -187,29 +145,9 @@ def meaning(evidence: Evidence) -> Array:
     return evidence.best(evidence.meaning)
 
 
-def neighbours_defined(evidence: Evidence) -> Array:
-    """The file defines what neighbouring words of the question make in one; the fewer do, the more it says."""
-    return _defined(evidence, "neighbours")
-
-
 def definition(evidence: Evidence) -> Array:
     """The best definition of the asked name in the file: its kind, letter case, size and parents."""
     return _best_symbol(evidence, lambda symbol: fit(symbol, evidence))
-
-
-def kind_of_definition(evidence: Evidence) -> Array:
-    """A class or function is rather meant by a bare name than a field."""
-    return _best_symbol(evidence, lambda symbol: _KIND_WEIGHTS.get(symbol.kind, _OTHER_KIND))
-
-
-def size_of_definition(evidence: Evidence) -> Array:
-    """The definition proper is larger than what declares it or exports it again."""
-    return _best_symbol(evidence, _size)
-
-
-def on_top(evidence: Evidence) -> Array:
-    """A definition that no other encloses is the one that others build on."""
-    return _best_symbol(evidence, lambda symbol: float(not symbol.parents))
 
 
 def in_parent(evidence: Evidence) -> Array:

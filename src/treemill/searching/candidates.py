@@ -22,11 +22,10 @@ from treemill.searching.moment import Moment, Numbers, Postings
 from treemill.types import Symbol
 
 # How many files the first stage hands on: by their words, by their paths, and of those that define a name. `get` is
-# defined everywhere; a name that more files define than this says little in a sentence.
+# defined everywhere.
 _BY_WORDS = 100
 _BY_PATH = 40
 _DEFINING = 60
-_DEFINING_NEIGHBOURS = 8
 
 # A word that stands in more places than this in the paths of a tree does not tell one from another.
 _MOST_PLACES = 2_000
@@ -143,11 +142,10 @@ def _path_scores(moment: Moment, question: Question, rarity: Rarity) -> Array:
 def _defining(moment: Moment, question: Question, postings: Sequence[Postings], total: Array) -> Numbers:
     """Return the files that define a name of the question, the best first where they are many."""
     found = [np.zeros(0, np.int64)]
-    for name, places in zip(question.names, postings[len(question.terms) :], strict=True):
+    for places in postings[len(question.terms) :]:
         rows = np.unique(moment.row_of_chunk[places.chunks[places.weights >> DEFINITION_SHIFT > 0]])
-        if name.origin == "asked" or len(rows) <= _DEFINING_NEIGHBOURS:
-            files = np.concatenate([np.zeros(0, np.int64), *(moment.files_of(row) for row in rows.tolist())])
-            found.append(files[_top(total[files], _DEFINING)])
+        files = np.concatenate([np.zeros(0, np.int64), *(moment.files_of(row) for row in rows.tolist())])
+        found.append(files[_top(total[files], _DEFINING)])
     return np.concatenate(found).astype(np.int64)
 
 
