@@ -101,7 +101,9 @@ def _tile(pieces: Sequence[Any], text: str, name: str) -> list[int]:
     start = end = 0
     for number, piece in enumerate(pieces):
         content, given = _read(piece)
-        found = _place(content, given, text, start, end) if content else end
+        if not content:
+            continue
+        found = _place(content, given, text, start, end)
         if found < 0:
             raise ChunkingError(
                 f"{name}: piece {number} that the chunker returned is not in the file",

@@ -52,7 +52,7 @@ class GivenFiles:
             return given
         name = given.removeprefix(prefix)
         if any(mark in name for mark in _ODD) or name.startswith(("/", "./")):
-            name = self._normal(name)
+            name = self._normal(given)
         if self._base + name != given:
             self._odd[name] = given
         return name
@@ -71,12 +71,12 @@ class GivenFiles:
         self.besides.discard(name)
         return described(name, self._root, self._settings)
 
-    def _normal(self, name: str) -> str:
+    def _normal(self, given: str) -> str:
         assert self._root is not None
         try:
-            return Path(self._root, name).relative_to(self._root).as_posix()
+            return Path(self._root, given).relative_to(self._root).as_posix()
         except ValueError:
-            return name
+            return given
 
 
 def described(name: str, root: str | None, settings: ChunkerSettings) -> DiscoveredFile | Skipped:
