@@ -28,6 +28,7 @@ from treemill.processing.crews import executor_for
 from treemill.processing.custom import CustomCutter, cutter_for
 from treemill.processing.dispatch import Dispatcher
 from treemill.processing.given import GivenFiles
+from treemill.processing.identifier import FileIdentifier
 from treemill.processing.vectors import VectorCalculationManager
 from treemill.reading import source_of
 from treemill.settings import ChunkerSettings
@@ -358,6 +359,19 @@ def test_names_are_below_the_root_and_paths_come_back_as_given(tree: Tree) -> No
     strings = [f"{root}/a.py", f"{root}//sub/./b.py", "a.py"]
     assert [odd.name(each) for each in odd.strings(strings)] == ["a.py", "sub/b.py", "a.py"]
     assert odd.as_given("sub/b.py") == f"{root}//sub/./b.py"
+
+
+def test_a_relative_root_understands_what_its_rglob_returns(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree({"src/a.py": "x = 1\n", "src/sub/b.py": ""}))
+    files = GivenFiles(Path("src"), ChunkerSettings())
+    given = sorted(Path("src").rglob("*.py"))
+    names = [files.name(each) for each in files.strings(given)]
+    assert names == ["a.py", "sub/b.py"]
+    assert [files.as_given(name) for name in names] == given
+    metadata = FileIdentifier("src").get_file_metadata(given[0])
+    assert (metadata.path, metadata.size) == ("a.py", 6)
+    assert FileIdentifier("src").get_file_metadata("a.py") == metadata
+    assert GivenFiles(".", ChunkerSettings()).name("src/a.py") == "src/a.py"
 
 
 def test_what_is_no_file_to_process_says_why(tree: Tree) -> None:

@@ -27,8 +27,8 @@ class GivenFiles:
     """
 
     def __init__(self, root: GivenPath | None, settings: ChunkerSettings) -> None:
-        self._root = None if root is None else os.fspath(root)
-        self._prefix = None if self._root is None else os.path.join(self._root, "")
+        self._root = None if root is None else os.path.abspath(root)
+        self._prefixes = () if root is None else prefixes_of(root)
         self._settings = settings
         self._kind: type | None = None
         self._base = ""
@@ -42,17 +42,16 @@ class GivenFiles:
             given = os.fspath(path)
             if self._kind is None:
                 self._kind = Path if isinstance(path, PurePath) else str
-                self._base = self._prefix if self._prefix and given.startswith(self._prefix) else ""
+                self._base = next((each for each in self._prefixes if given.startswith(each)), "")
             yield given
 
     def name(self, given: str) -> str:
         """Return the name of a file: POSIX and relative to the root, or as it was given where there is none."""
-        prefix = self._prefix
-        if prefix is None:
+        if self._root is None:
             return given
-        name = given.removeprefix(prefix)
+        name = next((given[len(each) :] for each in self._prefixes if given.startswith(each)), given)
         if any(mark in name for mark in _ODD) or name.startswith(("/", "./")):
-            name = self._normal(given)
+            name = below(self._root, self._prefixes, given)
         if self._base + name != given:
             self._odd[name] = given
         return name
@@ -71,12 +70,24 @@ class GivenFiles:
         self.besides.discard(name)
         return described(name, self._root, self._settings)
 
-    def _normal(self, given: str) -> str:
-        assert self._root is not None
-        try:
-            return Path(self._root, given).relative_to(self._root).as_posix()
-        except ValueError:
-            return given
+
+def prefixes_of(root: GivenPath) -> tuple[str, ...]:
+    """Return how paths below a root may begin: with the root, and, where it was given relative, as it was given.
+
+    So `root.rglob("*")` gives paths below the root, whatever way the root is written.
+    """
+    given = os.path.join(os.path.normpath(root), "")
+    absolute = os.path.join(os.path.abspath(root), "")
+    return (absolute,) if os.path.isabs(given) or given in ("./", ".\\") else (absolute, given)
+
+
+def below(root: str, prefixes: tuple[str, ...], given: str) -> str:
+    """Return the name of a path below an absolute root, or the path itself where it does not lie there."""
+    path = next((given[len(each) :].lstrip("/") for each in prefixes if given.startswith(each)), given)
+    try:
+        return Path(root, path).relative_to(root).as_posix()
+    except ValueError:
+        return given
 
 
 def described(name: str, root: str | None, settings: ChunkerSettings) -> DiscoveredFile | Skipped:

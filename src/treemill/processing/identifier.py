@@ -11,6 +11,7 @@ from typing import Any
 
 from treemill.errors import UsageError
 from treemill.git import GitFacts, git_facts
+from treemill.processing.given import below, prefixes_of
 
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 
@@ -46,6 +47,7 @@ class FileIdentifier:
             UsageError: there is no such folder.
         """
         self.root = Path(root).absolute()
+        self._prefixes = prefixes_of(root)
         if not self.root.is_dir():
             raise UsageError(f"there is no folder {os.fspath(root)}", suggestion="Name a folder that exists")
 
@@ -63,12 +65,12 @@ class FileIdentifier:
     def get_file_metadata(self, path: str | os.PathLike[str]) -> FileMetadata:
         """Describe a file, whether or not it still exists; its content is never opened.
 
-        A relative path counts from the root.
+        A relative path counts from the root, unless it begins with the root as it was given.
 
         Raises:
             ValueError: it lies outside the root.
         """
-        absolute = self.root / path
+        absolute = self.root / below(str(self.root), self._prefixes, os.fspath(path))
         try:
             entry = os.stat(absolute)
             size, mtime_ns = entry.st_size, entry.st_mtime_ns

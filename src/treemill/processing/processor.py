@@ -60,9 +60,9 @@ class HighThroughputProcessor:
         self._provider = embedding_provider
         self._store = store
         self._settings = settings or Settings()
-        self._root = None if root is None else os.path.abspath(root)
-        if self._root is not None and not os.path.isdir(self._root):
-            raise UsageError(f"there is no folder {self._root}", suggestion="Name a folder that exists")
+        self._root = root
+        if root is not None and not os.path.isdir(root):
+            raise UsageError(f"there is no folder {os.fspath(root)}", suggestion="Name a folder that exists")
         most_chunks = self._settings.chunker.performance.max_chunks_per_file
         self._cutter = None if chunker is None else cutter_for(chunker, most_chunks)
         self._cancel = threading.Event()
@@ -98,7 +98,8 @@ class HighThroughputProcessor:
         the provider runs in threads. `progress_callback` and `on_event` are called from one thread, one call at a time;
         neither can hold up or break the run. A file given twice is processed once and skipped once.
 
-        Relative paths count from the root, where there is one. Whatever becomes of a file is in the statistics:
+        Where there is a root, relative paths count from it, unless they begin with the root as it was given: what
+        `Path(root).rglob` returns is understood either way. Whatever becomes of a file is in the statistics:
         files_processed + failed_files + skipped_files + cancelled_files = submitted_files.
 
         Raises:
