@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,12 +17,14 @@ import pytest
 from conftest import Tree
 from support.chunkers import DirectedChunker, line_chunker
 from support.providers import BlockingProvider, HashProvider, PoisonProvider, ScriptedProvider, vector_of
+from support.stores import wrong_vectors
 from treemill.chunking.fixed_size import FixedSizeChunker
 from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.embedding.wrappers import Cached, Counting, Limited, Retrying
 from treemill.errors import EmbeddingError, UsageError
-from treemill.events import Event, Finished, Heartbeat, Queued, Started, ignore
+from treemill.events import Ended, Event, Finished, Heartbeat, Queued, Started, ignore
+from treemill.indexing import index_tree
 from treemill.preparing import Prepare
 from treemill.processing.callbacks import QUEUED, listener_of
 from treemill.processing.crews import executor_for
@@ -31,7 +34,8 @@ from treemill.processing.given import GivenFiles
 from treemill.processing.identifier import FileIdentifier
 from treemill.processing.vectors import VectorCalculationManager
 from treemill.reading import source_of
-from treemill.settings import ChunkerSettings
+from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
+from treemill.storage.memory import MemoryStore
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
 
 # Wrappers
@@ -461,6 +465,14 @@ def test_the_dispatcher_makes_one_heartbeat_a_pulse_busy_or_not(told: list[Event
     assert 3 <= beats <= 5
 
 
+def test_nothing_is_told_after_the_end(told: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("treemill.processing.dispatch.PULSE_SECONDS", 0.0)
+    with Dispatcher(told.append, lambda: Started(0, "beat")) as dispatcher:
+        dispatcher.post(Ended(0, 0, 0, 0, 0, 0))
+        time.sleep(0.1)
+    assert isinstance(told[-1], Ended)
+
+
 def test_a_listener_that_never_returns_is_left_behind() -> None:
     never = threading.Event()
     began = time.monotonic()
@@ -478,3 +490,24 @@ def test_without_a_listener_there_is_no_thread() -> None:
     with Dispatcher(ignore, lambda: Queued(0, "beat")) as dispatcher:
         dispatcher.post(Queued(0, "a"))
         assert threading.active_count() == before
+
+
+# One engine
+
+
+@pytest.mark.parametrize("runs_in", ["thread", "worker"])
+def test_indexing_a_tree_embeds_with_the_same_engine(tree: Tree, runs_in: Literal["thread", "worker"]) -> None:
+    root, store = tree({"a.py": "x = 1\n", "b/c.py": "y = 2\n"}), MemoryStore()
+    settings = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
+    report = index_tree(root, store, settings, provider=HashProvider(runs_in=runs_in))
+    assert report.stats.files_processed == 2
+    assert report.coverage.vectors == 2
+    assert wrong_vectors(store) == []
+
+
+def test_a_tree_that_cannot_be_embedded_is_reported_file_by_file(tree: Tree) -> None:
+    root, store = tree({"a.py": "x = 1\n", "b.py": "poison = 2\n"}), MemoryStore()
+    settings = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
+    report = index_tree(root, store, settings, provider=PoisonProvider())
+    assert [(failure.path, failure.stage) for failure in report.failures] == [("b.py", "embed")]
+    assert not report.coverage.complete

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from treemill.events import Event, Listener, ignore
+from treemill.events import Ended, Event, Listener, ignore
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ class Dispatcher:
                 if event is None:
                     return
                 self._tell(event)
+                if isinstance(event, Ended):
+                    return
             except queue.Empty:
                 pass
             if time.monotonic() >= next_beat:
