@@ -164,3 +164,42 @@ def test_every_grammar_of_the_table_loads_and_parses():
 )
 def test_a_header_is_parsed_as_what_it_is(text, dialect):
     assert syntax.dialect(text.encode(), "c") == dialect
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- " * 5_000 + "a",
+        "? " * 300 + "a",
+        "- ? " * 300 + "a",
+        "\n".join(" " * level + "a:" for level in range(300)),
+        "\n".join("  " * level + "- a:" for level in range(300)),
+    ],
+    ids=["dashes", "keys", "both", "mappings", "lists"],
+)
+def test_yaml_that_would_crash_its_grammar_is_not_given_to_it(text):
+    with pytest.raises(ParseError, match="levels"):
+        syntax.parse(text.encode(), "yaml", 10)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- " * 59 + "a",
+        "\n".join(" " * level + "a:" for level in range(110)),
+        "\n".join(" " * level + "a:" for level in range(110)) + "\n" + " " * 115 + "- " * 55 + "a",
+        "a: |\n" + " " * 300 + "far\n",
+        "a:\n" + " " * 130 + "b: 1\n",
+    ],
+    ids=["dashes", "mappings", "both", "text", "far"],
+)
+def test_yaml_that_its_grammar_can_hold_is_parsed(text):
+    assert syntax.parse(text.encode(), "yaml", 10).root_node.end_byte > 0
+
+
+@pytest.mark.parametrize("language", ["python", "c", "ruby", "go"])
+def test_text_that_keeps_a_grammar_busy_is_stopped(language):
+    started = time.perf_counter()
+    with pytest.raises(ChunkingTimeoutError):
+        syntax.parse(b"<!--" * 2_000, language, 0.2)
+    assert time.perf_counter() - started < 2

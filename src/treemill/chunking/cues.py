@@ -8,16 +8,14 @@ common are looked at more closely, by what stands in front of them on the line.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
 _Search = Callable[[bytes], Iterator[re.Match[bytes]]]
 
 Cues = Callable[[bytes], list[int]]
-"""Returns offsets in ascending order; the last one lies beyond any text."""
-
-NEVER = sys.maxsize
+"""Returns offsets in ascending order. The byte at an offset, the one before and the one behind lie in the definition,
+and not all three in one of its parts: the blank between `def` and a name is a cue."""
 
 # How far back a line's beginning is looked for: minified code has none.
 _LINE_BYTES = 200
@@ -31,39 +29,41 @@ _NO_METHOD = (b"if (", b"if(", b"} else", b"for (", b"for(", b"while (", b"while
 _SHORT_METHOD = re.compile(rb"[,{}](?:async |get |set )?\*?(?!(?:if|for|while|switch|catch|with)\b)[\w$]+\Z")
 
 _GIVEN = (b"=", b":")
-_SCRIPT_WORDS = (b"class ", b"\nconst ", b"\nlet ", b"\nvar ", b"\nexport const ")
-_TYPED_WORDS = (b"interface ", b"enum ", b"type ", b"namespace ", b"module ")
 
 
 def nothing(text: bytes) -> list[int]:
     """Find nothing: for languages whose definitions all stand in containers."""
-    return [NEVER]
+    return []
 
 
 def finder(words: tuple[bytes, ...], patterns: tuple[bytes, ...]) -> Cues:
-    """Find the last byte of each word and each match of a pattern; and offset 0, which nothing stands in front of."""
+    """Find the last byte of each word and each match of a pattern. The first line has a line feed in front of it."""
     return partial(_find, words, tuple(re.compile(pattern).finditer for pattern in patterns))
 
 
 def _find(words: tuple[bytes, ...], searches: tuple[_Search, ...], text: bytes) -> list[int]:
-    cues = [0]
+    text = b"\n" + text
+    cues: list[int] = []
     for word in words:
-        _add_hits(text, word, cues)
+        _add_hits(text, word, len(word) - 2, cues)
     for search in searches:
-        cues += [found.end() - 1 for found in search(text)]
+        cues += [found.end() - 2 for found in search(text)]
     cues.sort()
-    cues.append(NEVER)
     return cues
 
 
-def _add_hits(text: bytes, word: bytes, hits: list[int]) -> None:
-    """Add the offset of the last byte of every occurrence."""
-    ahead = len(word) - 1
-    at = text.find(word)
+def _add_hits(text: bytes, word: bytes, ahead: int, hits: list[int]) -> None:
+    """Add an offset so far ahead of every occurrence."""
+    find, size = text.find, len(word)
+    at = find(word)
     while at >= 0:
-        at += ahead
-        hits.append(at)
-        at = text.find(word, at)
+        hits.append(at + ahead)
+        at = find(word, at + size)
+
+
+_SCRIPT_WORDS = (b"class ", b"\nconst ", b"\nlet ", b"\nvar ", b"\nexport const ")
+_find_script_words = finder(_SCRIPT_WORDS, ())
+_find_typed_words = finder((*_SCRIPT_WORDS, b"interface ", b"enum ", b"type ", b"namespace ", b"module "), ())
 
 
 def script(text: bytes, *, typed: bool = False) -> list[int]:
@@ -72,14 +72,11 @@ def script(text: bytes, *, typed: bool = False) -> list[int]:
     An arrow or a `function` counts where it is named or stands behind `=` or `:`; a parenthesis and a brace where
     what stands in front on the line looks like a method.
     """
-    cues = [0]
+    cues = _find_typed_words(text) if typed else _find_script_words(text)
     _add_functions(text, cues)
     _add_arrows(text, cues)
     _add_methods(text, cues)
-    for word in _SCRIPT_WORDS + (_TYPED_WORDS if typed else ()):
-        _add_hits(text, word, cues)
     cues.sort()
-    cues.append(NEVER)
     return cues
 
 
@@ -90,7 +87,7 @@ def _add_functions(text: bytes, cues: list[int]) -> None:
     while at >= 0:
         name = text[at + 8 : at + 12].lstrip(b" *")[:1]
         if name != b"(" or text[max(0, at - 8) : at].rstrip().removesuffix(b"async").rstrip()[-1:] in _GIVEN:
-            cues.append(at + 7)
+            cues.append(at + 8)
         at = find(b"function", at + 8)
 
 
@@ -120,7 +117,6 @@ def _add_methods(text: bytes, cues: list[int]) -> None:
                 wanted = False
             else:
                 wanted = _METHOD.match(text, line, at) is not None or text[line:at].isspace()
-            at += len(word)
             if wanted:
-                cues.append(at - 1)
-            at = find(word, at)
+                cues.append(at + 1)
+            at = find(word, at + len(word))

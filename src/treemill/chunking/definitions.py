@@ -1,21 +1,21 @@
 """What a file defines: functions, classes, methods, types, constants…, with name, kind, parents and documentation.
 
-The walk goes down from definition to definition. Containers are looked at child by child; elsewhere it asks each node
-for the child at the next cue (see `vocabulary`), so that it touches little more than the nodes around definitions. It
-keeps its own stack: nesting of any depth is fine.
+In two passes. The first finds the nodes: the tree is asked for the smallest node around each cue (see `vocabulary`),
+and containers are looked at child by child, so that little more than the definitions is touched. The second puts them
+in order, and a stack of those still open tells the parents of each. Neither goes down the tree by itself: nesting of
+any depth is fine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from tree_sitter import Node, TreeCursor
+from tree_sitter import Node
 
 from treemill.chunking.documentation import Range, comment_before, docstring, heredoc_before, opens_string
-from treemill.chunking.naming import Finder, Named
+from treemill.chunking.naming import Finder
 from treemill.chunking.packing import pack_symbols, unpack_symbols
 from treemill.chunking.syntax import grammar
 from treemill.chunking.vocabularies import VOCABULARIES
@@ -41,16 +41,20 @@ _SPACES = frozenset(b" \t\r\n")
 _ANNOTATIONS = frozenset(b"@[#")
 _EQUALS = ord("=")
 
+# How far back a decorator or a word like `export` is looked for.
+_LINE_BYTES = 200
+
 # Half the cost of calling the class, which would check the number of fields and no more.
 _new = tuple.__new__
 
 
 class _Rule(NamedTuple):
-    """What to do with a node: whether to look at all its children, to remember where it begins for the definition in
-    it, and what it defines (nothing, if empty) under which name."""
+    """What to do with a node: whether to look at its children, whether it lends its beginning to a definition among
+    them, whether its parent may be the definition, and what it defines (nothing, if empty) under which name."""
 
     opens: bool
-    wraps: bool = False
+    wraps: bool
+    climbs: bool
     kind: str = ""
     find: Finder | None = None
 
@@ -65,11 +69,9 @@ class _Table:
     body: int
 
 
-# Where the walk stands: either the children still to look at, or a cursor on the node that is asked for its child at
-# the next cue in [position, end), shared with the frame around or not; the names and the scope around; and where a
-# wrapper of the next definition begins, or -1.
-_Add = Callable[[Named, Node | None, int, int, int, tuple[str, ...], int], tuple[str, ...]]
-_Frame = tuple[Iterator[Node] | None, TreeCursor, bool, int, int, tuple[str, ...], int, int]
+_Found = tuple[int, int, int, int, str, bytes, int, int, Range | None]
+"""Start, the negative of the end, beginning and end of the name, kind, owner, where the signature begins, where the
+body begins or -1, and the docstring. In order, the outer stand before the inner."""
 
 
 @cache
@@ -86,15 +88,15 @@ def _table(language: str) -> _Table:
         name = numbers.node_kind_for_id(kind)
         if name is None or not numbers.node_kind_is_named(kind):
             continue
-        opens, wraps = name in vocabulary.opens, name in vocabulary.wraps
+        opens, wraps, climbs = (name in each for each in (vocabulary.opens, vocabulary.wraps, vocabulary.climbs))
         defined = vocabulary.defines.get(name)
         if defined is not None:
             what, find = (defined, None) if isinstance(defined, str) else defined
-            rules[kind] = _Rule(opens, False, what, find)
-        elif opens or wraps:
-            rules[kind] = _Rule(True, wraps)
+            rules[kind] = _Rule(opens, False, climbs, what, find)
+        elif opens or wraps or climbs:
+            rules[kind] = _Rule(opens or wraps, wraps, climbs)
     if "ERROR" in vocabulary.opens:
-        rules[_ERROR_KIND] = _Rule(True)
+        rules[_ERROR_KIND] = _Rule(True, False, False)
     name_field, body_field = numbers.field_id_for_name("name"), numbers.field_id_for_name(vocabulary.body)
     return _Table(vocabulary, rules, name_field or 0, body_field or 0)
 
@@ -112,147 +114,180 @@ def symbols(text: bytes, root: Node, language: str) -> tuple[Symbol, ...]:
     if language not in VOCABULARIES:
         return ()
     table = _table(language)
-    found, add = _collector(text, table.vocabulary)
-    _walk(text, root, table, add)
-    found.sort(key=_start)
-    return tuple(found)
+    finder = _Finder(text, root, table)
+    finder.look_at_children(root)
+    finder.look_at_cues()
+    return _described(text, sorted(finder.found), table.vocabulary)
 
 
-def _walk(text: bytes, root: Node, table: _Table, add: _Add) -> None:
-    """Go from definition to definition, outer before inner, and add each."""
-    rule_of, name_field, body_field = table.rules.get, table.name, table.body
-    cues = iter(table.vocabulary.cues(text))
-    cue = next(cues)
-    stack: list[_Frame] = []
-    rule = rule_of(root.kind_id)
-    nodes = iter(root.named_children) if rule is not None and rule.opens else None
-    cursor, shared, position, end = root.walk(), False, 0, len(text)
-    parents: tuple[str, ...] = ()
-    scope, outer = _MODULE, -1
-    while True:
-        node = None
-        if nodes is not None:
-            for node in nodes:
-                rule = rule_of(node.kind_id)
-                if rule is not None:
-                    break
-                stop = node.end_byte
-                if cue < stop:
-                    start = node.start_byte
-                    while cue < start:
-                        cue = next(cues)
-                    if cue < stop:
-                        break
-            else:
-                node = None
-        else:
-            while cue < position:
-                cue = next(cues)
-            if cue < end and cursor.goto_first_child_for_byte(cue) is not None:
-                node = cursor.node
-        if node is None:
-            if shared:
-                cursor.goto_parent()
-            if not stack:
-                return
-            nodes, cursor, shared, position, end, parents, scope, outer = stack.pop()
-            continue
-        start, stop = node.start_byte, node.end_byte
-        if nodes is None:
-            if start > cue:  # the cue is in a keyword or between two children
-                cursor.goto_parent()
-                position = cue + 1
+class _Finder:
+    """The first pass: finds the nodes that define something."""
+
+    __slots__ = ("_body_field", "_name_field", "_root", "_rule_of", "_seen", "_text", "_vocabulary", "found")
+
+    def __init__(self, text: bytes, root: Node, table: _Table) -> None:
+        self._text, self._root, self._vocabulary = text, root, table.vocabulary
+        self._rule_of, self._name_field, self._body_field = table.rules.get, table.name, table.body
+        self._seen: set[int] = set()
+        self.found: list[_Found] = []
+
+    def look_at_cues(self) -> None:
+        """Find the definitions that have a cue in their text."""
+        rule_of, text, wrapped = self._rule_of, self._text, bool(self._vocabulary.wraps)
+        ends, around = [len(text) + 1], [self._root]
+        for cue in self._vocabulary.cues(text):
+            while cue >= ends[-1]:
+                ends.pop()
+                around.pop()
+            node = around[-1].descendant_for_byte_range(cue - 1, cue + 2)
+            if node is None or (rule := rule_of(node.kind_id)) is None:
                 continue
-            position = stop
-            rule = rule_of(node.kind_id)
+            if rule.climbs:
+                node, rule = self._climbed(node, rule)
+            start = node.start_byte
+            outer = self._wrapped(node, start) if wrapped and start and text[start - 1] in _SPACES else start
+            if not rule.kind:
+                self.look_at_children(node, outer)
+                continue
+            container = self._add(node, rule, start, outer)
+            if container is not None:
+                self.look_at_children(container)
+            ends.append(node.end_byte)
+            around.append(node)
 
-        inside, names, within, begin = node, parents, scope, start
-        if rule is not None and rule.kind:
-            _, _, kind, find = rule
-            if find is not None:
-                named = find(node, text)
-            elif (name := node.child_by_field_id(name_field)) is not None:
-                named = name.start_byte, name.end_byte, kind, b"", node
-            else:
-                named = None
-            if named is not None:
-                _, begin, kind, _, inside = named
-            body = inside.child_by_field_id(body_field) if body_field else None
-            if named is not None:
-                names = add(named, body, start, stop, outer, parents, scope)
-                outer = -1
-            rule = None if body is None else rule_of(body.kind_id)
-            if body is not None and rule is not None and rule.opens:
-                inside = body
-            else:
-                if body is not None:
-                    begin = body.start_byte
-                rule = rule_of(inside.kind_id)
-                if nodes is not None and cue >= stop and (rule is None or not rule.opens):
+    def look_at_children(self, node: Node, outer: int = -1) -> None:
+        """Find the definitions among the children of a container, and of the containers in it.
+
+        `outer` is where a wrapper around this one begins.
+        """
+        rule_of, add, text, group = self._rule_of, self._add, self._text, self._vocabulary.group
+        rule = rule_of(node.kind_id)
+        if rule is None or not rule.opens:
+            return
+        if not rule.wraps:
+            outer = -1
+        elif outer < 0:
+            outer = node.start_byte
+        stack = [(iter(node.named_children), outer)]
+        while stack:
+            nodes, outer = stack[-1]
+            for child in nodes:
+                rule = rule_of(child.kind_id)
+                if rule is None:
                     continue
+                start = child.start_byte
+                first = start if outer < 0 or (group and group in text[outer:start]) else outer
+                if rule.kind:
+                    container = add(child, rule, start, first)
+                    outer = -1
+                    if container is None:
+                        continue
+                elif rule.opens:
+                    container = child
+                else:
+                    continue
+                stack[-1] = nodes, outer
+                stack.append((iter(container.named_children), first if rule.wraps else -1))
+                break
+            else:
+                stack.pop()
+
+    def _climbed(self, node: Node, rule: _Rule) -> tuple[Node, _Rule]:
+        """Return what a value is given to, where that is a definition; else the value."""
+        parent = node.parent
+        while parent is not None:
+            outer = self._rule_of(parent.kind_id)
+            if outer is None:
+                break
+            if outer.kind:
+                return parent, outer
+            if not outer.climbs:
+                break
+            parent = parent.parent
+        return node, rule
+
+    def _wrapped(self, node: Node, start: int) -> int:
+        """Return where a definition begins with its decorators, or with words like `export`."""
+        before = self._text[max(0, start - _LINE_BYTES) : start].rstrip()
+        last = before[-1:]
+        if last.isalnum():
+            if self._vocabulary.decorated and not before[before.rfind(b"\n") + 1 :].lstrip().startswith(b"@"):
+                return start
+        elif last not in (b")", b">"):
+            return start
+        outer, parent = start, node.parent
+        while parent is not None and (rule := self._rule_of(parent.kind_id)) is not None and rule.wraps:
+            outer = parent.start_byte
+            parent = parent.parent
+        group = self._vocabulary.group
+        return start if group and group in self._text[outer:start] else outer
+
+    def _add(self, node: Node, rule: _Rule, start: int, outer: int) -> Node | None:
+        """Take down a definition; return the container that holds more, if it has one and is new."""
+        _, _, _, kind, find = rule
+        inside = node
+        at = -1
+        if find is not None:
+            named = find(node, self._text)
             if named is not None:
-                within = _SCOPES.get(kind, scope)
-        if rule is not None and rule.opens:
-            if nodes is None:
-                cursor.goto_parent()
-            stack.append((nodes, cursor, shared, position, end, parents, scope, outer))
-            nodes, shared, position = iter(inside.named_children), False, 0
-            parents, scope = names, within
-            outer = (start if outer < 0 else outer) if rule.wraps else -1
-            continue
-        while cue < begin:
-            cue = next(cues)
+                at, until, kind, owner, inside = named
+        else:
+            name = node.child_by_field_id(self._name_field)
+            if name is not None:
+                at, until, owner = name.start_byte, name.end_byte, b""
+        if at in self._seen:
+            return None
+        body = inside.child_by_field_id(self._body_field) if self._body_field else None
+        first = -1 if body is None else body.start_byte
+        if at >= 0 and at < until:
+            text = self._text
+            self._seen.add(at)
+            head = outer if outer < start and text.find(b"\n", outer, start) < 0 else start
+            doc = None
+            if body is not None and self._vocabulary.comments is None and opens_string(text, first):
+                doc = docstring(body)
+            self.found.append((outer, -node.end_byte, at, until, kind, owner, head, first, doc))
+        if body is not None and (rule_of_body := self._rule_of(body.kind_id)) is not None and rule_of_body.opens:
+            return body
         if inside is not node:
-            stop = inside.end_byte
-        if cue < stop and inside.child_count:
-            same = nodes is None and inside is node
-            if nodes is None and not same:
-                cursor.goto_parent()
-            stack.append((nodes, cursor, shared, position, end, parents, scope, outer))
-            if not same:
-                cursor = inside.walk()
-            nodes, shared, position, end, parents, scope, outer = None, same, begin, stop, names, within, -1
-        elif nodes is None:
-            cursor.goto_parent()
+            rule = self._rule_of(inside.kind_id) or rule
+        return inside if rule.opens else None
 
 
-def _collector(text: bytes, vocabulary: Vocabulary) -> tuple[list[Symbol], _Add]:
-    """Return a list, and the function that adds what the walk comes across to it."""
-    found: list[Symbol] = []
-    comments, group, quoted, merges = vocabulary.comments, vocabulary.group, vocabulary.quoted_doc, vocabulary.merges
+def _described(text: bytes, found: list[_Found], vocabulary: Vocabulary) -> tuple[Symbol, ...]:
+    """The second pass: tell parents, lines, signatures and documentation. `found` is in order."""
+    comments, quoted, merges = vocabulary.comments, vocabulary.quoted_doc, vocabulary.merges
     count_of, wide = text.count, b"\r" in text
     line, counted = 1, 0
-
-    def add(
-        named: Named, body: Node | None, start: int, stop: int, outer: int, parents: tuple[str, ...], scope: int
-    ) -> tuple[str, ...]:
-        """Add a definition at [start, stop), in a wrapper that begins at `outer`; return the names for those in it."""
-        nonlocal line, counted
-        at, until, kind, owner, _ = named
+    ends: list[int] = [len(text) + 1]
+    around: list[tuple[str, ...]] = [()]
+    scopes: list[int] = [_MODULE]
+    symbols: list[Symbol] = []
+    for start, minus_end, at, until, kind, owner, head, body, doc in found:
+        while start >= ends[-1]:
+            ends.pop()
+            around.pop()
+            scopes.pop()
+        end, parents, scope = -minus_end, around[-1], scopes[-1]
+        if scope == _FUNCTION and kind in _VALUES:
+            continue
         name = text[at:until].decode("utf-8", "replace")
-        around = (*parents, *owner.decode("utf-8", "replace").split(".")) if owner else parents
-        if kind == "function":
-            if scope == _TYPE:
-                kind = "method"
-        elif kind == _UNSEEN:
-            return (*around, name)
-        elif scope == _FUNCTION and kind in _VALUES:
-            return parents
-        while text[stop - 1] in _SPACES:
-            stop -= 1
-        if merges and found and found[-1].name == name and found[-1].parents == around:
-            found[-1] = found[-1]._replace(end=stop)
-            return (*around, name)
-        head = start
-        if outer >= 0 and not (group and group in text[outer:start]):
-            if text.find(b"\n", outer, start) < 0:
-                head = outer
-            start = outer
-        first = -1 if body is None else body.start_byte
-        signature = _signature(text, head, at, until, stop, first)
-        if comments is None:
-            doc = None if body is None or not opens_string(text, first) else docstring(body)
-        else:
+        if owner:
+            parents = (*parents, *owner.decode("utf-8", "replace").split("."))
+        if kind == "function" and scope == _TYPE:
+            kind = "method"
+        ends.append(end)
+        around.append((*parents, name))
+        scopes.append(_SCOPES.get(kind, scope))
+        if kind == _UNSEEN:
+            continue
+        while text[end - 1] in _SPACES:
+            end -= 1
+        if merges and symbols and symbols[-1].name == name and symbols[-1].parents == parents:
+            symbols[-1] = symbols[-1]._replace(end=end)
+            continue
+        signature = _signature(text, head, at, until, end, body)
+        if comments is not None:
             doc, start = comment_before(text, start, comments)
             if doc is None and quoted:
                 doc = heredoc_before(text, start)
@@ -262,10 +297,8 @@ def _collector(text: bytes, vocabulary: Vocabulary) -> tuple[list[Symbol], _Add]
             breaks += count_of(b"\r", low, high) - count_of(b"\r\n", low, high)
         line += breaks if at >= counted else -breaks
         counted = at
-        found.append(_new(Symbol, (name, kind, around, start, stop, line, signature, doc)))
-        return (*around, name)
-
-    return found, add
+        symbols.append(_new(Symbol, (name, kind, parents, start, end, line, signature, doc)))
+    return tuple(symbols)
 
 
 def _signature(text: bytes, start: int, at: int, until: int, stop: int, body: int) -> Range:
@@ -284,7 +317,3 @@ def _signature(text: bytes, start: int, at: int, until: int, stop: int, body: in
     if text[end - 1] == _EQUALS and text[end - 2] in _SPACES:
         end = until + len(text[until : end - 1].rstrip())
     return start, end
-
-
-def _start(symbol: Symbol) -> int:
-    return symbol.start

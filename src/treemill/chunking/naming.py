@@ -84,14 +84,11 @@ def qualified(kind: str, separator: re.Pattern[bytes]) -> Finder:
 
 def python_assignment(node: Node, text: bytes) -> Named | None:
     """`LIMIT = 10` and `app = Flask()`; only plain names."""
-    assignment = node.named_child(0) if node.named_child_count == 1 else None
-    if assignment is None or assignment.type != "assignment":
-        return None
-    left = assignment.child_by_field_name("left")
+    left = node.child_by_field_name("left")
     if left is None or left.type != "identifier":
         return None
     start, end = left.start_byte, left.end_byte
-    return (start, end, "constant" if _UPPER_CASE.match(text[start:end]) else "variable", b"", node)
+    return start, end, "constant" if _UPPER_CASE.match(text[start:end]) else "variable", b"", node
 
 
 def script_variable(node: Node, text: bytes) -> Named | None:

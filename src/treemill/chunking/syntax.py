@@ -17,10 +17,10 @@ from tree_sitter import Language, Parser, Point, Tree
 from treemill.errors import ChunkingTimeoutError, MemoryLimitExceededError, ParseError
 from treemill.languages import LANGUAGES
 
-# The form of the parse that can be stopped costs a few microseconds more a file, so small texts go without. They
-# are small by the time they may take: no grammar here is slower than this on any text we found.
-_SLOWEST_BYTES_PER_SECOND = 10_000
-_SMALL_BYTES = 8_192
+# The form of the parse that can be stopped costs 3 % more, so texts go without that are over before it matters:
+# half a kilobyte of "<!--" keeps some grammars busy for a tenth of a second, three kilobytes for ten.
+_SMALL_BYTES = 500
+_SLOWEST_BYTES_PER_SECOND = 1_000
 
 # How much text the parser is given at a time.
 _PIECE_BYTES = 65_536
@@ -32,6 +32,11 @@ _TREE_BYTES_PER_BYTE = 40
 _CPP = re.compile(
     rb"\n[ \t]*(?:namespace\s+\w|template\s*<|class\s+\w[^;()]*\{|(?:public|private|protected):|using\s+\w)"
 )
+
+# The grammar of YAML remembers 250 levels. Half of them may come from indentation, half from one line.
+_YAML_LEVELS = 120
+_INDENTED = b"\n" + b" " * _YAML_LEVELS
+_YAML_RUN = re.compile(rb"(?:[-?:][ \t]+){60}")
 
 _threads = threading.local()
 
@@ -73,6 +78,8 @@ def parse(text: bytes, language: str, timeout_seconds: float) -> Tree:
         ParseError: the grammar cannot be loaded or gave no tree.
         ChunkingTimeoutError: it took longer than that; the parser can be used again.
     """
+    if language == "yaml":
+        _refuse_deep_yaml(text)
     parser = _parser(language)
     if len(text) <= _SMALL_BYTES and len(text) <= timeout_seconds * _SLOWEST_BYTES_PER_SECOND:
         return parser.parse(text)
@@ -88,6 +95,17 @@ def _parser(language: str) -> Parser:
     if parser is None:
         parser = parsers[language] = Parser(grammar(language))
     return parser
+
+
+def _refuse_deep_yaml(text: bytes) -> None:
+    """Keep YAML from its parser that may be more than 240 levels deep: the grammar has room for no more, and crashes.
+
+    Each level stands further to the right than the one around it. So without deep indentation and without long runs
+    of `- - -` there cannot be so many.
+    """
+    deep = _INDENTED in text and len({len(line) - len(line.lstrip(b" ")) for line in text.splitlines()}) > _YAML_LEVELS
+    if deep or _YAML_RUN.search(text) is not None:
+        raise ParseError("the grammar for yaml cannot hold so many levels")
 
 
 def _parse_in_time(parser: Parser, text: bytes, timeout_seconds: float) -> Tree:

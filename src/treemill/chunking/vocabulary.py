@@ -1,9 +1,9 @@
 r"""How a language says that it defines something.
 
 A definition is reached in one of two ways. Containers (`opens`) are looked at child by child: a Java class has its
-methods there and nowhere else. Everything else is entered only where its text holds a *cue* (see `cues`): in Python
-the walk goes from one `def` to the next and sees nothing in between. A cue too many costs a microsecond, a cue too
-few a definition; so there are too many.
+methods there and nowhere else. Everywhere else the text is searched for *cues* (see `cues`), and the tree is asked for
+the smallest node around each: in Python, what stands around the blank behind `def`. A cue too many costs a
+microsecond, a cue too few a definition; so there are too many.
 """
 
 from __future__ import annotations
@@ -36,19 +36,22 @@ HASHES = Comments((b"#",))
 class Vocabulary:
     """The definitions of one language.
 
-    `defines` maps kinds of nodes to what they define, with a finder where the grammar has no `name` field; nodes of
+    `defines` maps kinds of nodes to what they define, with a finder where the grammar has no `name` field. Nodes of
     the `wraps` kinds lend their beginning to the definition in them, unless `group` stands between the two: then the
-    wrapper holds several. `body` is the grammar's field for what comes after the signature. With no `comments`,
-    documentation is a string at the beginning of the body; with `quoted_doc`, it may be one in front. With `merges`,
-    neighbours of one name are one definition.
+    wrapper holds several. A node of the `climbs` kinds is a value: what it is given to is the definition. `body` is
+    the grammar's field for what comes after the signature. With no `comments`, documentation is a string at the
+    beginning of the body; with `quoted_doc`, it may be one in front. With `merges`, neighbours of one name are one
+    definition. With `decorated`, wrappers begin with an `@`.
     """
 
     defines: Defines
     opens: tuple[str, ...] = ()
     wraps: tuple[str, ...] = ()
+    climbs: tuple[str, ...] = ()
     cues: Cues = cues.nothing
     comments: Comments | None = SLASHES
     quoted_doc: bool = False
     body: str = "body"
     group: bytes | None = None
     merges: bool = False
+    decorated: bool = False

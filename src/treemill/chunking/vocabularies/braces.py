@@ -22,10 +22,12 @@ _SCRIPT: Defines = {
     "public_field_definition": ("function", naming.script_pair),
     "assignment_expression": ("function", naming.script_assignment),
 }
+_VALUES = ("arrow_function", "function_expression", "generator_function", "class")
 JAVASCRIPT = Vocabulary(
     _SCRIPT,
     opens=("class_body",),
     wraps=("export_statement", "lexical_declaration", "variable_declaration"),
+    climbs=_VALUES,
     cues=cues.script,
 )
 TYPESCRIPT = Vocabulary(
@@ -43,6 +45,7 @@ TYPESCRIPT = Vocabulary(
     },
     opens=("class_body", "interface_body", "object_type"),
     wraps=("export_statement", "lexical_declaration", "variable_declaration", "ambient_declaration"),
+    climbs=_VALUES,
     cues=partial(cues.script, typed=True),
 )
 JAVA = Vocabulary(
@@ -63,7 +66,7 @@ JAVA = Vocabulary(
     },
     opens=(
         *("program", "class_body", "interface_body", "enum_body", "enum_body_declarations", "annotation_type_body"),
-        *("enum_constant", "ERROR"),
+        *("enum_constant", "object_creation_expression", "ERROR"),
     ),
     cues=cues.finder((b"class ", b"record "), (rb"new [\w.<>,? \[\]]+\([^;{}]*\)\s*\{",)),
 )
@@ -168,8 +171,8 @@ RUST = Vocabulary(
     cues=cues.finder(
         (b"fn ",),
         (
-            rb"\n(?:    |\t)*(?:pub(?:\([a-z ]+\))? )?(?:unsafe )?"
-            rb"(?:const|static|type|mod|struct|enum|trait|union|macro_rules!) ",
+            rb"\n(?:    |\t){0,3}(?:pub(?:\([a-z ]+\))? )?(?:unsafe )?"
+            rb"(?:const |static |type |mod |struct |enum |trait |union |macro_rules! |impl[ <])",
         ),
     ),
     comments=Comments((b"//",), b"#[", (b"/*", b"*/")),
@@ -267,6 +270,13 @@ ZIG = Vocabulary(
         ),
         "test_declaration": ("test", by_text(rb"test\s+\"?(?P<name>[^\"\n{]*[^\"\n{\s])", "test")),
     },
+    climbs=(
+        "struct_declaration",
+        "enum_declaration",
+        "union_declaration",
+        "opaque_declaration",
+        "error_set_declaration",
+    ),
     cues=cues.finder(
         (b"fn ", b"\ntest ", b"= struct", b"= enum", b"= union", b"= packed", b"= extern", b"= error", b"= opaque"),
         (rb"\n(?:pub )?(?:const|var) ",),

@@ -12,10 +12,11 @@ PYTHON = Vocabulary(
     {
         "function_definition": "function",
         "class_definition": "class",
-        "expression_statement": ("variable", naming.python_assignment),
+        "assignment": ("variable", naming.python_assignment),
         "type_alias_statement": ("type", by_text(rb"type\s+(?P<name>\w+)", "type")),
     },
     wraps=("decorated_definition",),
+    decorated=True,
     cues=cues.finder(
         (b"def ", b"class "),
         (rb"\n(?:type )?[A-Za-z_]\w*[ \t]*(?::[^=\n]+)?=(?!=)", rb"\n    [A-Z][A-Z0-9_]* ?=(?!=)"),
@@ -42,6 +43,7 @@ LUA = Vocabulary(
         "field": ("function", naming.lua_field),
     },
     wraps=("variable_declaration",),
+    climbs=("function_definition", "expression_list"),
     cues=cues.finder((b"function",), ()),
     comments=Comments((b"--",), b"", (b"--[[", b"]]")),
 )
