@@ -133,8 +133,8 @@ CASES: dict[str, tuple[bytes, Outcome]] = {
         b"".join(b"a%d: &a%d [%s]\n" % (i, i, b",".join([b"*a%d" % (i - 1)] * 9)) for i in range(1, 300)),
         Cut(),
     ),
-    # The grammar's scanner writes beyond its buffer: a real crash, of the worker alone.
-    "indentation.yaml": (b"".join(b" " * i + b"a:\n" for i in range(600)), Fails("WorkerCrashedError")),
+    # The grammar's scanner would write beyond its buffer; it is not let near this.
+    "indentation.yaml": (b"".join(b" " * i + b"a:\n" for i in range(600)), Cut("delimiter", "ParseError")),
     "continued_lines.c": (b"#define X \\\n" * 20_000 + b"1\n", Cut()),
     "heredocs.sh": (b"".join(b"cat <<E%d\n" % i for i in range(2000)), Cut()),
     # too much
@@ -335,6 +335,7 @@ def test_a_file_that_is_written_to_all_the_time_is_chunked_whole_or_skipped(tmp_
         with (tmp_path / "x.py").open("ab", buffering=0) as file:
             while not done.is_set():
                 file.write(b"x = 1\n" * 100)
+                time.sleep(0.0005)
 
     writer = threading.Thread(target=write)
     writer.start()
