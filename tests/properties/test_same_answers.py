@@ -37,7 +37,7 @@ def opened(content: Content) -> dict[str, object]:
     return {
         **asdict(content),
         "text": zlib.decompress(content.text),
-        "symbols": [asdict(symbol) for symbol in unpack_symbols(content.symbols)],
+        "symbols": unpack_symbols(content.symbols),
     }
 
 
