@@ -17,6 +17,7 @@ from treemill.errors import TreemillError
 
 COMMANDS = {
     "chunk": "treemill.cli.chunk",
+    "find-related": "treemill.cli.related",
     "index": "treemill.cli.index",
     "search": "treemill.cli.search",
     "status": "treemill.cli.status",

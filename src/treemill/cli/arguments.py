@@ -32,6 +32,13 @@ examples:
   treemill search HttpRequest.build_absolute_uri    by the name of a definition
   treemill search retry src --lang python -k 20     below a folder, in one language
   treemill search retry --json | jq .results        for programs
+  treemill search -e 'raise \\w+Error' src -C 2      lines that match a regular expression
+
+{_EXIT_CODES}"""
+
+_RELATED = f"""\
+examples:
+  treemill find-related src/app/retry.py:40         what does something like the code at that line
 
 {_EXIT_CODES}"""
 
@@ -74,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _index(commands)
     _search(commands)
+    _related(commands)
     _status(commands)
     _why(commands)
     _chunk(commands)
@@ -118,6 +126,24 @@ def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     command.add_argument("--lang", action="append", default=[], metavar="NAME", help="only files of this language")
     command.add_argument("--include", "--path", action="append", default=[], metavar="GLOB", help="only these files")
     command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="not these files")
+    command.add_argument("--all", action="store_true", help="show all places of a file, not the best one alone")
+    command.add_argument("-C", "--context", type=int, default=0, metavar="N", help="show N lines more on both sides")
+    command.add_argument("--max-tokens", type=int, metavar="N", help="end the answer at about N tokens of a model")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("-e", "--regex", action="store_true", help="the query is a regular expression (RE2)")
+    how.add_argument("--symbol", action="store_true", help="the query is the name of a definition")
+    command.add_argument("-l", "--files-with-matches", action="store_true", help="print only the names of files")
+    command.add_argument("--scores", action="store_true", help="say why each place is here")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")
+    command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
+    _working(command)
+
+
+def _related(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "find-related", "find code like that at a place", _RELATED)
+    command.add_argument("place", metavar="FILE[:LINE]", help="a file, and the line to start from")
+    command.add_argument("-k", "--top-k", "--limit", "-m", type=int, metavar="N", help="at most N places (default: 10)")
     command.add_argument("-l", "--files-with-matches", action="store_true", help="print only the names of files")
     command.add_argument("--scores", action="store_true", help="say why each place is here")
     command.add_argument("--json", action="store_true", help="print one JSON object")

@@ -27,6 +27,9 @@ NO_MATCH = 1
 _WORKING = "treemill.cli.working"
 
 _LINES_SHOWN = 8
+_LINES_BEFORE = 1
+_PLACES_NAMED = 5
+_ALL = 1_000
 _COLOURS = {"path": "35", "line": "32", "symbol": "1", "dim": "2"}
 
 
@@ -34,20 +37,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Refresh the index if need be, answer, and return the exit code."""
     place = place_of(arguments.path)
     settings = settings_for(place, arguments)
-    query = _query(arguments, place, settings)
+    return answer(place, settings, _query(arguments, place, settings), arguments)
+
+
+def answer(place: Place, settings: Settings, query: Query, arguments: argparse.Namespace) -> int:
+    """Refresh the index of a place if need be, print the answer to a query, and return the exit code."""
     store = SqliteStore(place.folder, create=not arguments.no_update)
     if not arguments.no_update:
         _refresh(place, store, settings, arguments)
     with Index(store) as handle:
-        answer = handle.ask(query)
-    _print(answer, arguments)
-    return 0 if answer.hits else NO_MATCH
+        found = handle.ask(query)
+    _print(found, arguments)
+    return 0 if found.hits else NO_MATCH
 
 
 def _query(arguments: argparse.Namespace, place: Place, settings: Settings) -> Query:
     search = settings.search
     query = Query(
         arguments.query,
+        mode="regex" if arguments.regex else "symbol" if arguments.symbol else "ask",
         limit=search.top_k if arguments.top_k is None else arguments.top_k,
         offset=arguments.offset,
         per_file=search.per_file if arguments.per_file is None else arguments.per_file,
@@ -55,7 +63,11 @@ def _query(arguments: argparse.Namespace, place: Place, settings: Settings) -> Q
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
         under=place.under,
+        context=arguments.context,
+        max_tokens=arguments.max_tokens,
     )
+    if arguments.all:
+        query = replace(query, per_file=_ALL)
     return replace(query, per_file=1) if arguments.files_with_matches else query
 
 
@@ -96,8 +108,9 @@ def _print(answer: Answer, arguments: argparse.Namespace) -> None:
             print(printable(hit.path))
     else:
         paint = _painter()
+        whole = answer.query.context > 0 or answer.query.max_tokens is not None
         print(
-            "\n\n".join(_shown(hit, paint, scores=arguments.scores) for hit in answer.hits),
+            "\n\n".join(_shown(hit, paint, scores=arguments.scores, whole=whole) for hit in answer.hits),
             end="\n" * bool(answer.hits),
         )
     if not arguments.json:
@@ -139,6 +152,8 @@ def hit_json(hit: Hit, *, scores: bool) -> dict[str, Any]:
         "symbol": hit.symbol,
         "kind": hit.kind,
         "score": hit.score,
+        "line": hit.line,
+        "more": [list(lines) for lines in hit.more],
     }
     return {**values, "why": dict(hit.why)} if scores else values
 
@@ -154,22 +169,36 @@ def _painter() -> dict[str, str]:
     return _COLOURS if coloured else {}
 
 
-def _shown(hit: Hit, paint: dict[str, str], *, scores: bool) -> str:
-    """Return a hit as a heading and its first lines."""
+def _shown(hit: Hit, paint: dict[str, str], *, scores: bool, whole: bool) -> str:
+    """Return a hit as a heading and its telling lines."""
 
     def in_colour(text: str, name: str) -> str:
         return f"\x1b[{paint[name]}m{text}\x1b[0m" if paint else text
 
     place = in_colour(printable(hit.path), "path") + ":" + in_colour(f"{hit.start_line}-{hit.end_line}", "line")
     heading = place + (f"  {in_colour(printable(hit.symbol), 'symbol')}  {hit.kind}" if hit.symbol else "")
+    if hit.more:
+        places = ", ".join(f"{first}-{last}" for first, last in hit.more[:_PLACES_NAMED])
+        heading += in_colour(f"  also: {places}", "dim")
     if scores:
         parts = ", ".join(f"{name} {value:+.3f}" for name, value in hit.why.items())
         heading += in_colour(f"\n  score {hit.score:.3f} = {parts}", "dim")
-    lines = hit.content.splitlines()
-    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     width = len(str(hit.end_line))
     shown = [
-        in_colour(f"{hit.start_line + i:>{width + 2}} ", "dim") + printable(line[:200])
-        for i, line in enumerate(lines[first : first + _LINES_SHOWN], first)
+        in_colour(f"{number:>{width + 2}} ", "dim") + printable(line[:200])
+        for number, line in _lines_to_show(hit, whole)
     ]
     return "\n".join([heading, *shown])
+
+
+def _lines_to_show(hit: Hit, whole: bool) -> list[tuple[int, str]]:
+    """Return the numbered lines of a hit from the telling one on; all of them where they are asked for."""
+    lines = list(enumerate(hit.content.split("\n"), hit.start_line))
+    while lines and not lines[-1][1].strip():
+        lines.pop()
+    if whole:
+        return lines
+    first = max(0, min(hit.line - hit.start_line - _LINES_BEFORE, len(lines) - _LINES_SHOWN))
+    while first < len(lines) - 1 and not lines[first][1].strip():
+        first += 1
+    return lines[first : first + _LINES_SHOWN]

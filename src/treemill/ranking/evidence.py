@@ -44,6 +44,12 @@ def saturated(counts: Array, norms: Array | None = None) -> Array:
     return result
 
 
+def weighed(values: Array, weights: Array) -> Array:
+    """Return the weighted sum of each row. The order of additions is always the same, on any machine."""
+    result: Array = np.einsum("ij,j->i", values, weights)
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class Rarity:
     """How much each column says: inverse document frequencies over chunks and over contents (float32[columns]).
@@ -139,8 +145,7 @@ class Evidence:
         return norms
 
     def _scored(self, counts: Array) -> Array:
-        scores: Array = saturated(counts, self._norms[:, None]) @ self.chunk_weights
-        return scores
+        return weighed(saturated(counts, self._norms[:, None]), self.chunk_weights)
 
     def best(self, values: Array) -> Array:
         """Return the greatest value among each file's chunks: float32[f]."""

@@ -21,7 +21,7 @@ _INDEX_NAMES = frozenset({"__init__", "__main__", "index", "mod", "lib", "main",
 _KINDS = {
     "test": re.compile(
         r"(^|/)(tests?|specs?|__tests__|testing|testdata|fixtures?|testutils?|e2e)(/|$)"
-        r"|(_test|_spec|\.test|\.spec|tests?|spec|-test|_unittest)\.[a-z]+$|(^|/)(test_|conftest)",
+        r"|[_.-](tests?|specs?|unittests?)\.[a-z]+$|(^|/)(tests?|specs?|conftest)\.[a-z]+$|(^|/)test_",
     ),
     "bench": re.compile(r"(^|/)(bench|benchmarks?|perf)(/|$)|bench(mark)?s?\.[a-z]+$|_benchmark"),
     "example": re.compile(r"(^|/)_?(examples?|samples?|demos?|tutorials?)(/|$)|example"),
@@ -34,6 +34,9 @@ _KINDS = {
     ),
     "legacy": re.compile(r"legacy|deprecat|compat|(^|/)(old|mini|experimental)(/|$)"),
 }
+
+# `CartTest.java` is a test, `latest.py` is none.
+_CAMEL_TEST = re.compile(r"[a-z0-9](Tests?|Spec)\.[A-Za-z]+$")
 
 # A question with one of these stems asks for files of that kind.
 _ASKING = {
@@ -93,7 +96,8 @@ def _name_words(name: str) -> tuple[tuple[int, ...], tuple[str, ...], str]:
 def kinds_of(path: str) -> frozenset[str]:
     """Return what a file is for, any of "test", "bench", "example", "prose", "stub" and "legacy"."""
     lowered = path.lower()
-    return frozenset(kind for kind, pattern in _KINDS.items() if pattern.search(lowered))
+    found = {kind for kind, pattern in _KINDS.items() if pattern.search(lowered)}
+    return frozenset(found | {"test"} if _CAMEL_TEST.search(path) else found)
 
 
 def asks_for(terms: Sequence[Term], kind: str) -> bool:

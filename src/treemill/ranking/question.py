@@ -125,6 +125,11 @@ def _last(token: str) -> str:
     return next(part for part in reversed(_QUALIFIER.split(token)) if split_identifier(part))
 
 
+def is_form(root: str) -> bool:
+    """Tell whether a stem is of a word that carries the form of a question rather than its content."""
+    return root in _FORM_WORDS
+
+
 def _weight(root: str) -> float:
     return 0.0 if root in _FORM_WORDS else _WEAK_WEIGHT if root in _WEAK_WORDS else 1.0
 

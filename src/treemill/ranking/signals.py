@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from treemill.ranking.evidence import Array, Evidence, saturated
+from treemill.ranking.evidence import Array, Evidence, saturated, weighed
 from treemill.ranking.paths import asks_for, kinds_of, likeness, version_of, versions_named
 from treemill.types import Symbol
 
@@ -51,8 +51,7 @@ def length(evidence: Evidence) -> Array:
 
 def name_recall(evidence: Evidence) -> Array:
     """How much of the question stands in the file's own name: names are chosen to tell what is in a file."""
-    result: Array = evidence.own[:, evidence.terms] @ evidence.file_weights
-    return result
+    return weighed(evidence.own[:, evidence.terms], evidence.file_weights)
 
 
 def name_asked_whole(evidence: Evidence) -> Array:
@@ -75,8 +74,7 @@ def name_meaning(evidence: Evidence) -> Array:
 
 def folder_words(evidence: Evidence) -> Array:
     """The words in the folders above the file: what a group of files is about."""
-    result: Array = saturated(evidence.folders[:, evidence.terms]) @ evidence.file_weights
-    return result
+    return weighed(saturated(evidence.folders[:, evidence.terms]), evidence.file_weights)
 
 
 def depth(evidence: Evidence) -> Array:

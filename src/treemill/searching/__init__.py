@@ -68,6 +68,7 @@ class Index:
         Raises:
             IndexMissing: nothing was ever committed.
             StorageError: the index is damaged or cannot be read.
+            UsageError: a limit, a pattern or a place is none.
         """
         moment = self._now()
         coverage = moment.snapshot.coverage()

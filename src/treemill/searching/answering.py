@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking.model import contributions
 from treemill.ranking.question import Question, analyse, as_symbol
 from treemill.records import Hit, Query
 from treemill.searching.candidates import Candidates, find_candidates
-from treemill.searching.filters import wanted
+from treemill.searching.filters import check, wanted
 from treemill.searching.hits import Found, Pages, hit_of, within_budget
 from treemill.searching.moment import Moment
+from treemill.searching.patterns import matching
 from treemill.searching.places import Place, places_in
+from treemill.searching.related import others, question_like
 
 # How many places of a file are named: the one that is shown, and those folded under it.
 _MOST_PLACES = 4
@@ -20,16 +25,33 @@ _DIGITS = 6
 
 
 def answer(moment: Moment, query: Query, provider: EmbeddingProvider | None) -> tuple[tuple[Hit, ...], str]:
-    """Return the hits, best first, and why there are none. Equal scores go by path."""
-    question = as_symbol(query.text) if query.mode == "symbol" else analyse(query.text)
+    """Return the hits, best first, and why there are none. Equal scores go by path.
+
+    Raises:
+        UsageError: a limit, a pattern or a place is none.
+    """
+    check(query)
+    if query.mode == "regex":
+        return matching(moment, query)
+    question, files = _asked(moment, query)
     if not question.terms:
         return (), "the question has no words in it"
     vector = provider.embed_query(question.text) if provider is not None and moment.has_vectors else None
-    candidates = find_candidates(moment, question, wanted(moment.files, query), vector)
+    candidates = find_candidates(moment, question, files, vector)
     if candidates is None:
         return (), "no file holds these words"
     hits = _ranked(moment, question, candidates, query)
     return within_budget(hits, query.max_tokens), "" if hits else f"fewer than {query.offset + 1} places answer"
+
+
+def _asked(moment: Moment, query: Query) -> tuple[Question, npt.NDArray[np.bool_] | None]:
+    """Return what is asked for, and which files may answer."""
+    files = wanted(moment.files, query)
+    if query.mode == "symbol":
+        return as_symbol(query.text), files
+    if query.mode == "related":
+        return question_like(moment, query.text), others(moment, query.text, files)
+    return analyse(query.text), files
 
 
 def _ranked(moment: Moment, question: Question, candidates: Candidates, query: Query) -> list[Hit]:

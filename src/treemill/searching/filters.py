@@ -9,13 +9,37 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from treemill.errors import UsageError
 from treemill.records import Query
 from treemill.storage import FileTable
+
+# More or longer globs than these come from a mistake, and would be tried on every path.
+_MOST_GLOBS = 100
+_LONGEST_GLOB = 1_000
+
+
+def check(query: Query) -> None:
+    """Refuse what nobody means.
+
+    Raises:
+        UsageError: a limit is too small, or there are too many globs or too long ones.
+    """
+    least = {"limit": 0, "offset": 0, "per_file": 1, "context": 0}
+    bounds = {**least, "max_tokens": 1} if query.max_tokens is not None else least
+    for name, bound in bounds.items():
+        if getattr(query, name) < bound:
+            raise UsageError(f"{name} is {getattr(query, name)}", suggestion=f"Give a number that is at least {bound}")
+    globs = (*query.include, *query.exclude)
+    if len(globs) > _MOST_GLOBS or any(len(glob) > _LONGEST_GLOB for glob in globs):
+        raise UsageError(
+            "there are too many globs, or one is too long",
+            suggestion=f"Give at most {_MOST_GLOBS} of at most {_LONGEST_GLOB:,} characters",
+        )
 
 
 def wanted(files: FileTable, query: Query) -> npt.NDArray[np.bool_] | None:
     """Return which files pass a query's filters (bool[files]); None where it has none."""
-    if not (query.languages or query.include or query.exclude or query.under):
+    if query.files is None and not (query.languages or query.include or query.exclude or query.under):
         return None
     passed = (passes(path, language, query) for path, language in zip(files.paths, files.languages, strict=True))
     return np.fromiter(passed, np.bool_, len(files.paths))
@@ -23,6 +47,8 @@ def wanted(files: FileTable, query: Query) -> npt.NDArray[np.bool_] | None:
 
 def passes(path: str, language: str | None, query: Query) -> bool:
     """Tell whether a file is one that the query wants to hear of."""
+    if query.files is not None and path not in query.files:
+        return False
     if query.languages and language not in query.languages:
         return False
     if query.under and not path.startswith(query.under.rstrip("/") + "/") and path != query.under:

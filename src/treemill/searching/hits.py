@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from treemill.ranking.question import Question
-from treemill.records import Hit
+from treemill.records import Content, Hit
 from treemill.searching.moment import Unpacked
 from treemill.searching.places import Place
 from treemill.types import Source
@@ -35,10 +35,8 @@ class Pages:
 
     def __init__(self, unpacked: Unpacked) -> None:
         """Unpack the text."""
-        record = unpacked.record
-        data = zlib.decompress(record.text)
         self._unpacked = unpacked
-        self._source = Source(data, b"", record.encoding, _bom(data), record.language)
+        self._source = source_of(unpacked.record)
 
     def text(self, start: int, end: int) -> str:
         """Return the text between two offsets."""
@@ -68,6 +66,12 @@ class Pages:
         return first, first + max(0, _breaks(text.rstrip("\r\n \t")))
 
 
+def source_of(record: Content) -> Source:
+    """Return a content's bytes as they were when it was indexed."""
+    data = zlib.decompress(record.text)
+    return Source(data, b"", record.encoding, _bom(data), record.language)
+
+
 def hit_of(found: Found, pages: Pages, places: Sequence[Place], question: Question, context: int) -> Hit:
     """Return the hit for the first place of a file; the others are folded under it."""
     place = replace(places[0], start=pages.indented(places[0].start))
@@ -76,7 +80,7 @@ def hit_of(found: Found, pages: Pages, places: Sequence[Place], question: Questi
     symbol = place.symbol
     line = symbol.line if symbol is not None and question.kind == "symbol" else first + _best_line(text, question)
     if context > 0:
-        first, last, text = _widened(pages.whole(), first, last, context)
+        first, last, text = lines_of(pages.whole(), first, last, context)
     return Hit(
         path=found.path,
         start_line=first,
@@ -139,9 +143,9 @@ def _best_line(text: str, question: Question) -> int:
     return place or 0
 
 
-def _widened(text: str, first: int, last: int, context: int) -> tuple[int, int, str]:
-    """Return lines `first` to `last` with those around them."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    count = len(lines) - (not lines[-1])
-    first, last = max(1, first - context), min(max(count, 1), last + context)
+def lines_of(text: str, first: int, last: int, context: int) -> tuple[int, int, str]:
+    """Return lines `first` to `last` of a text with those around them: the numbers of both ends, and the lines."""
+    lines = text.split("\n") if "\r" not in text else text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    count = max(1, len(lines) - (not lines[-1]))
+    first, last = max(1, first - context), min(count, last + context)
     return first, last, "\n".join(lines[first - 1 : last]) + "\n"

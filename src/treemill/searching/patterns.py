@@ -1,0 +1,153 @@
+"""Places that match a regular expression: the word index says which files can match, RE2 says where they do.
+
+RE2 takes time in proportion to the text, whatever the pattern, so no pattern can hang a search. Words that must stand
+in a match, from one edge to the other, must stand in the file: files without them are not opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import re2
+
+from treemill.errors import UsageError
+from treemill.ranking.words import term_id, terms_of
+from treemill.records import Hit, Query
+from treemill.searching.filters import wanted
+from treemill.searching.hits import Pages, lines_of, source_of, within_budget
+from treemill.searching.moment import Moment, Numbers, Unpacked
+from treemill.types import Symbol
+
+# A pattern longer than this is a mistake; RE2 refuses programs above this many bytes of memory.
+_LONGEST_PATTERN = 1_000
+_MOST_MEMORY = 8 << 20
+
+# How many matches of a file are looked at, and how many lines with one are named beside the first.
+_MOST_MATCHES = 1_000
+_MOST_NAMED = 8
+
+# Words up to this length are surely in the index.
+_LONGEST_WORD = 60
+
+# A bracketed class, an escape, or one character, with what may repeat it or make it optional.
+_ITEM = re.compile(r"(\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|.)([*?+]|\{[^}]*\})?", re.DOTALL)
+_BOUNDARIES = frozenset({r"\b", r"\s", r"\W", r"\n", r"\t"})
+_UNKNOWN = "\0"
+_TOKENS = re.compile(r"(?<![\w\0])[A-Za-z0-9_]+(?![\w\0])", re.ASCII)
+
+
+def matching(moment: Moment, query: Query) -> tuple[tuple[Hit, ...], str]:
+    """Return the lines that match, in order of path; those beyond `per_file` are named in a file's last hit.
+
+    Raises:
+        UsageError: the pattern is not one RE2 understands.
+    """
+    pattern = _compiled(query.text)
+    hits: list[Hit] = []
+    seen = 0
+    for file in _possible(moment, query):
+        if seen >= query.offset + query.limit:
+            break
+        content = moment.snapshot.content(int(moment.files.contents[file]))
+        text = source_of(content).text().replace("\r\n", "\n").replace("\r", "\n")
+        spans = list(_spans(pattern, text))
+        shown = spans[: query.per_file]
+        rest = tuple(spans[query.per_file : query.per_file + _MOST_NAMED])
+        for place, span in enumerate(shown, 1):
+            if query.offset <= seen < query.offset + query.limit:
+                hits.append(_hit(moment, file, text, span, rest if place == len(shown) else (), query.context))
+            seen += 1
+    return within_budget(hits, query.max_tokens), "" if hits else "no line matches"
+
+
+def _compiled(text: str) -> Any:
+    if not text or len(text) > _LONGEST_PATTERN:
+        size = f"{len(text):,} characters long" if text else "empty"
+        raise UsageError(f"the pattern is {size}", suggestion=f"Give one of 1 to {_LONGEST_PATTERN:,} characters")
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MOST_MEMORY
+    try:
+        return re2.compile(b"(?m)" + text.encode(), options)
+    except (re2.error, UnicodeEncodeError) as error:
+        reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else "it is no text"
+        raise UsageError(
+            f"the pattern {text[:60]!r} is not understood: {reason}",
+            suggestion="The syntax is RE2's: no look-around, no back-references",
+        ) from error
+
+
+def _possible(moment: Moment, query: Query) -> Numbers:
+    """Return the files that pass the filters and hold every word that a match must hold, in order of path."""
+    kept = wanted(moment.files, query)
+    possible = np.ones(len(moment.files.paths), np.bool_) if kept is None else kept.copy()
+    terms = {term_id(term) for word in words_needed(query.text) for term in terms_of(word)}
+    for postings in moment.postings(sorted(terms)):
+        holding = np.zeros(len(moment.contents), np.bool_)
+        holding[moment.row_of_chunk[postings.chunks]] = True
+        possible &= holding[moment.row_of_file]
+    return np.flatnonzero(possible)
+
+
+def words_needed(pattern: str) -> list[str]:
+    """Return words that every match holds as whole words; fewer than there are, where that is not plain to see."""
+    if "|" in pattern or "(?" in pattern or re.search(r"\)[*?{]", pattern):
+        return []
+    plain = [_UNKNOWN]
+    for item, repeat in _ITEM.findall(pattern):
+        if repeat and repeat != "+":
+            plain.append(_UNKNOWN)
+        elif item in _BOUNDARIES:
+            plain.append(" ")
+        elif len(item) == 2 and not item[1].isalnum():
+            plain.append(item[1])
+        elif len(item) > 1 or item in ".^$()[]{}*+?" or repeat:
+            plain.append(_UNKNOWN)
+        else:
+            plain.append(item)
+    found = _TOKENS.findall("".join([*plain, _UNKNOWN]))
+    return [word for word in dict.fromkeys(found) if len(word) <= _LONGEST_WORD]
+
+
+def _spans(pattern: Any, text: str) -> Iterator[tuple[int, int]]:
+    """Yield (first line, last line) of matches, each line once."""
+    data = text.encode("utf-8", "surrogateescape")
+    line, at, before = 1, 0, 0
+    for match in islice(pattern.finditer(data), _MOST_MATCHES):
+        start, end = match.span()
+        line += data.count(b"\n", at, start)
+        at = start
+        last = line + data.count(b"\n", start, max(start, end - 1))
+        if line > before and (start < len(data) or not data):
+            yield line, last
+            before = last
+
+
+def _hit(
+    moment: Moment, file: int, text: str, span: tuple[int, int], more: tuple[tuple[int, int], ...], context: int
+) -> Hit:
+    first, last, content = lines_of(text, *span, context)
+    symbol = _around(moment.unpacked(int(moment.row_of_file[file])), span[0])
+    return Hit(
+        path=moment.files.paths[file],
+        start_line=first,
+        end_line=last,
+        content=content,
+        language=moment.files.languages[file],
+        symbol=None if symbol is None else symbol.qualified_name,
+        kind=None if symbol is None else symbol.kind,
+        score=1.0,
+        line=span[0],
+        more=more,
+    )
+
+
+def _around(unpacked: Unpacked, line: int) -> Symbol | None:
+    """Return the innermost definition around a line."""
+    pages = Pages(unpacked)
+    before = (symbol for symbol in reversed(unpacked.symbols) if symbol.line <= line)
+    return next((symbol for symbol in before if pages.line_of(symbol.end - 1) >= line), None)

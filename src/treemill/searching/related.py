@@ -1,0 +1,83 @@
+"""More like this place: its chunk, taken for a question of its most telling words."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from treemill.errors import UsageError
+from treemill.ranking.evidence import inverse_frequency
+from treemill.ranking.question import Question, Term, is_form
+from treemill.ranking.words import split_identifier, stem, term_id
+from treemill.searching.hits import Pages
+from treemill.searching.moment import Moment
+
+# How many words of a chunk stand for it, and how many are looked up to find them.
+_MOST_TELLING = 24
+_LOOKED_UP = 400
+_ENOUGH = 3
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A chunk of a file: the file's number, its content's row, the number of the chunk in it."""
+
+    file: int
+    row: int
+    chunk: int
+
+
+def question_like(moment: Moment, place: str) -> Question:
+    """Return the question whose terms are the most telling words of the chunk at a place, "FILE" or "FILE:LINE".
+
+    Raises:
+        UsageError: the file is not in the index, or has no such line.
+    """
+    spot = _spot(moment, place)
+    unpacked = moment.unpacked(spot.row)
+    text = Pages(unpacked).text(int(unpacked.edges[spot.chunk]), int(unpacked.edges[spot.chunk + 1]))
+    counts = Counter(stem(part) for token in _WORD.findall(text) for part in split_identifier(token) if len(part) > 1)
+    words = [word for word, _ in counts.most_common(_LOOKED_UP) if not is_form(word)]
+    found = moment.postings(map(term_id, words))
+    weights = {
+        word: min(counts[word], _ENOUGH) * inverse_frequency(moment.chunks_live, len(postings.chunks))
+        for word, postings in zip(words, found, strict=True)
+        if len(postings.chunks) > 1
+    }
+    telling = sorted(weights, key=lambda word: (-weights[word], word))[:_MOST_TELLING]
+    terms = tuple(Term(term_id(word), min(counts[word], _ENOUGH) / _ENOUGH, word) for word in telling)
+    return Question(text, "sentence", terms, ())
+
+
+def others(moment: Moment, place: str, files: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    """Return which files may be like a place: those wanted, but for its own and the copies of that."""
+    kept = np.ones(len(moment.files.paths), np.bool_) if files is None else files.copy()
+    kept[moment.files_of(_spot(moment, place).row)] = False
+    return kept
+
+
+def _spot(moment: Moment, place: str) -> _Spot:
+    path, _, number = place.rpartition(":")
+    if not path or not number.isdecimal():
+        path, number = place, "1"
+    try:
+        file = moment.files.paths.index(path)
+    except ValueError:
+        raise UsageError(
+            f"{path} is not in the index", suggestion=f"Name a file relative to the root, or ask: treemill why {path}"
+        ) from None
+    row = int(moment.row_of_file[file])
+    unpacked = moment.unpacked(row)
+    # A longer number than any file has lines would not even fit into the array's type.
+    line = int(number) if len(number) < 10 else 0
+    pages = Pages(unpacked)
+    last = pages.line_of(int(unpacked.edges[-1])) if len(unpacked.lines) else 0
+    if not 1 <= line <= last:
+        raise UsageError(f"{path} has no line {number[:20]}", suggestion=f"It has {last} lines")
+    return _Spot(file, row, int(np.searchsorted(unpacked.lines, line, side="right")) - 1)

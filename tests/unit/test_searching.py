@@ -1,0 +1,190 @@
+"""Answers from an index in memory: what comes first, which lines, and what the filters and limits let through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from conftest import Tree
+from treemill.errors import UsageError
+from treemill.indexing import index_tree
+from treemill.records import Hit, Query
+from treemill.searching import Index
+from treemill.searching.patterns import words_needed
+from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
+from treemill.storage.memory import MemoryStore
+
+INLINE = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
+
+SHOP = {
+    "shop/cart.py": "import pay\n\n\nclass Cart:\n    def add_item(self, item):\n        self.items.append(item)\n",
+    "shop/pay.py": "def charge_card(cart):\n    return gateway.charge(cart.total())\n",
+    "shop/limits.py": "class RateLimiter:\n    def acquire(self):\n        return self.tokens > 0\n",
+    "tests/test_cart.py": "from shop.cart import Cart\n\n\ndef test_cart():\n    cart = Cart()\n    cart.add_item(1)\n",
+    "README.md": "# Shop\n\nThe cart holds items until they are paid.\n",
+}
+
+
+@pytest.fixture
+def ask(tree: Tree) -> Any:
+    """Return a function that indexes files and asks about them."""
+
+    def answer(files: Mapping[str, str | bytes], text: str, /, **fields: Any) -> list[Hit]:
+        store = MemoryStore()
+        index_tree(tree(files), store, INLINE)
+        with Index(store) as handle:
+            return list(handle.ask(Query(text, **fields)).hits)
+
+    return answer
+
+
+def paths(hits: list[Hit]) -> list[str]:
+    """Return the paths of hits, in order."""
+    return [hit.path for hit in hits]
+
+
+def test_the_definition_comes_before_its_tests_and_its_documentation(ask: Any) -> None:
+    hits = ask(SHOP, "Cart")
+    assert paths(hits)[0] == "shop/cart.py"
+    assert (hits[0].symbol, hits[0].kind, hits[0].line) == ("Cart", "class", 4)
+    assert hits[0].start_line <= 4 <= hits[0].end_line
+
+
+def test_two_words_find_the_name_they_make_together(ask: Any) -> None:
+    assert paths(ask(SHOP, "rate limiter"))[0] == "shop/limits.py"
+
+
+def test_a_qualified_name_finds_the_method_of_that_class(ask: Any) -> None:
+    files = {
+        "a.py": "class A:\n    def run(self):\n        pass\n",
+        "b.py": "class B:\n    def run(self):\n        pass\n",
+    }
+    assert [ask(files, name)[0].symbol for name in ("A.run", "B.run")] == ["A.run", "B.run"]
+
+
+def test_a_score_is_the_sum_of_its_reasons(ask: Any) -> None:
+    for hit in ask(SHOP, "add an item to the cart"):
+        assert hit.score == pytest.approx(sum(hit.why.values()), abs=0.01)
+
+
+def test_equal_files_stand_in_order_of_path(ask: Any) -> None:
+    same = "def zeppelin():\n    return 1\n"
+    assert paths(ask({"c.py": same, "a.py": same, "b.py": same}, "zeppelin")) == ["a.py", "b.py", "c.py"]
+
+
+def long_file() -> str:
+    """Return a file in which a word stands in many functions."""
+    body = "".join(f"    value_{line} = compute({line})\n" for line in range(40))
+    return "\n\n".join(f"def part_{number}(zeppelin):\n{body}" for number in range(6))
+
+
+def test_further_places_are_folded_under_the_best_one(ask: Any) -> None:
+    [hit] = ask({"long.py": long_file()}, "zeppelin")
+    assert hit.more
+    assert all(last < hit.start_line or hit.end_line < first for first, last in hit.more)
+
+
+def test_all_places_are_shown_where_they_are_asked_for(ask: Any) -> None:
+    hits = ask({"long.py": long_file()}, "zeppelin", per_file=100)
+    assert len(hits) > 1
+    assert not any(hit.more for hit in hits)
+    assert len({hit.start_line for hit in hits}) == len(hits)
+
+
+def test_offset_and_limit_cut_pages_out_of_one_order(ask: Any) -> None:
+    whole = ask(SHOP, "cart", limit=10)
+    pages = [ask(SHOP, "cart", limit=1, offset=number) for number in range(len(whole))]
+    assert [page[0].path for page in pages] == paths(whole)
+
+
+def test_a_definition_that_is_cut_is_shown_whole(ask: Any) -> None:
+    lines = "".join(f"    total += weigh_{line}(parcel)\n" for line in range(60))
+    text = "import parcels\n\n\ndef zeppelin_load(parcel):\n    total = 0\n" + lines + "    return total\n"
+    [hit] = ask({"load.py": text}, "zeppelin_load")
+    assert hit.content.lstrip().startswith(("def zeppelin_load", "import"))
+    assert hit.content.rstrip().endswith("return total")
+
+
+def test_context_adds_lines_on_both_sides(ask: Any) -> None:
+    [hit] = ask(SHOP, "def add_item", mode="regex", context=1)[:1]
+    assert (hit.start_line, hit.end_line, hit.line) == (4, 6, 5)
+    assert hit.content.splitlines() == SHOP["shop/cart.py"].splitlines()[3:6]
+
+
+def test_an_answer_ends_where_it_would_exceed_its_tokens(ask: Any) -> None:
+    some = ask(SHOP, "cart", max_tokens=40)
+    assert 0 < len(some) < len(ask(SHOP, "cart"))
+    assert sum(len(hit.content) for hit in some) <= 40 * 3.5
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"languages": ("markdown",)}, ["README.md"]),
+        ({"include": ("pay.*",)}, ["shop/pay.py"]),
+        ({"under": "tests"}, ["tests/test_cart.py"]),
+        ({"files": frozenset({"shop/pay.py"})}, ["shop/pay.py"]),
+        ({"include": ("shop/*",), "exclude": ("cart.py", "limits.py")}, ["shop/pay.py"]),
+    ],
+)
+def test_filters_keep_what_they_name(ask: Any, fields: dict[str, Any], expected: list[str]) -> None:
+    assert paths(ask(SHOP, "cart", **fields)) == expected
+
+
+def test_a_regular_expression_finds_lines_and_the_definition_around_them(ask: Any) -> None:
+    hits = ask(SHOP, r"cart\.(total|add_item)\(", mode="regex")
+    assert [(hit.path, hit.line, hit.symbol) for hit in hits] == [
+        ("shop/pay.py", 2, "charge_card"),
+        ("tests/test_cart.py", 6, "test_cart"),
+    ]
+
+
+def test_lines_of_all_kinds_of_ends_are_counted(ask: Any) -> None:
+    assert [hit.line for hit in ask({"a.txt": b"one\r\ntwo\r\nthree\r\n"}, "^t", mode="regex", per_file=9)] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "needed"),
+    [
+        (r"\bfoo\b", ["foo"]),
+        (r"foo", []),
+        (r"foo\(bar\)", ["bar"]),
+        (r"\bfoo\s+bar\b", ["foo", "bar"]),
+        (r"\bfoo\s*bar\b", []),
+        (r"\bfoo?\b", []),
+        (r"\bfoo\b|bar", []),
+        (r"(\bfoo\b)?", []),
+        (r"(?i)\bfoo\b", []),
+        (r"\b[a-z]foo\b", []),
+        (r"\bfoo_bar\b", ["foo_bar"]),
+    ],
+)
+def test_only_whole_words_that_must_match_are_looked_up(pattern: str, needed: list[str]) -> None:
+    assert words_needed(pattern) == needed
+
+
+def test_what_is_like_a_place_is_found_but_not_the_place_itself(ask: Any) -> None:
+    hits = ask(SHOP, "shop/cart.py:5", mode="related")
+    assert "shop/cart.py" not in paths(hits)
+    assert "tests/test_cart.py" in paths(hits)
+
+
+@pytest.mark.parametrize("place", ["nowhere.py:1", "shop/cart.py:0", "shop/cart.py:999", "shop/cart.py:99999999999"])
+def test_a_place_that_is_not_there_is_said_so(ask: Any, place: str) -> None:
+    with pytest.raises(UsageError):
+        ask(SHOP, place, mode="related")
+
+
+def test_what_was_removed_counts_for_nothing(tree: Tree) -> None:
+    root = tree(SHOP)
+    grown, fresh = MemoryStore(), MemoryStore()
+    (root / "extra.py").write_text("class Cart:\n    zeppelin = 1\n" * 20)
+    index_tree(root, grown, INLINE)
+    (root / "extra.py").unlink()
+    index_tree(root, grown, INLINE)
+    index_tree(root, fresh, INLINE)
+    with Index(grown) as after, Index(fresh) as anew:
+        for text in ("Cart", "zeppelin", "add an item to the cart"):
+            assert after.search(text) == anew.search(text)
