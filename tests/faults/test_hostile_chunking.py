@@ -334,7 +334,7 @@ def test_a_file_that_is_written_to_all_the_time_is_chunked_whole_or_skipped(tmp_
     def write() -> None:
         with (tmp_path / "x.py").open("ab", buffering=0) as file:
             while not done.is_set():
-                file.write(b"x = 1\n" * 100)
+                file.write(b"x = 1\n" * 10)
                 time.sleep(0.0005)
 
     writer = threading.Thread(target=write)
