@@ -199,7 +199,7 @@ class Client:
         release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.MULTILINE))
         for part in ("lists/partial", "cache/archives/partial"):
             (self._apt / part).mkdir(parents=True, exist_ok=True)
-        mirror = f"{_archive_of()} {release['VERSION_CODENAME']} main\n"
+        mirror = f"{_archive_of(release['VERSION_CODENAME'])} {release['VERSION_CODENAME']} main\n"
         (self._apt / "sources.list").write_text(f"deb {mirror}deb-src {mirror}")
         settings = {
             "Dir::Etc::SourceList": self._apt / "sources.list",
@@ -213,6 +213,20 @@ class Client:
         if not any(self._apt.glob("lists/*Packages*")):
             self._run(["apt-get", "update", "-q"], environment)
         return environment
+
+
+def _archive_of(codename: str) -> str:
+    """Return where this machine's own apt has its release from.
+
+    Raises:
+        RuntimeError: it has it from nowhere.
+    """
+    wanted = ["Created-By: Packages", "Origin: Debian", f"Codename: {codename}"]
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    if not found:
+        raise RuntimeError(f"apt-get knows no archive of {codename}: run apt-get update first")
+    return found[0]
 
 
 def _take(unpacked: Unpacked, path: str, read: Any, metadata: bool = False) -> None:
