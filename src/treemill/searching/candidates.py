@@ -18,7 +18,7 @@ from treemill.ranking.paths import path_words
 from treemill.ranking.postings import DEFINITION_SHIFT, TEXT_CAP
 from treemill.ranking.question import Question
 from treemill.ranking.words import split_identifier
-from treemill.searching.moment import Moment, Numbers, Postings
+from treemill.searching.moment import Moment, Numbers, Postings, distinct
 from treemill.types import Symbol
 
 # How many files the first stage hands on: by their words, by their paths, and of those that define a name. `get` is
@@ -93,7 +93,7 @@ def _choose(
     if wanted is not None:
         total, by_path = np.where(wanted, total, 0.0), np.where(wanted, by_path, 0.0)
     chosen = [_top(total, _BY_WORDS), _top(by_path, _BY_PATH), _defining(moment, question, postings, total)]
-    return np.unique(np.concatenate(chosen))
+    return distinct(np.concatenate(chosen))
 
 
 def _top(scores: Array, most: int) -> Numbers:
@@ -143,7 +143,7 @@ def _defining(moment: Moment, question: Question, postings: Sequence[Postings], 
     """Return the files that define a name of the question, the best first where they are many."""
     found = [np.zeros(0, np.int64)]
     for places in postings[len(question.terms) :]:
-        rows = np.unique(moment.row_of_chunk[places.chunks[places.weights >> DEFINITION_SHIFT > 0]])
+        rows = distinct(moment.row_of_chunk[places.chunks[places.weights >> DEFINITION_SHIFT > 0]])
         files = np.concatenate([np.zeros(0, np.int64), *(moment.files_of(row) for row in rows.tolist())])
         found.append(files[_top(total[files], _DEFINING)])
     return np.concatenate(found).astype(np.int64)
