@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 import treemill.ranking.weights
-from benchmarks.questions import Asked, Repository, Target, ndcg, repositories
+from benchmarks.questions import Asked, Repository, ndcg, repositories
 from treemill.indexing import index_tree
 from treemill.ranking.model import BESIDE_THE_BEST, SIGNALS, values
 from treemill.ranking.question import analyse
-from treemill.searching.candidates import find_candidates
+from treemill.searching.candidates import Candidates, find_candidates
+from treemill.searching.hits import Pages
 from treemill.searching.moment import Moment
+from treemill.searching.places import places_in
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.memory import MemoryStore
 
@@ -73,7 +75,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Example:
-    """A question with the signals of its candidates (float64[files, signals]), and which of them answer."""
+    """A question with the signals of its candidates (float64[files, signals]), and which of them answer.
+
+    `lines` are those that would be shown of each file that answers.
+    """
 
     kind: str
     category: str
@@ -82,6 +87,7 @@ class Example:
     paths: Sequence[str]
     signals: Floats
     answers: Floats
+    lines: dict[str, tuple[int, int]]
     asked: Asked
 
 
@@ -129,10 +135,17 @@ def examples_of(repository: Repository) -> list[Example]:
         answers = np.array([path in targets for path in paths], np.float64)
         table = values(found.evidence, NAMES).astype(np.float64)
         kind = found.evidence.question.kind
+        lines = {paths[place]: _lines(moment, found, place) for place in np.flatnonzero(answers).tolist()}
         examples.append(
-            Example(kind, asked.category, repository.language, repository.name, paths, table, answers, asked)
+            Example(kind, asked.category, repository.language, repository.name, paths, table, answers, lines, asked)
         )
     return examples
+
+
+def _lines(moment: Moment, found: Candidates, place: int) -> tuple[int, int]:
+    """Return the lines that would be shown of a candidate."""
+    unpacked = moment.unpacked(int(moment.row_of_file[found.files[place]]))
+    return Pages(unpacked).lines(places_in(unpacked, found.evidence, place, 1)[0])
 
 
 def columns(example: Example, names: Sequence[str]) -> Floats:
@@ -204,10 +217,8 @@ def scores_left_out(examples: Sequence[Example], selected: dict[str, tuple[str, 
 def quality(example: Example, scores: Floats) -> float:
     """Return the NDCG@10 of the files in the order of their scores; equal ones stand in order of path."""
     order = np.argsort(-np.round(scores, 6), kind="stable")[:10].tolist()
-    return ndcg(
-        [(example.paths[place], 0, 1 << 30) for place in order],
-        [Target(each.path, None) for each in example.asked.targets],
-    )
+    shown = [(path, *example.lines.get(path, (0, 0))) for path in (example.paths[place] for place in order)]
+    return ndcg(shown, example.asked.targets)
 
 
 def mean_of_repositories(examples: Sequence[Example], scores: Floats) -> float:
