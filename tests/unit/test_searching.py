@@ -188,3 +188,18 @@ def test_what_was_removed_counts_for_nothing(tree: Tree) -> None:
     with Index(grown) as after, Index(fresh) as anew:
         for text in ("Cart", "zeppelin", "add an item to the cart"):
             assert after.search(text) == anew.search(text)
+
+
+def test_answers_do_not_depend_on_the_order_in_which_files_were_committed(tree: Tree) -> None:
+    files = {f"part{n}/same.py": f"def zeppelin():\n    return {n}\n" for n in range(80)}
+    root = tree(files)
+    at_once, bit_by_bit = MemoryStore(), MemoryStore()
+    index_tree(root, at_once, INLINE)
+    other = tree({})
+    for name in sorted(files, reverse=True):
+        (other / name).parent.mkdir()
+        (other / name).write_text(files[name])
+        index_tree(other, bit_by_bit, INLINE)
+    with Index(at_once) as one, Index(bit_by_bit) as two:
+        for text in ("zeppelin", "where is the zeppelin"):
+            assert one.search(text, limit=100) == two.search(text, limit=100)

@@ -1,1 +1,1 @@
-"""How answers are ranked: words, postings, signals and their fusion. Pure: values in, values out."""
+"""How answers are ranked: words, postings, questions, evidence, signals and their weights. Pure: values in and out."""

@@ -144,7 +144,7 @@ def _defining(moment: Moment, question: Question, postings: Sequence[Postings], 
     found = [np.zeros(0, np.int64)]
     for places in postings[len(question.terms) :]:
         rows = distinct(moment.row_of_chunk[places.chunks[places.weights >> DEFINITION_SHIFT > 0]])
-        files = np.concatenate([np.zeros(0, np.int64), *(moment.files_of(row) for row in rows.tolist())])
+        files = np.sort(np.concatenate([np.zeros(0, np.int64), *(moment.files_of(row) for row in rows.tolist())]))
         found.append(files[_top(total[files], _DEFINING)])
     return np.concatenate(found).astype(np.int64)
 
