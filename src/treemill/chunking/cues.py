@@ -61,18 +61,14 @@ def _add_hits(text: bytes, word: bytes, ahead: int, hits: list[int]) -> None:
         at = find(word, at + size)
 
 
-_SCRIPT_WORDS = (b"class ", b"\nconst ", b"\nlet ", b"\nvar ", b"\nexport const ")
-_find_script_words = finder(_SCRIPT_WORDS, ())
-_find_typed_words = finder((*_SCRIPT_WORDS, b"interface ", b"enum ", b"type ", b"namespace ", b"module "), ())
-
-
-def script(text: bytes, *, typed: bool = False) -> list[int]:
-    """Find what JavaScript may define; with `typed`, TypeScript.
+def script(text: bytes) -> list[int]:
+    """Find what JavaScript and TypeScript may define below the top level.
 
     An arrow or a `function` counts where it is named or stands behind `=` or `:`; a parenthesis and a brace where
     what stands in front on the line looks like a method.
     """
-    cues = _find_typed_words(text) if typed else _find_script_words(text)
+    cues: list[int] = []
+    _add_hits(text, b"class ", len("class"), cues)
     _add_functions(text, cues)
     _add_arrows(text, cues)
     _add_methods(text, cues)

@@ -41,6 +41,9 @@ _SPACES = frozenset(b" \t\r\n")
 _ANNOTATIONS = frozenset(b"@[#")
 _EQUALS = ord("=")
 
+# Deeper than this, names add nothing but length.
+_MOST_PARENTS = 100
+
 # How far back a decorator or a word like `export` is looked for.
 _LINE_BYTES = 200
 
@@ -97,7 +100,7 @@ def _table(language: str) -> _Table:
             rules[kind] = _Rule(opens or wraps, wraps, climbs)
     if "ERROR" in vocabulary.opens:
         rules[_ERROR_KIND] = _Rule(True, False, False)
-    name_field, body_field = numbers.field_id_for_name("name"), numbers.field_id_for_name(vocabulary.body)
+    name_field, body_field = numbers.field_id_for_name("name"), numbers.field_id_for_name(vocabulary.body or "-")
     return _Table(vocabulary, rules, name_field or 0, body_field or 0)
 
 
@@ -115,7 +118,9 @@ def symbols(text: bytes, root: Node, language: str) -> tuple[Symbol, ...]:
         return ()
     table = _table(language)
     finder = _Finder(text, root, table)
-    finder.look_at_children(root)
+    rule = table.rules.get(root.kind_id)
+    if rule is not None and rule.opens:
+        finder.look_at_children(root)
     finder.look_at_cues()
     return _described(text, sorted(finder.found), table.vocabulary)
 
@@ -133,21 +138,22 @@ class _Finder:
 
     def look_at_cues(self) -> None:
         """Find the definitions that have a cue in their text."""
-        rule_of, text, wrapped = self._rule_of, self._text, bool(self._vocabulary.wraps)
+        rule_of, text, seen, wrapped = self._rule_of, self._text, self._seen, bool(self._vocabulary.wraps)
         ends, around = [len(text) + 1], [self._root]
         for cue in self._vocabulary.cues(text):
             while cue >= ends[-1]:
                 ends.pop()
                 around.pop()
             node = around[-1].descendant_for_byte_range(cue - 1, cue + 2)
-            if node is None or (rule := rule_of(node.kind_id)) is None:
+            if node is None or (rule := rule_of(node.kind_id)) is None or node.id in seen:
                 continue
             if rule.climbs:
                 node, rule = self._climbed(node, rule)
             start = node.start_byte
             outer = self._wrapped(node, start) if wrapped and start and text[start - 1] in _SPACES else start
             if not rule.kind:
-                self.look_at_children(node, outer)
+                if rule.opens:
+                    self.look_at_children(node, outer if rule.wraps else -1)
                 continue
             container = self._add(node, rule, start, outer)
             if container is not None:
@@ -158,16 +164,9 @@ class _Finder:
     def look_at_children(self, node: Node, outer: int = -1) -> None:
         """Find the definitions among the children of a container, and of the containers in it.
 
-        `outer` is where a wrapper around this one begins.
+        Where the container is a wrapper, `outer` is where it begins.
         """
         rule_of, add, text, group = self._rule_of, self._add, self._text, self._vocabulary.group
-        rule = rule_of(node.kind_id)
-        if rule is None or not rule.opens:
-            return
-        if not rule.wraps:
-            outer = -1
-        elif outer < 0:
-            outer = node.start_byte
         stack = [(iter(node.named_children), outer)]
         while stack:
             nodes, outer = stack[-1]
@@ -225,8 +224,10 @@ class _Finder:
     def _add(self, node: Node, rule: _Rule, start: int, outer: int) -> Node | None:
         """Take down a definition; return the container that holds more, if it has one and is new."""
         _, _, _, kind, find = rule
-        inside = node
-        at = -1
+        if node.id in self._seen:
+            return None
+        self._seen.add(node.id)
+        inside, at = node, -1
         if find is not None:
             named = find(node, self._text)
             if named is not None:
@@ -235,23 +236,32 @@ class _Finder:
             name = node.child_by_field_id(self._name_field)
             if name is not None:
                 at, until, owner = name.start_byte, name.end_byte, b""
-        if at in self._seen:
-            return None
-        body = inside.child_by_field_id(self._body_field) if self._body_field else None
+        body = self._body_of(inside)
         first = -1 if body is None else body.start_byte
         if at >= 0 and at < until:
             text = self._text
-            self._seen.add(at)
             head = outer if outer < start and text.find(b"\n", outer, start) < 0 else start
             doc = None
             if body is not None and self._vocabulary.comments is None and opens_string(text, first):
                 doc = docstring(body)
             self.found.append((outer, -node.end_byte, at, until, kind, owner, head, first, doc))
-        if body is not None and (rule_of_body := self._rule_of(body.kind_id)) is not None and rule_of_body.opens:
-            return body
+        if body is not None:
+            opened = self._rule_of(body.kind_id)
+            if (opened is not None and opened.opens) or kind == "module":
+                return body
         if inside is not node:
             rule = self._rule_of(inside.kind_id) or rule
         return inside if rule.opens else None
+
+    def _body_of(self, node: Node) -> Node | None:
+        """Return what comes after a definition's signature: the grammar's field for it, or the last child."""
+        if self._body_field:
+            return node.child_by_field_id(self._body_field)
+        if self._vocabulary.body:
+            return None
+        count = node.named_child_count
+        last = node.named_child(count - 1) if count else None
+        return last if last is not None and last.type in self._vocabulary.bodies else None
 
 
 def _described(text: bytes, found: list[_Found], vocabulary: Vocabulary) -> tuple[Symbol, ...]:
@@ -277,7 +287,7 @@ def _described(text: bytes, found: list[_Found], vocabulary: Vocabulary) -> tupl
         if kind == "function" and scope == _TYPE:
             kind = "method"
         ends.append(end)
-        around.append((*parents, name))
+        around.append((*parents, name) if len(parents) < _MOST_PARENTS else parents)
         scopes.append(_SCOPES.get(kind, scope))
         if kind == _UNSEEN:
             continue

@@ -9,6 +9,10 @@ from tree_sitter import Node
 
 from treemill.chunking.vocabulary import Comments
 
+# Minified code has lines of megabytes, and a comment that was never opened has no end: how far back is looked at most.
+_LINE_BYTES = 2_000
+_COMMENT_BYTES = 50_000
+
 _LF = ord("\n")
 _QUOTES = frozenset(b"\"'")
 _HEREDOC = b'"""'
@@ -37,13 +41,13 @@ def comment_before(text: bytes, start: int, comments: Comments) -> tuple[Range |
 
     The comment stands on lines of its own and no blank line follows it.
     """
-    end = text.rfind(b"\n", 0, start)  # of the line before
+    end = text.rfind(b"\n", max(0, start - _LINE_BYTES), start)  # of the line before
     if end < 1 or text[end - 1] == _LF or not (end + 1 == start or text[end + 1 : start].isspace()):
         return None, start
     marks, attribute, (opening, closing) = comments
     begin = finish = -1
     while end >= 0:
-        line = text.rfind(b"\n", 0, end) + 1
+        line = text.rfind(b"\n", max(0, end - _LINE_BYTES), end) + 1 or max(0, end - _LINE_BYTES)
         content = text[line:end].strip()
         if content.startswith(marks) and not (attribute and content.startswith(attribute)):
             begin = text.find(content[:1], line, end)
@@ -54,8 +58,8 @@ def comment_before(text: bytes, start: int, comments: Comments) -> tuple[Range |
         elif attribute and content.startswith(attribute) and content.endswith(b"]"):
             start = line + len(text[line:end]) - len(text[line:end].lstrip())
         elif closing and content.endswith(closing):
-            first = text.rfind(opening, 0, end)
-            if first >= 0 and not text[text.rfind(b"\n", 0, first) + 1 : first].strip():
+            first = text.rfind(opening, max(0, end - _COMMENT_BYTES), end)
+            if first >= 0 and not text[text.rfind(b"\n", max(0, first - _LINE_BYTES), first) + 1 : first].strip():
                 return (first, line + len(text[line:end].rstrip())), start
             break
         else:
@@ -69,15 +73,15 @@ def heredoc_before(text: bytes, start: int) -> Range | None:
 
     Lines that begin with `@` may stand between the two.
     """
-    end = text.rfind(b"\n", 0, start)
+    end = text.rfind(b"\n", max(0, start - _LINE_BYTES), start)
     while end > 0:
-        line = text.rfind(b"\n", 0, end) + 1
+        line = text.rfind(b"\n", max(0, end - _LINE_BYTES), end) + 1 or max(0, end - _LINE_BYTES)
         content = text[line:end].strip()
         if content.startswith(b"@doc") and content.endswith(b'"') and content.count(b'"') == 2:
             return text.find(b'"', line, end), line + len(text[line:end].rstrip())
         if content == _HEREDOC:
-            opening = text.rfind(_HEREDOC, 0, line)
-            head = text[text.rfind(b"\n", 0, max(opening, 0)) + 1 : max(opening, 0)].strip()
+            opening = text.rfind(_HEREDOC, max(0, line - _COMMENT_BYTES), line)
+            head = text[text.rfind(b"\n", max(0, opening - _LINE_BYTES), max(0, opening)) + 1 : max(0, opening)].strip()
             if opening < 0 or head not in (b"", b"@doc", b"@doc ~S", b"@doc raw", b"raw"):
                 return None
             return opening, line + len(text[line:end].rstrip())

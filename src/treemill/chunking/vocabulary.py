@@ -39,9 +39,9 @@ class Vocabulary:
     `defines` maps kinds of nodes to what they define, with a finder where the grammar has no `name` field. Nodes of
     the `wraps` kinds lend their beginning to the definition in them, unless `group` stands between the two: then the
     wrapper holds several. A node of the `climbs` kinds is a value: what it is given to is the definition. `body` is
-    the grammar's field for what comes after the signature. With no `comments`, documentation is a string at the
-    beginning of the body; with `quoted_doc`, it may be one in front. With `merges`, neighbours of one name are one
-    definition. With `decorated`, wrappers begin with an `@`.
+    the grammar's field for what comes after the signature; if empty, that is the last child, of one of the `bodies`.
+    With no `comments`, documentation is a string at the beginning of the body; with `quoted_doc`, it may be one in
+    front. With `merges`, neighbours of one name are one definition. With `decorated`, wrappers begin with an `@`.
     """
 
     defines: Defines
@@ -52,6 +52,7 @@ class Vocabulary:
     comments: Comments | None = SLASHES
     quoted_doc: bool = False
     body: str = "body"
+    bodies: tuple[str, ...] = ()
     group: bytes | None = None
     merges: bool = False
     decorated: bool = False

@@ -19,7 +19,19 @@ from treemill.chunking.vocabularies.braces import (
     ZIG,
     C,
 )
-from treemill.chunking.vocabularies.others import BASH, ELIXIR, HASKELL, JULIA, LUA, MARKDOWN, OCAML, PYTHON, RUBY, SQL
+from treemill.chunking.vocabularies.others import (
+    BASH,
+    ELIXIR,
+    HASKELL,
+    JULIA,
+    LUA,
+    MARKDOWN,
+    OCAML,
+    OCAML_INTERFACE,
+    PYTHON,
+    RUBY,
+    SQL,
+)
 from treemill.chunking.vocabulary import Vocabulary
 
 VOCABULARIES: Mapping[str, Vocabulary] = {
@@ -43,7 +55,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
     "julia": JULIA,
     "haskell": HASKELL,
     "ocaml": OCAML,
-    "ocaml-interface": OCAML,
+    "ocaml-interface": OCAML_INTERFACE,
     "zig": ZIG,
     "bash": BASH,
     "sql": SQL,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from treemill.chunking import cues, naming
+from treemill.chunking import cues
 from treemill.chunking.naming import by_keyword, by_text
+from treemill.chunking.vocabularies import brace_names
 from treemill.chunking.vocabulary import Comments, Defines, Vocabulary
 
 _SCRIPT: Defines = {
@@ -16,16 +15,16 @@ _SCRIPT: Defines = {
     "class_declaration": "class",
     "class": "class",
     "method_definition": "function",
-    "variable_declarator": ("variable", naming.script_variable),
-    "pair": ("function", naming.script_pair),
-    "field_definition": ("function", naming.script_pair),
-    "public_field_definition": ("function", naming.script_pair),
-    "assignment_expression": ("function", naming.script_assignment),
+    "variable_declarator": ("variable", brace_names.script_variable),
+    "pair": ("function", brace_names.script_pair),
+    "field_definition": ("function", brace_names.script_pair),
+    "public_field_definition": ("function", brace_names.script_pair),
+    "assignment_expression": ("function", brace_names.script_assignment),
 }
 _VALUES = ("arrow_function", "function_expression", "generator_function", "class")
 JAVASCRIPT = Vocabulary(
     _SCRIPT,
-    opens=("class_body",),
+    opens=("program", "class_body"),
     wraps=("export_statement", "lexical_declaration", "variable_declaration"),
     climbs=_VALUES,
     cues=cues.script,
@@ -39,14 +38,14 @@ TYPESCRIPT = Vocabulary(
         "abstract_class_declaration": "class",
         "interface_declaration": "interface",
         "enum_declaration": "enum",
-        "type_alias_declaration": ("type", naming.script_type),
-        "internal_module": ("module", naming.script_module),
-        "module": ("module", naming.script_module),
+        "type_alias_declaration": ("type", brace_names.script_type),
+        "internal_module": ("module", brace_names.script_module),
+        "module": ("module", brace_names.script_module),
     },
-    opens=("class_body", "interface_body", "object_type"),
+    opens=("program", "expression_statement", "class_body", "interface_body", "object_type"),
     wraps=("export_statement", "lexical_declaration", "variable_declaration", "ambient_declaration"),
     climbs=_VALUES,
-    cues=partial(cues.script, typed=True),
+    cues=cues.script,
 )
 JAVA = Vocabulary(
     {
@@ -68,17 +67,17 @@ JAVA = Vocabulary(
         *("program", "class_body", "interface_body", "enum_body", "enum_body_declarations", "annotation_type_body"),
         *("enum_constant", "object_creation_expression", "ERROR"),
     ),
-    cues=cues.finder((b"class ", b"record "), (rb"new [\w.<>,? \[\]]+\([^;{}]*\)\s*\{",)),
+    cues=cues.finder((b"class ",), (rb"new [\w.<>,? \[\]]+\([^;{}]*\)\s*\{",)),
 )
 _C: Defines = {
-    "function_definition": ("function", naming.c_function),
-    "declaration": ("function", naming.c_function),
-    "struct_specifier": ("struct", naming.c_body("struct")),
-    "union_specifier": ("union", naming.c_body("union")),
-    "enum_specifier": ("enum", naming.c_body("enum")),
-    "type_definition": ("type", naming.c_typedef),
-    "preproc_def": ("macro", naming.c_macro),
-    "preproc_function_def": ("macro", naming.c_macro),
+    "function_definition": ("function", brace_names.c_function),
+    "declaration": ("function", brace_names.c_function),
+    "struct_specifier": ("struct", brace_names.c_body("struct")),
+    "union_specifier": ("union", brace_names.c_body("union")),
+    "enum_specifier": ("enum", brace_names.c_body("enum")),
+    "type_definition": ("type", brace_names.c_typedef),
+    "preproc_def": ("macro", brace_names.c_macro),
+    "preproc_function_def": ("macro", brace_names.c_macro),
 }
 _C_OPENS = (
     *("translation_unit", "preproc_if", "preproc_ifdef", "preproc_else", "preproc_elif", "preproc_elifdef"),
@@ -93,8 +92,8 @@ _CPP_HEAD = rb"[\w:\s]+(?:<[^;{}()]*>\s*)?(?::[^;{}()]*)?\{"
 CPP = Vocabulary(
     {
         **_C,
-        "field_declaration": ("function", naming.c_function),
-        "class_specifier": ("class", naming.c_body("class")),
+        "field_declaration": ("function", brace_names.c_function),
+        "class_specifier": ("class", brace_names.c_body("class")),
         "namespace_definition": "module",
         "alias_declaration": "type",
         "concept_definition": "type",
@@ -133,16 +132,19 @@ CSHARP = Vocabulary(
 GO = Vocabulary(
     {
         "function_declaration": "function",
-        "method_declaration": ("method", naming.go_method),
-        "type_spec": ("type", naming.go_type),
+        "method_declaration": ("method", brace_names.go_method),
+        "type_spec": ("type", brace_names.go_type),
         "type_alias": "type",
         "method_elem": "method",
         "const_spec": "constant",
         "var_spec": "variable",
     },
-    opens=(*("const_declaration", "var_declaration", "var_spec_list", "type_declaration", "interface_type"),),
+    opens=(
+        *("source_file", "const_declaration", "var_declaration", "var_spec_list", "type_declaration", "interface_type"),
+        "ERROR",
+    ),
     wraps=("const_declaration", "var_declaration", "type_declaration"),
-    cues=cues.finder((b"\nfunc ", b"\ntype ", b"\nconst ", b"\nvar ", b"\ttype "), ()),
+    cues=cues.finder((b"\ttype ",), ()),
     group=b"(",
 )
 RUST = Vocabulary(
@@ -168,13 +170,8 @@ RUST = Vocabulary(
             ),
         ),
     },
-    cues=cues.finder(
-        (b"fn ",),
-        (
-            rb"\n(?:    |\t){0,3}(?:pub(?:\([a-z ]+\))? )?(?:unsafe )?"
-            rb"(?:const |static |type |mod |struct |enum |trait |union |macro_rules! |impl[ <])",
-        ),
-    ),
+    opens=("source_file", "declaration_list", "foreign_mod_item", "ERROR"),
+    cues=cues.finder((b"fn ", b"struct "), ()),
     comments=Comments((b"//",), b"#[", (b"/*", b"*/")),
 )
 PHP = Vocabulary(
@@ -188,9 +185,9 @@ PHP = Vocabulary(
         "method_declaration": "function",
         "const_element": ("constant", by_text(rb"(?P<name>\w+)\s*=", "constant")),
     },
-    opens=("const_declaration",),
+    opens=("program", "const_declaration", "declaration_list", "enum_declaration_list"),
     wraps=("const_declaration",),
-    cues=cues.finder((b"function ", b"class ", b"interface ", b"trait ", b"enum ", b"const ", b"namespace "), ()),
+    cues=cues.finder((b"function ", b"class "), ()),
     comments=Comments((b"//", b"# "), b"#[", (b"/*", b"*/")),
 )
 KOTLIN = Vocabulary(
@@ -200,14 +197,12 @@ KOTLIN = Vocabulary(
         "function_declaration": "function",
         "secondary_constructor": ("constructor", by_text(rb"[^(]*?(?P<name>constructor)", "constructor")),
         "type_alias": ("type", by_text(rb"[^=]*?typealias\s+(?P<name>\w+)", "type")),
-        "property_declaration": (
-            "constant",
-            by_text(rb"[^=\n]*?\b(?P<word>val|var)\s+(?P<name>\w+)", "", {b"val": "constant", b"var": "variable"}),
-        ),
+        "property_declaration": ("constant", brace_names.kotlin_constant),
     },
-    cues=cues.finder(
-        (b"fun ", b"class ", b"interface ", b"object ", b"typealias ", b"constructor(", b"const val ", b"\nval "), ()
-    ),
+    opens=("source_file", "class_body", "enum_class_body", "companion_object"),
+    cues=cues.finder((b"fun ", b"class ", b"object "), ()),
+    body="",
+    bodies=("class_body", "enum_class_body", "function_body", "block"),
 )
 SWIFT = Vocabulary(
     {
@@ -222,15 +217,10 @@ SWIFT = Vocabulary(
         "deinit_declaration": ("method", by_text(rb"[^({]*?\b(?P<name>deinit)\b", "method")),
         "subscript_declaration": ("method", by_text(rb"[^({]*?\b(?P<name>subscript)\b", "method")),
         "typealias_declaration": "type",
-        "property_declaration": ("constant", by_text(rb"[^=\n{]*?\blet\s+(?P<name>\w+)", "constant")),
+        "property_declaration": ("constant", brace_names.swift_constant),
     },
-    cues=cues.finder(
-        (
-            *(b"func ", b"class ", b"struct ", b"enum ", b"protocol ", b"extension ", b" init", b" deinit"),
-            *(b" subscript", b"typealias ", b"actor ", b"\nlet ", b"static let "),
-        ),
-        (),
-    ),
+    opens=("source_file", "class_body", "protocol_body", "enum_class_body"),
+    cues=cues.finder((b"func ", b"class ", b"struct "), ()),
 )
 SCALA = Vocabulary(
     {
@@ -246,8 +236,11 @@ SCALA = Vocabulary(
         "given_definition": "constant",
         "val_definition": ("constant", by_text(rb"[^=\n]*?\bval\s+(?P<name>[A-Z]\w*)", "constant")),
     },
-    opens=("enum_body", "enum_case_definitions"),
-    cues=cues.finder((b"def ", b"class ", b"object ", b"trait ", b"enum ", b"type ", b"given "), (rb"val [A-Z]",)),
+    opens=(
+        *("compilation_unit", "package_clause", "template_body", "with_template_body", "enum_body"),
+        "enum_case_definitions",
+    ),
+    cues=cues.finder((b"def ", b"class "), ()),
 )
 ZIG = Vocabulary(
     {

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from treemill.chunking import cues, naming
+from treemill.chunking import cues
 from treemill.chunking.naming import by_text, qualified
+from treemill.chunking.vocabularies import other_names
 from treemill.chunking.vocabulary import HASHES, Comments, Vocabulary
 
 PYTHON = Vocabulary(
     {
         "function_definition": "function",
         "class_definition": "class",
-        "assignment": ("variable", naming.python_assignment),
+        "assignment": ("variable", other_names.python_assignment),
         "type_alias_statement": ("type", by_text(rb"type\s+(?P<name>\w+)", "type")),
     },
     wraps=("decorated_definition",),
@@ -39,8 +41,8 @@ RUBY = Vocabulary(
 LUA = Vocabulary(
     {
         "function_declaration": ("function", qualified("function", re.compile(rb"[.:]"))),
-        "assignment_statement": ("function", naming.lua_assignment),
-        "field": ("function", naming.lua_field),
+        "assignment_statement": ("function", other_names.lua_assignment),
+        "field": ("function", other_names.lua_field),
     },
     wraps=("variable_declaration",),
     climbs=("function_definition", "expression_list"),
@@ -98,9 +100,9 @@ HASKELL = Vocabulary(
         "type_family": "type",
         "class": "class",
         "instance": "impl",
-        "signature": ("function", naming.haskell_equation),
-        "function": ("function", naming.haskell_equation),
-        "bind": ("constant", naming.haskell_equation),
+        "signature": ("function", other_names.haskell_equation),
+        "function": ("function", other_names.haskell_equation),
+        "bind": ("constant", other_names.haskell_equation),
     },
     opens=("haskell", "declarations", "class_declarations", "instance_declarations", "ERROR"),
     comments=Comments((b"--",), b"", (b"{-", b"-}")),
@@ -109,7 +111,7 @@ HASKELL = Vocabulary(
 )
 OCAML = Vocabulary(
     {
-        "let_binding": ("function", naming.ocaml_binding),
+        "let_binding": ("function", other_names.ocaml_binding),
         "type_binding": "type",
         "module_binding": ("module", by_text(rb"(?P<name>\w+)", "module")),
         "module_type_definition": ("interface", by_text(rb"module\s+type\s+(?P<name>\w+)", "interface")),
@@ -124,15 +126,11 @@ OCAML = Vocabulary(
         "exception_definition": ("type", by_text(rb"exception\s+(?P<name>\w+)", "type")),
     },
     wraps=("value_definition", "type_definition", "module_definition", "class_definition", "class_type_definition"),
-    cues=cues.finder(
-        (
-            *(b"let ", b"let%", b"and ", b"module ", b"type ", b"method ", b"external ", b"exception ", b"class "),
-            b"val ",
-        ),
-        (),
-    ),
+    opens=("compilation_unit", "structure", "signature", "object_expression"),
+    cues=cues.finder((b"let ",), ()),
     comments=Comments((), b"", (b"(*", b"*)")),
 )
+OCAML_INTERFACE = replace(OCAML, cues=cues.finder((b"val ", b"type ", b"module ", b"exception "), ()))
 BASH = Vocabulary(
     {
         "function_definition": "function",
@@ -164,7 +162,7 @@ SQL = Vocabulary(
     comments=Comments((b"--",), b"", (b"/*", b"*/")),
 )
 MARKDOWN = Vocabulary(
-    {"section": ("heading", naming.heading), "setext_heading": ("heading", naming.heading)},
+    {"section": ("heading", other_names.heading), "setext_heading": ("heading", other_names.heading)},
     opens=("document", "section"),
     comments=None,
 )
