@@ -134,8 +134,9 @@ def build(records: Iterable[dict[str, Any]], terms: Terms) -> dict[str, Any]:
     return {
         **code.arrays("code"), **name.arrays("name"), **text.arrays("text"),
         "text_record": np.array(text_record, np.int32), "text_kind": kind_numbers, "kinds": kind_names,
-        "package": package_numbers, "packages": package_names, "language": language_numbers, "languages": language_names,
-        "file": _numbers(files)[0],
+        "package": package_numbers, "packages": package_names,
+        "language": language_numbers, "languages": language_names,
+        "file_number": _numbers(files)[0],
     }  # fmt: skip
 
 

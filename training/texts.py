@@ -20,7 +20,8 @@ _END = re.compile(
     r"|internal|private|public|api|access|var|constructor|class|memberof|function|method|extends|typedef|property"
     r"|template|ingroup|group|covers)|:(?:param|type|return|rtype|raises|arg|keyword|var)|(?:Args|Arguments|Parameters"
     r"|Params|Returns?|Raises|Yields|Examples?|Usage|Notes?|See Also|References|Attributes|Inputs?|Outputs?"
-    r"|Keyword Args|Panics|Errors|Safety|Since|Version)\s*:?\s*\n|(?:Args|Arguments|Parameters|Returns?|Raises|Yields|Examples?)\s*:"
+    r"|Keyword Args|Panics|Errors|Safety|Since|Version)\s*:?\s*\n"
+    r"|(?:Args|Arguments|Parameters|Returns?|Raises|Yields|Examples?)\s*:"
     r"|>>>|> |\.\. |```|~~~|-{3,}|={3,}|#+ |\* @|<param|<returns|<typeparam|</summary)"
 )
 _INLINE = [

@@ -153,9 +153,10 @@ class Query:
     """A question. `limit` results at most, at most `per_file` of them from one file, the first `offset` left out.
 
     `mode` says how `text` is meant: as a question, as the name of a definition, as a regular expression (in the syntax
-    of RE2), or as a place ("src/app.py:12") whose like is looked for. `languages`, `include` and `exclude` (globs on the path) filter; empty means all. `under` keeps files
-    below that folder, relative to the root; `files`, unless None, keeps these alone. `context` widens each result by
-    that many lines on both sides; `max_tokens` ends the results where they would exceed it.
+    of RE2), or as a place ("src/app.py:12") whose like is looked for. `languages`, `include` and `exclude` (globs on
+    the path) filter; empty means all. `under` keeps files below that folder, relative to the root; `files`, unless
+    None, keeps these alone. `context` widens each result by that many lines on both sides; `max_tokens` ends the
+    results where they would exceed it.
     """
 
     text: str

@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from treemill.chunking.governor import ChunkGovernor
+from treemill.cli.given import settings_for
 from treemill.cli.index import EVERY_FILE_FAILED, SKIPPED_WITH_STRICT
 from treemill.cli.words import count, printable, seconds, size
-from treemill.cli.given import settings_for
 from treemill.discovery import discover
 from treemill.errors import UsageError
 from treemill.parallel import ChunkingReport, chunk_files_parallel
