@@ -94,6 +94,20 @@ def test_what_changed_is_seen_unless_told_otherwise(tree: Tree, capsys: pytest.C
     assert said(capsys, "search", "zeppelin", root)[1].startswith("new.py:1-1")
 
 
+def test_who_does_not_wait_is_answered_from_what_is_committed_while_it_is_indexed_behind(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tree(FILES)
+    code, out, err = said(capsys, "search", "charge", root, "--no-wait")
+    assert (code, out) == (1, "")
+    assert "nothing is committed yet" in err
+    deadline = time.monotonic() + 30
+    while code != 0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+        code, out, _ = said(capsys, "search", "charge", root, "--no-update")
+    assert out.startswith("shop/pay.py:1-2")
+
+
 def test_index_says_what_it_did(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
     root = tree({**FILES, "logo.bin": b"\x89\0\0\0"})
     for path in root.rglob("*"):

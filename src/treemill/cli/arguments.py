@@ -137,6 +137,9 @@ def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")
     command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
+    command.add_argument(
+        "--no-wait", action="store_true", help="answer at once from what is committed, and index behind"
+    )
     _working(command)
 
 
@@ -149,6 +152,9 @@ def _related(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")
     command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
+    command.add_argument(
+        "--no-wait", action="store_true", help="answer at once from what is committed, and index behind"
+    )
     _working(command)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from dataclasses import asdict, replace
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import Any
 from treemill.chunking.governor import ChunkGovernor
 from treemill.cli.given import settings_for
 from treemill.cli.words import ago, printable
-from treemill.errors import IndexLocked, IndexMismatch
+from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
 from treemill.freshness import IndexOptions, is_settled, look, recipe_of
 from treemill.places import Place, place_of
 from treemill.records import Coverage, Hit, Query
@@ -25,6 +26,9 @@ NO_MATCH = 1
 
 # The part that indexes, with its parsers and workers, is loaded only where the tree has changed.
 _WORKING = "treemill.cli.working"
+
+# Processes that index behind: they are not waited for, and not forgotten while this process runs.
+_behind: list[subprocess.Popen[bytes]] = []
 
 _LINES_SHOWN = 8
 _LINES_BEFORE = 1
@@ -46,7 +50,12 @@ def answer(place: Place, settings: Settings, query: Query, arguments: argparse.N
     if not arguments.no_update:
         _refresh(place, store, settings, arguments)
     with Index(store) as handle:
-        found = handle.ask(query)
+        try:
+            found = handle.ask(query)
+        except IndexMissing:
+            if not arguments.no_wait:
+                raise
+            found = Answer(query, (), Coverage(0, 0, complete=False), "nothing is committed yet; ask again in a moment")
     _print(found, arguments)
     return 0 if found.hits else NO_MATCH
 
@@ -78,6 +87,9 @@ def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: ar
         recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, None)
         if not survey.found_work and is_settled(store, recipe, survey.plan.known):
             return
+        if arguments.no_wait:
+            _note(arguments, f"the tree has changed; process {_index_behind(place)} brings the index up to date")
+            return
         working = import_module(_WORKING)
         report = working.bring_up_to_date(place, store, settings, arguments, IndexOptions(), survey)
     except IndexLocked as error:
@@ -90,6 +102,14 @@ def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: ar
         raise KeyboardInterrupt
     for failure in report.failures[:3]:
         _note(arguments, f"{failure.path}: {failure.message}")
+
+
+def _index_behind(place: Place) -> int:
+    """Start indexing in a process that outlives this one, and return its id; a second one ends by itself."""
+    command = [sys.executable, "-P", "-m", "treemill", "index", "--quiet", str(place.root)]
+    quiet = subprocess.DEVNULL
+    _behind.append(subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True))
+    return _behind[-1].pid
 
 
 def _note(arguments: argparse.Namespace, text: str) -> None:
