@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from treemill import (
@@ -19,7 +19,9 @@ from treemill import (
     PerformanceSettings,
     chunk_files_parallel,
 )
+from treemill.chunking import recoding
 from treemill.chunking.spans import is_blank
+from treemill.reading import source_of
 
 NAMES = ("a.py", "b.js", "c.go", "d.rs", "e.txt", "f.c", "g.json", "h", "i.md", "j.py")
 PIECES = st.sampled_from(
@@ -47,6 +49,13 @@ def plant(folder: str, files: dict[str, bytes]) -> list[DiscoveredFile]:
     return [file for file in found if file is not None]
 
 
+def text_of(content: bytes) -> bytes:
+    """Return the text of a file as UTF-8: two bytes can be a line break in UTF-16."""
+    source = source_of(content)
+    assert source is not None
+    return recoding.utf8(source)
+
+
 Outcome = tuple[dict[Path, list[CodeChunk]], Counter[tuple[str, str]]]
 
 
@@ -62,6 +71,7 @@ def outcome(files: list[DiscoveredFile], limits: ChunkGovernor, executor: str, w
 
 @settings(max_examples=60, deadline=None)
 @given(TREES, LIMITS)
+@example({"a.py": b"\n\x00"}, 16)
 def test_each_file_is_tiled_by_its_chunks_or_has_failed(files, limit):
     with TemporaryDirectory() as folder:
         chunks, failures = outcome(plant(folder, files), governor(limit), "inline")
@@ -70,7 +80,7 @@ def test_each_file_is_tiled_by_its_chunks_or_has_failed(files, limit):
         content = files[str(path)]
         ends = [0, *(chunk.byte_range[1] for chunk in found)]
         assert [chunk.byte_range[0] for chunk in found] == ends[:-1]
-        assert ends[-1] == len(content) or (found == [] and is_blank(content))
+        assert ends[-1] == len(content) or (found == [] and is_blank(text_of(content)))
         line = 1
         for chunk in found:
             assert chunk.line_range[0] == line or content[chunk.byte_range[0] - 1 :][:2] == b"\r\n"
