@@ -145,7 +145,11 @@ class _Finder:
                 ends.pop()
                 around.pop()
             node = around[-1].descendant_for_byte_range(cue - 1, cue + 2)
-            if node is None or (rule := rule_of(node.kind_id)) is None or node.id in seen:
+            if node is None or (rule := rule_of(node.kind_id)) is None:
+                continue
+            if node.id in seen:
+                ends.append(node.end_byte)
+                around.append(node)
                 continue
             if rule.climbs:
                 node, rule = self._climbed(node, rule)
