@@ -120,7 +120,6 @@ def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     command = _add(commands, "search", "ask about the code in a folder", _SEARCH)
     command.add_argument("query", help="a question, a name, or words")
     command.add_argument("path", nargs="?", default=".", help="the folder to answer for (default: this one)")
-    command.add_argument("-k", "--top-k", "--limit", "-m", type=int, metavar="N", help="at most N places (default: 10)")
     command.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N places")
     command.add_argument("--per-file", type=int, metavar="N", help="at most N places of one file (default: 1)")
     command.add_argument("--lang", action="append", default=[], metavar="NAME", help="only files of this language")
@@ -132,29 +131,14 @@ def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     how = command.add_mutually_exclusive_group()
     how.add_argument("-e", "--regex", action="store_true", help="the query is a regular expression (RE2)")
     how.add_argument("--symbol", action="store_true", help="the query is the name of a definition")
-    command.add_argument("-l", "--files-with-matches", action="store_true", help="print only the names of files")
-    command.add_argument("--scores", action="store_true", help="say why each place is here")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")
-    command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
-    command.add_argument(
-        "--no-wait", action="store_true", help="answer at once from what is committed, and index behind"
-    )
+    _answering(command)
     _working(command)
 
 
 def _related(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "find-related", "find code like that at a place", _RELATED)
     command.add_argument("place", metavar="FILE[:LINE]", help="a file, and the line to start from")
-    command.add_argument("-k", "--top-k", "--limit", "-m", type=int, metavar="N", help="at most N places (default: 10)")
-    command.add_argument("-l", "--files-with-matches", action="store_true", help="print only the names of files")
-    command.add_argument("--scores", action="store_true", help="say why each place is here")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")
-    command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
-    command.add_argument(
-        "--no-wait", action="store_true", help="answer at once from what is committed, and index behind"
-    )
+    _answering(command)
     _working(command)
 
 
@@ -177,6 +161,19 @@ def _chunk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--ordered", action="store_true", help="keep the order of the files (default: as they come)")
     command.add_argument("--strict", action="store_true", help="exit with 8 if files were skipped or failed")
     _working(command)
+
+
+def _answering(command: argparse.ArgumentParser) -> None:
+    """Add what every command that answers understands."""
+    command.add_argument("-k", "--top-k", "--limit", "-m", type=int, metavar="N", help="at most N places (default: 10)")
+    command.add_argument("-l", "--files-with-matches", action="store_true", help="print only the names of files")
+    command.add_argument("--scores", action="store_true", help="say why each place is here")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")
+    command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
+    command.add_argument(
+        "--no-wait", action="store_true", help="answer at once from what is committed, and index behind"
+    )
 
 
 def _working(command: argparse.ArgumentParser) -> None:
