@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# A shell starts what it runs in the background with SIGINT ignored, and programs inherit that; the tests interrupt some.
+# A shell starts what it runs in the background with SIGINT ignored, and programs inherit it; tests interrupt some.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
