@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
 
@@ -62,8 +63,9 @@ def children() -> set[int]:
     """Return the processes that this one has started and that still live."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
-        found.update(map(int, (task / "children").read_text().split()))
-    return {pid for pid in found if "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()}
+        with suppress(FileNotFoundError):  # the thread has ended since
+            found.update(map(int, (task / "children").read_text().split()))
+    return {pid for pid in found if alive(pid)}
 
 
 # ── lazy at the near end ──
