@@ -157,6 +157,7 @@ def test_every_grammar_of_the_table_loads_and_parses():
     [
         ("int f(void);\n", "c"),
         ('#ifdef __cplusplus\nextern "C" {\n#endif\nint f(void);\n', "c"),
+        ("/* It is best\n   using the defaults, in a\n   class of its own. */\nint f(void);\n", "c"),
         ("#pragma once\nnamespace shop {\nint f();\n}\n", "cpp"),
         ("#pragma once\ntemplate <typename T>\nT f();\n", "cpp"),
         ("#pragma once\nclass Shape : public Base {\n};\n", "cpp"),

@@ -30,7 +30,8 @@ _TREE_BYTES_PER_BYTE = 40
 
 # What begins a line in C++ and not in C.
 _CPP = re.compile(
-    rb"\n[ \t]*(?:namespace\s+\w|template\s*<|class\s+\w[^;()]*\{|(?:public|private|protected):|using\s+\w)"
+    rb"\n[ \t]*(?:namespace\s+[\w:]+\s*\{|template\s*<|class\s+\w[^;()\n]*\{|class\s+\w+\s*:|"
+    rb"(?:public|private|protected):|using\s+(?:namespace\b|\w+\s*=))"
 )
 
 # The grammar of YAML remembers 250 levels. Half of them may come from indentation, half from one line.

@@ -91,7 +91,7 @@ def script_module(node: Node, text: bytes) -> Named | None:
 def c_function(node: Node, text: bytes) -> Named | None:
     """A function, defined or declared; in C++ with what qualifies it as its owner."""
     declarator = node.child_by_field_name("declarator")
-    function = False
+    function = node.type == "function_declarator"  # on its own, where macros have confused the parser
     while declarator is not None:
         kind = declarator.type
         if kind == "function_declarator":

@@ -72,6 +72,7 @@ JAVA = Vocabulary(
 _C: Defines = {
     "function_definition": ("function", brace_names.c_function),
     "declaration": ("function", brace_names.c_function),
+    "function_declarator": ("function", brace_names.c_function),
     "struct_specifier": ("struct", brace_names.c_body("struct")),
     "union_specifier": ("union", brace_names.c_body("union")),
     "enum_specifier": ("enum", brace_names.c_body("enum")),
