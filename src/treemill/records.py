@@ -153,10 +153,10 @@ class Query:
     """A question. `limit` results at most, at most `per_file` of them from one file, the first `offset` left out.
 
     `mode` says how `text` is meant: as a question, as the name of a definition, as a regular expression (in the syntax
-    of RE2), or as a place ("src/app.py:12") whose like is looked for. `languages`, `include` and `exclude` (globs on
-    the path) filter; empty means all. `under` keeps files below that folder, relative to the root; `files`, unless
-    None, keeps these alone. `context` widens each result by that many lines on both sides; `max_tokens` ends the
-    results where they would exceed it.
+    of RE2), or as a place ("src/app.py:12") whose like is looked for ("related") or which is shown ("place").
+    `languages`, `include` and `exclude` (globs on the path) filter; empty means all. `under` keeps files below that
+    folder, relative to the root; `files`, unless None, keeps these alone. `context` widens each result by that many
+    lines on both sides; `max_tokens` ends the results where they would exceed it.
     """
 
     text: str
@@ -167,7 +167,7 @@ class Query:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     under: str = ""
-    mode: Literal["ask", "symbol", "regex", "related"] = "ask"
+    mode: Literal["ask", "symbol", "regex", "related", "place"] = "ask"
     files: frozenset[str] | None = None
     context: int = 0
     max_tokens: int | None = None

@@ -19,6 +19,7 @@ COMMANDS = {
     "chunk": "treemill.cli.chunk",
     "find-related": "treemill.cli.related",
     "index": "treemill.cli.index",
+    "mcp": "treemill.cli.mcp",
     "search": "treemill.cli.search",
     "status": "treemill.cli.status",
     "why": "treemill.cli.why",

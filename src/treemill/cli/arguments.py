@@ -54,6 +54,18 @@ examples:
 
 {_EXIT_CODES}"""
 
+_MCP = f"""\
+Serves the tools search, find_related, read_chunk, index_status and reindex at once, and indexes behind. Agents start it
+by themselves, over standard input and output; `treemill install` writes that into their settings. Needs the extra:
+pip install "treemill[mcp]"
+
+examples:
+  treemill mcp                                      serve this folder to the agent that started it
+  treemill mcp ~/src/app ~/src/lib                  several roots
+  treemill mcp --http --port 8765                   over HTTP on this machine, with a token
+
+{_EXIT_CODES}"""
+
 _CHUNK = f"""\
 Folders are walked as `index` walks them; files that are named are taken as they are. Nothing is stored.
 
@@ -85,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     _status(commands)
     _why(commands)
     _chunk(commands)
+    _mcp(commands)
     return parser
 
 
@@ -161,6 +174,18 @@ def _chunk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--ordered", action="store_true", help="keep the order of the files (default: as they come)")
     command.add_argument("--strict", action="store_true", help="exit with 8 if files were skipped or failed")
     _working(command)
+
+
+def _mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "mcp", "serve agents over the Model Context Protocol", _MCP)
+    command.add_argument("roots", nargs="*", metavar="ROOT", help="the folders to serve (default: this one)")
+    command.add_argument("--http", action="store_true", help="serve over HTTP instead of standard input and output")
+    command.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+    command.add_argument("--port", type=int, default=8765, help="the port, 0 for any free one (default: 8765)")
+    command.add_argument(
+        "--token-file", metavar="FILE", help="a file with the token (default: $TREEMILL_MCP_TOKEN, else a fresh one)"
+    )
+    command.add_argument("--remote", action="store_true", help="allow an address that other machines can reach")
 
 
 def _answering(command: argparse.ArgumentParser) -> None:

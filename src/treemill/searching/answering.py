@@ -16,6 +16,7 @@ from treemill.searching.moment import Moment
 from treemill.searching.patterns import matching
 from treemill.searching.places import Place, places_in
 from treemill.searching.related import others, question_like
+from treemill.searching.standing import standing_at
 
 # How many places of a file are named: the one that is shown, and those folded under it.
 _MOST_PLACES = 4
@@ -33,6 +34,8 @@ def answer(moment: Moment, query: Query, provider: EmbeddingProvider | None) -> 
     check(query)
     if query.mode == "regex":
         return matching(moment, query)
+    if query.mode == "place":
+        return within_budget([standing_at(moment, query)], query.max_tokens), ""
     question, files = _asked(moment, query)
     if not question.terms:
         return (), "the question has no words in it"

@@ -34,8 +34,8 @@ def places_in(unpacked: Unpacked, evidence: Evidence, file: int, most: int) -> l
     asked = sorted(evidence.symbols[file], key=lambda symbol: (-signals.fit(symbol, evidence), symbol.start))
     found: list[Place] = []
     for place in (
-        *(_around(unpacked, _chunk_of(unpacked, symbol.start), symbol) for symbol in asked),
-        *(_around(unpacked, chunk, None) for chunk in _best_chunks(evidence, file, most, any_at_all=not asked)),
+        *(place_around(unpacked, _chunk_of(unpacked, symbol.start), symbol) for symbol in asked),
+        *(place_around(unpacked, chunk) for chunk in _best_chunks(evidence, file, most, any_at_all=not asked)),
     ):
         if len(found) == most:
             break
@@ -58,7 +58,7 @@ def _best_chunks(evidence: Evidence, file: int, most: int, *, any_at_all: bool) 
     return [each for rank, each in enumerate(order) if (any_at_all and rank == 0) or scores[each] >= max(least, 1e-6)]
 
 
-def _around(unpacked: Unpacked, chunk: int, symbol: Symbol | None) -> Place:
+def place_around(unpacked: Unpacked, chunk: int, symbol: Symbol | None = None) -> Place:
     """Return a chunk, widened to definitions that it cuts, where they are short enough to be shown whole."""
     start, end = int(unpacked.edges[chunk]), int(unpacked.edges[chunk + 1])
     starts, ends = unpacked.starts, unpacked.ends

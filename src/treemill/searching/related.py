@@ -25,12 +25,13 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Spot:
-    """A chunk of a file: the file's number, its content's row, the number of the chunk in it."""
+class Spot:
+    """A chunk of a file: the file's number, its content's row, the number of the chunk in it, and the line meant."""
 
     file: int
     row: int
     chunk: int
+    line: int
 
 
 def question_like(moment: Moment, place: str) -> Question:
@@ -39,7 +40,7 @@ def question_like(moment: Moment, place: str) -> Question:
     Raises:
         UsageError: the file is not in the index, or has no such line.
     """
-    spot = _spot(moment, place)
+    spot = spot_at(moment, place)
     unpacked = moment.unpacked(spot.row)
     text = Pages(unpacked).text(int(unpacked.edges[spot.chunk]), int(unpacked.edges[spot.chunk + 1]))
     counts = Counter(stem(part) for token in _WORD.findall(text) for part in split_identifier(token) if len(part) > 1)
@@ -58,11 +59,16 @@ def question_like(moment: Moment, place: str) -> Question:
 def others(moment: Moment, place: str, files: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
     """Return which files may be like a place: those wanted, but for its own and the copies of that."""
     kept = np.ones(len(moment.files.paths), np.bool_) if files is None else files.copy()
-    kept[moment.files_of(_spot(moment, place).row)] = False
+    kept[moment.files_of(spot_at(moment, place).row)] = False
     return kept
 
 
-def _spot(moment: Moment, place: str) -> _Spot:
+def spot_at(moment: Moment, place: str) -> Spot:
+    """Return the chunk at a place, "FILE" or "FILE:LINE".
+
+    Raises:
+        UsageError: the file is not in the index, or has no such line.
+    """
     path, _, number = place.rpartition(":")
     if not path or not number.isdecimal():
         path, number = place, "1"
@@ -80,4 +86,4 @@ def _spot(moment: Moment, place: str) -> _Spot:
     last = pages.line_of(int(unpacked.edges[-1])) if len(unpacked.lines) else 0
     if not 1 <= line <= last:
         raise UsageError(f"{path} has no line {number[:20]}", suggestion=f"It has {last} lines")
-    return _Spot(file, row, int(np.searchsorted(unpacked.lines, line, side="right")) - 1)
+    return Spot(file, row, int(np.searchsorted(unpacked.lines, line, side="right")) - 1, line)
