@@ -20,7 +20,18 @@ PACKAGE = Path(__file__).parent.parent / "src" / "treemill"
 FLOORS = {
     0: {"types", "records", "errors", "events", "reports", "languages", "flow", "_version"},
     1: {"settings", "layers", "chunking", "plan", "ranking"},
-    2: {"discovery", "generated", "ignoring", "git", "reading", "embedding", "storage", "configuration", "places"},
+    2: {
+        "discovery",
+        "generated",
+        "ignoring",
+        "git",
+        "revisions",
+        "reading",
+        "embedding",
+        "storage",
+        "configuration",
+        "places",
+    },
     3: {
         "freshness",
         "preparing",

@@ -46,6 +46,7 @@ _HOMES = {
     "treemill.records": ("Coverage", "Hit", "Query", "Recipe"),
     "treemill.reports": ("FileProcessingResult", "IndexReport", "ProcessingStats"),
     "treemill.searching": ("Answer", "Index"),
+    "treemill.searching.several": ("Indexes",),
     "treemill.settings": (
         "ChunkerSettings",
         "ConcurrencySettings",
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     from treemill.reports import ProcessingStats as ProcessingStats
     from treemill.searching import Answer as Answer
     from treemill.searching import Index as Index
+    from treemill.searching.several import Indexes as Indexes
     from treemill.settings import ChunkerSettings as ChunkerSettings
     from treemill.settings import ConcurrencySettings as ConcurrencySettings
     from treemill.settings import DiscoverySettings as DiscoverySettings

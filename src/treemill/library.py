@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, overload
 
 from treemill.configuration import load_settings
+from treemill.errors import UsageError
 from treemill.events import Listener, ignore
 from treemill.freshness import IndexOptions
 from treemill.indexing import index_tree
-from treemill.places import place_of
-from treemill.records import Hit, Query
+from treemill.places import Place, named, place_of, places_of
+from treemill.records import Hit
 from treemill.reports import IndexReport
 from treemill.searching import Index
+from treemill.searching.several import Indexes
 from treemill.settings import Settings
 from treemill.storage import IndexStore
 from treemill.storage.sqlite import SqliteStore
@@ -56,26 +59,45 @@ def index(
             target.close()
 
 
-def open(root: str | os.PathLike[str]) -> Index:
+@overload
+def open(root: str | os.PathLike[str], /) -> Index: ...
+@overload
+def open(root: str | os.PathLike[str], second: str | os.PathLike[str], /, *more: str | os.PathLike[str]) -> Indexes: ...
+def open(root: str | os.PathLike[str], /, *more: str | os.PathLike[str]) -> Index | Indexes:
     """Open the index of a folder for questions: a handle that many threads may use.
+
+    A folder below the indexed root answers for what lies below it. Several folders are asked as one; the hits name
+    their root as it was given (for a folder below an indexed root: that root).
 
     Raises:
         UsageError: there is no such folder.
         IndexMissing: it has not been indexed.
         StorageError: the index is damaged, or not this user's.
     """
-    return Index(SqliteStore(place_of(root).folder))
+    return _open((root, *more))
 
 
-def search(root: str | os.PathLike[str], query: str, **filters: Any) -> list[Hit]:
-    """Answer one question from the index of a folder; `filters` are the other fields of `Query`.
+def _open(roots: Sequence[str | os.PathLike[str]]) -> Index | Indexes:
+    if len(roots) == 1:
+        return _handle(place_of(roots[0]))
+    if not roots:
+        raise UsageError("no folder was given", suggestion="Name at least one")
+    with ExitStack() as opened:
+        handles = [(named(given, place), opened.enter_context(_handle(place))) for given, place in places_of(roots)]
+        opened.pop_all()
+    return Indexes(handles)
 
-    A folder below the indexed root answers for what lies below it.
+
+def _handle(place: Place) -> Index:
+    return Index(SqliteStore(place.folder), root=place.root, under=place.under)
+
+
+def search(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], query: str, **filters: Any) -> list[Hit]:
+    """Answer one question from the index of a folder, or of several; `filters` are the other fields of `Query`.
 
     Raises:
         UsageError, IndexMissing, StorageError: as `open`.
     """
-    place = place_of(root)
-    options: Mapping[str, Any] = {"under": place.under, **filters}
-    with Index(SqliteStore(place.folder)) as handle:
-        return list(handle.ask(Query(query, **options)).hits)
+    roots = [root] if isinstance(root, (str, os.PathLike)) else root
+    with _open(roots) as handle:
+        return handle.search(query, **filters)

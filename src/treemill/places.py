@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,3 +43,22 @@ def place_of(path: str | os.PathLike[str]) -> Place:
     root = find_root(absolute)
     under = absolute.relative_to(root).as_posix()
     return Place(root, "" if under == "." else under)
+
+
+def places_of(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[str, Place]]:
+    """Return each path as it was given with its place, each place once.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    found: dict[Place, str] = {}
+    for path in paths:
+        found.setdefault(place_of(path), os.fspath(path))
+    return [(given, place) for place, given in found.items()]
+
+
+def named(given: str, place: Place) -> str:
+    """Return how to name the root of a place among several: as it was given, or from here if something below was."""
+    if not place.under:
+        return given
+    return str(place.root) if os.path.isabs(given) else os.path.relpath(place.root)

@@ -130,8 +130,9 @@ class RunRecord:
 class Coverage:
     """How much of the tree an answer could see: stated with every answer.
 
-    `searchable` files of `known`; `complete` when the newest run ended and nothing is missing. `writer_pid` is the
-    process that is indexing now, or None. `refreshed_ns` is the wall clock of the last commit, 0 if none.
+    `searchable` files of `known`; `chunks` of them, `vectors` of these; `complete` when the newest run ended and
+    nothing is missing. `writer_pid` is the process that is indexing now, or None. `refreshed_ns` is the wall clock of
+    the last commit, 0 if none.
     """
 
     searchable: int
@@ -144,8 +145,17 @@ class Coverage:
     writer_pid: int | None = None
     refreshed_ns: int = 0
 
+    @property
+    def vectors_complete(self) -> bool | None:
+        """Whether every chunk has its vector; None where there are none, as without a model."""
+        return None if not self.vectors else self.vectors >= self.chunks
+
     def __str__(self) -> str:
         return f"{self.searchable:,} of {self.known:,} files"
+
+
+FILE_KINDS = ("code", "docs", "config", "tests")
+"""What a file is for; each file is of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +164,11 @@ class Query:
 
     `mode` says how `text` is meant: as a question, as the name of a definition, as a regular expression (in the syntax
     of RE2), or as a place ("src/app.py:12") whose like is looked for ("related") or which is shown ("place").
-    `languages`, `include` and `exclude` (globs on the path) filter; empty means all. `under` keeps files below that
-    folder, relative to the root; `files`, unless None, keeps these alone. `context` widens each result by that many
-    lines on both sides; `max_tokens` ends the results where they would exceed it.
+    `languages`, `kinds` (of files, any of `FILE_KINDS`), `include` and `exclude` (globs on the path) filter; empty
+    means all. `under` keeps files below that folder, relative to the root; `files`, unless None, keeps these alone;
+    `changed_since` keeps those that changed since a time ("2d", "2026-05-01") or a revision of git. `threshold` leaves
+    out results with a lower score. `context` widens each result by that many lines on both sides; `max_tokens` ends
+    the results where they would exceed it.
     """
 
     text: str
@@ -171,6 +183,9 @@ class Query:
     files: frozenset[str] | None = None
     context: int = 0
     max_tokens: int | None = None
+    kinds: tuple[str, ...] = ()
+    changed_since: str = ""
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +193,8 @@ class Hit:
     """A place that answers. Lines are 1-based and inclusive; `why` names what brought it here and by how much.
 
     `line` is the one to look at first: that of the definition's name, or the one that fits best. `more` are further
-    places in the same file, best first, as (first line, last line).
+    places in the same file, best first, as (first line, last line). `path` is relative to the root; `root` names that
+    where several were asked, and is empty where there is one.
     """
 
     path: str
@@ -192,3 +208,4 @@ class Hit:
     why: Mapping[str, float] = field(default_factory=dict)
     line: int = 0
     more: tuple[tuple[int, int], ...] = ()
+    root: str = ""

@@ -15,6 +15,7 @@ import pytest
 from conftest import Tree
 from treemill.cli import run
 from treemill.places import place_of
+from treemill.records import FILE_KINDS
 from treemill.storage.sqlite import SqliteStore
 
 FILES = {
@@ -30,7 +31,7 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TREEMILL_CHUNKER__CONCURRENCY__EXECUTOR", "inline")
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+def said(capsys: pytest.CaptureFixture[str], *words: str | Path | float) -> tuple[int, str, str]:
     """Run a command in this process; return its exit code, output and messages."""
     try:
         code = run([str(word) for word in words])
@@ -84,6 +85,65 @@ def test_results_are_filtered_by_folder_language_and_glob(tree: Tree, capsys: py
     assert said(capsys, "search", "cart", root, "-l", "--lang", "markdown")[1] == "README.md\n"
     assert said(capsys, "search", "cart", root, "-l", "--include", "pay.*")[1] == "shop/pay.py\n"
     assert "pay" not in said(capsys, "search", "cart", root, "-l", "--exclude", "shop/p*")[1]
+
+
+def test_results_are_filtered_by_kind_of_file_and_by_score(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree({**FILES, "tests/test_cart.py": "def test_cart(): ...\n", "cart.toml": "cart = 1\n"})
+    said(capsys, "index", root)
+    kinds = {kind: said(capsys, "search", "cart", root, "-l", "--kind", kind)[1].split() for kind in FILE_KINDS}
+    assert kinds.pop("code") == ["shop/cart.py", "shop/pay.py"]
+    assert kinds == {"docs": ["README.md"], "config": ["cart.toml"], "tests": ["tests/test_cart.py"]}
+    assert said(capsys, "search", "cart", "--kind", "docs", "--kind", "config", root, "-l")[1].count("\n") == 2
+    hits = json.loads(said(capsys, "search", "cart", root, "--json")[1])["results"]
+    floor = hits[1]["score"]
+    assert said(capsys, "search", "cart", root, "-l", "--threshold", floor)[1].count("\n") == 2
+    code, out, err = said(capsys, "search", "cart", root, "--threshold", 1000)
+    assert (code, out) == (1, "")
+    assert "with a score of at least 1000" in err
+
+
+def test_results_are_filtered_by_time_and_by_what_git_says_has_changed(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tree(FILES)
+    os.utime(root / "shop/pay.py", (1_700_000_000, 1_700_000_000))
+    git = ("git", "-C", root, "-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "first")):
+        subprocess.run([*git, *words], check=True)
+    (root / "shop/cart.py").write_text("class Cart:\n    new = True\n")
+    (root / "shop/new.py").write_text("cart = 1\n")
+
+    def changed(when: str, *where: Path) -> set[str]:
+        code, out, _ = said(capsys, "search", "cart", "--changed-since", when, *(where or [root]), "-l")
+        assert code == 0
+        return set(out.split())
+
+    assert changed("HEAD") == changed("HEAD", root / "shop") == {"shop/cart.py", "shop/new.py"}
+    assert changed("2d") == {"shop/cart.py", "shop/new.py", "README.md"}
+    assert changed("2023-11-01") == {"shop/cart.py", "shop/new.py", "README.md", "shop/pay.py"}
+    for nonsense in ("no-such-branch", "--output=x", "2d\0"):
+        code, out, err = said(capsys, "search", "cart", f"--changed-since={nonsense}", root)
+        assert (code, out) == (2, "")
+        assert "neither a time nor a revision" in err
+
+
+def test_several_roots_are_answered_as_one_and_each_result_names_its_own(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop, bank = tree({"a/cart.py": FILES["shop/cart.py"]}), tree({"pay.py": FILES["shop/pay.py"]})
+    code, out, _ = said(capsys, "search", "charge the card of a cart", "-l", shop, bank, shop)
+    assert (code, out.splitlines()) == (0, [f"{bank}/pay.py", f"{shop}/a/cart.py"])
+    answer = json.loads(said(capsys, "search", "cart", shop, bank, "--json")[1])
+    assert [(hit["root"], hit["file_path"]) for hit in answer["results"]] == [
+        (str(shop), "a/cart.py"),
+        (str(bank), "pay.py"),
+    ]
+    assert answer["coverage"]["searchable"] == 2
+    assert [each["searchable"] for each in answer["roots"].values()] == [1, 1]
+    assert said(capsys, "search", "cart", shop, shop / "a", "-l")[1].splitlines() == [f"{shop}/a/cart.py"]
+    pages = [said(capsys, "search", "cart", shop, bank, "-l", "-k", 1, "--offset", n)[1].strip() for n in range(3)]
+    assert pages == [f"{shop}/a/cart.py", f"{bank}/pay.py", ""]
+    assert said(capsys, "search", "-e", r"\bcart\b", shop, bank, "-l")[1].splitlines() == [f"{bank}/pay.py"]
 
 
 def test_what_changed_is_seen_unless_told_otherwise(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from treemill.ranking import signals
 from treemill.ranking.evidence import Evidence, Rarity
-from treemill.ranking.model import BESIDE_THE_BEST, SIGNALS, contributions, values
+from treemill.ranking.model import BESIDE_THE_BEST, SIGNALS, contributions, greatest, plain_values, values, weights_for
 from treemill.ranking.paths import kinds_of, likeness, path_words, version_of
 from treemill.ranking.question import MOST_TERMS, Question, analyse, as_symbol
 from treemill.ranking.weights import WEIGHTS
@@ -160,6 +160,8 @@ def test_every_signal_tells_its_reason() -> None:
 
 def test_contributions_add_up_and_are_finite_where_nothing_is_found() -> None:
     evidence = evidence_of("zeppelin hangar", "a.py", "b/c.py")
-    names, parts = contributions(evidence)
+    weights = weights_for("sentence", meaning=False)
+    plain = plain_values(evidence, tuple(weights))
+    names, parts = contributions(weights, plain, greatest(plain))
     assert parts.shape == (2, len(names))
     assert np.isfinite(values(evidence, list(SIGNALS))).all()

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from treemill._version import __version__
+from treemill.records import FILE_KINDS
 from treemill.settings import EXECUTORS
 
 _EXIT_CODES = """\
@@ -32,6 +33,8 @@ examples:
   treemill search HttpRequest.build_absolute_uri    by the name of a definition
   treemill search retry src --lang python -k 20     below a folder, in one language
   treemill search retry --json | jq .results        for programs
+  treemill search retry --changed-since 2d          in what changed; --kind tests: in tests
+  treemill search retry ~/src/app ~/src/lib         in several folders, best first
   treemill search -e 'raise \\w+Error' src -C 2      lines that match a regular expression
 
 {_EXIT_CODES}"""
@@ -79,7 +82,14 @@ examples:
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return the arguments; prints and exits on --help, --version, and on words that make no sense (code 2)."""
-    return _parser().parse_args(words)
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    # argparse takes all positional words at the first of them; folders may as well stand behind options.
+    if rest and arguments.command == "search" and not any(word.startswith("-") for word in rest):
+        arguments.paths += rest
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,12 +142,18 @@ def _index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(commands, "search", "ask about the code in a folder", _SEARCH)
     command.add_argument("query", help="a question, a name, or words")
-    command.add_argument("path", nargs="?", default=".", help="the folder to answer for (default: this one)")
+    command.add_argument("paths", nargs="*", metavar="path", help="the folders to answer for (default: this one)")
     command.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N places")
     command.add_argument("--per-file", type=int, metavar="N", help="at most N places of one file (default: 1)")
     command.add_argument("--lang", action="append", default=[], metavar="NAME", help="only files of this language")
     command.add_argument("--include", "--path", action="append", default=[], metavar="GLOB", help="only these files")
     command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="not these files")
+    command.add_argument(
+        "--kind", action="append", default=[], choices=FILE_KINDS, help="only files of this kind; may be repeated"
+    )
+    command.add_argument(
+        "--changed-since", metavar="WHEN", help="only files changed since: 3h, 2d, 2026-05-01, or a git revision"
+    )
     command.add_argument("--all", action="store_true", help="show all places of a file, not the best one alone")
     command.add_argument("-C", "--context", type=int, default=0, metavar="N", help="show N lines more on both sides")
     command.add_argument("--max-tokens", type=int, metavar="N", help="end the answer at about N tokens of a model")
@@ -192,6 +208,7 @@ def _answering(command: argparse.ArgumentParser) -> None:
     """Add what every command that answers understands."""
     command.add_argument("-k", "--top-k", "--limit", "-m", type=int, metavar="N", help="at most N places (default: 10)")
     command.add_argument("-l", "--files-with-matches", action="store_true", help="print only the names of files")
+    command.add_argument("--threshold", type=float, metavar="S", help="leave out places with a score below S")
     command.add_argument("--scores", action="store_true", help="say why each place is here")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each place")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 from treemill.cli.given import settings_for
-from treemill.cli.search import answer
+from treemill.cli.search import Target, answer
 from treemill.places import place_of
 from treemill.records import Query
 
@@ -21,4 +22,5 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_for(place, arguments)
     inside = f"{place.under}/{name}" if place.under else name
     limit = settings.search.top_k if arguments.top_k is None else arguments.top_k
-    return answer(place, settings, Query(f"{inside}:{line}", mode="related", limit=limit), arguments)
+    query = Query(f"{inside}:{line}", mode="related", limit=limit, threshold=arguments.threshold)
+    return answer([Target("", replace(place, under=""), settings)], query, arguments)

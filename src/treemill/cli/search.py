@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -16,9 +18,10 @@ from treemill.cli.given import settings_for
 from treemill.cli.words import ago, printable
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
 from treemill.freshness import IndexOptions, is_settled, look, recipe_of
-from treemill.places import Place, place_of
+from treemill.places import Place, named, places_of
 from treemill.records import Coverage, Hit, Query
 from treemill.searching import Answer, Index
+from treemill.searching.several import Indexes
 from treemill.settings import Settings
 from treemill.storage.sqlite import SqliteStore
 
@@ -38,20 +41,29 @@ _COLOURS = {"path": "35", "line": "32", "symbol": "1", "dim": "2"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Refresh the index if need be, answer, and return the exit code."""
-    place = place_of(arguments.path)
-    settings = settings_for(place, arguments)
-    return answer(place, settings, _query(arguments, place, settings), arguments)
+    """Refresh what is asked if need be, answer, and return the exit code."""
+    places = [
+        Target(named(given, place), place, settings_for(place, arguments))
+        for given, place in places_of(arguments.paths or ["."])
+    ]
+    return answer(places, _query(arguments, places[0].settings), arguments)
 
 
-def answer(place: Place, settings: Settings, query: Query, arguments: argparse.Namespace) -> int:
-    """Refresh the index of a place if need be, print the answer to a query, and return the exit code."""
-    store = SqliteStore(place.folder, create=not arguments.no_update)
-    if not arguments.no_update:
-        _refresh(place, store, settings, arguments)
-    with Index(store) as handle:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place to ask: how its root is named among several, and the settings that hold there."""
+
+    name: str
+    place: Place
+    settings: Settings
+
+
+def answer(targets: Sequence[Target], query: Query, arguments: argparse.Namespace) -> int:
+    """Refresh the indexes of places if need be, print the answer to a query, and return the exit code."""
+    with ExitStack() as opened:
+        handles = [(target.name, opened.enter_context(_opened(target, arguments))) for target in targets]
         try:
-            found = handle.ask(query)
+            found = handles[0][1].ask(query) if len(handles) == 1 else Indexes(handles).ask(query)
         except IndexMissing:
             if not arguments.no_wait:
                 raise
@@ -60,7 +72,16 @@ def answer(place: Place, settings: Settings, query: Query, arguments: argparse.N
     return 0 if found.hits else NO_MATCH
 
 
-def _query(arguments: argparse.Namespace, place: Place, settings: Settings) -> Query:
+def _opened(target: Target, arguments: argparse.Namespace) -> Index:
+    """Return a handle on the index of a place, brought up to date unless that is not wanted."""
+    place = target.place
+    store = SqliteStore(place.folder, create=not arguments.no_update)
+    if not arguments.no_update:
+        _refresh(place, store, target.settings, arguments)
+    return Index(store, root=place.root, under=place.under)
+
+
+def _query(arguments: argparse.Namespace, settings: Settings) -> Query:
     search = settings.search
     query = Query(
         arguments.query,
@@ -71,7 +92,9 @@ def _query(arguments: argparse.Namespace, place: Place, settings: Settings) -> Q
         languages=tuple(arguments.lang),
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
-        under=place.under,
+        kinds=tuple(arguments.kind),
+        changed_since=arguments.changed_since or "",
+        threshold=arguments.threshold,
         context=arguments.context,
         max_tokens=arguments.max_tokens,
     )
@@ -125,7 +148,7 @@ def _print(answer: Answer, arguments: argparse.Namespace) -> None:
             print(json.dumps(hit_json(hit, scores=arguments.scores)))
     elif arguments.files_with_matches:
         for hit in answer.hits:
-            print(printable(hit.path))
+            print(printable(shown_path(hit)))
     else:
         paint = _painter()
         whole = answer.query.context > 0 or answer.query.max_tokens is not None
@@ -135,6 +158,11 @@ def _print(answer: Answer, arguments: argparse.Namespace) -> None:
         )
     if not arguments.json:
         _say_coverage(answer, arguments)
+
+
+def shown_path(hit: Hit) -> str:
+    """Return the path of a hit as people may open it: below its root, where several were asked."""
+    return f"{hit.root.rstrip('/')}/{hit.path}" if hit.root else hit.path
 
 
 def _say_coverage(answer: Answer, arguments: argparse.Namespace) -> None:
@@ -149,16 +177,21 @@ def _say_coverage(answer: Answer, arguments: argparse.Namespace) -> None:
         )
     elif not coverage.complete and coverage.known:
         _note(arguments, f"answered from {coverage}; `treemill status` says what is missing")
+    if coverage.vectors_complete is False:
+        _note(arguments, f"{coverage.vectors:,} of {coverage.chunks:,} chunks have vectors; the others answer by words")
 
 
 def as_json(answer: Answer, *, scores: bool) -> dict[str, Any]:
     """Return an answer as JSON-ready values; keys as in docs/cli.md."""
-    return {
+    values: dict[str, Any] = {
         "query": answer.query.text,
         "results": [hit_json(hit, scores=scores) for hit in answer.hits],
         "coverage": coverage_json(answer.coverage),
         "reason": answer.reason,
     }
+    if answer.roots:
+        values["roots"] = {name: coverage_json(coverage) for name, coverage in answer.roots.items()}
+    return values
 
 
 def hit_json(hit: Hit, *, scores: bool) -> dict[str, Any]:
@@ -175,12 +208,14 @@ def hit_json(hit: Hit, *, scores: bool) -> dict[str, Any]:
         "line": hit.line,
         "more": [list(lines) for lines in hit.more],
     }
+    if hit.root:
+        values["root"] = hit.root
     return {**values, "why": dict(hit.why)} if scores else values
 
 
 def coverage_json(coverage: Coverage) -> dict[str, Any]:
-    """Return coverage as JSON-ready values."""
-    return asdict(coverage)
+    """Return coverage as JSON-ready values, with whether every chunk has its vector (null without a model)."""
+    return {**asdict(coverage), "vectors_complete": coverage.vectors_complete}
 
 
 def _painter() -> dict[str, str]:
@@ -195,7 +230,7 @@ def _shown(hit: Hit, paint: dict[str, str], *, scores: bool, whole: bool) -> str
     def in_colour(text: str, name: str) -> str:
         return f"\x1b[{paint[name]}m{text}\x1b[0m" if paint else text
 
-    place = in_colour(printable(hit.path), "path") + ":" + in_colour(f"{hit.start_line}-{hit.end_line}", "line")
+    place = in_colour(printable(shown_path(hit)), "path") + ":" + in_colour(f"{hit.start_line}-{hit.end_line}", "line")
     heading = place + (f"  {in_colour(printable(hit.symbol), 'symbol')}  {hit.kind}" if hit.symbol else "")
     if hit.more:
         places = ", ".join(f"{first}-{last}" for first, last in hit.more[:_PLACES_NAMED])

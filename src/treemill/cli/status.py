@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
             "root": str(place.root),
             "index": str(place.folder),
             "bytes": on_disk,
-            "coverage": asdict(coverage),
+            "coverage": {**asdict(coverage), "vectors_complete": coverage.vectors_complete},
             "recipe": asdict(recipe),
             "run": None if newest is None else {**asdict(newest), "state": str(newest.state)},
         }
@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         ("index", f"{place.folder} ({size(on_disk)})"),
         ("searchable", f"{coverage}, {coverage.chunks:,} chunks"),
         ("left out", f"{coverage.skipped:,} skipped, {coverage.failed:,} failed"),
+        *([("vectors", f"{coverage.vectors:,} of {coverage.chunks:,} chunks")] if recipe.model else []),
         ("last commit", ago(coverage.refreshed_ns)),
         ("last run", _state(coverage, newest)),
         ("built with", f"{recipe.chunker}, {recipe.words}, " + (recipe.model or "no model")),

@@ -42,28 +42,44 @@ SIGNALS: Mapping[str, Callable[[Evidence], Array]] = {
 
 def values(evidence: Evidence, names: Sequence[str]) -> Array:
     """Return float32[files, names]: each named signal, as it is or beside the best."""
-    known: dict[str, Array] = {}
-    table = np.zeros((evidence.files, len(names)), np.float32)
-    for column, name in enumerate(names):
-        plain = name.removesuffix(BESIDE_THE_BEST)
-        if plain not in known:
-            known[plain] = SIGNALS[plain](evidence)
-        value = known[plain]
-        table[:, column] = value / max(1e-6, float(value.max(initial=0.0))) if plain != name else value
-    return table
+    plain = plain_values(evidence, names)
+    return beside(plain, names, greatest(plain))
 
 
-def weights_for(evidence: Evidence) -> Mapping[str, float]:
-    """Return the weights for the kind of question, and for an index with vectors where there are some."""
-    kind = evidence.question.kind
-    return WEIGHTS[f"{kind}, with vectors" if evidence.meaning.any() and f"{kind}, with vectors" in WEIGHTS else kind]
+def plain_values(evidence: Evidence, names: Sequence[str]) -> Mapping[str, Array]:
+    """Return float32[files] for each signal that the names speak of, as it is."""
+    return {
+        plain: SIGNALS[plain](evidence) for plain in dict.fromkeys(name.removesuffix(BESIDE_THE_BEST) for name in names)
+    }
 
 
-def contributions(evidence: Evidence) -> tuple[tuple[str, ...], Array]:
+def greatest(plain: Mapping[str, Array]) -> dict[str, float]:
+    """Return the greatest value of each signal among the files, 0 where none is greater."""
+    return {name: float(value.max(initial=0.0)) for name, value in plain.items()}
+
+
+def beside(plain: Mapping[str, Array], names: Sequence[str], best: Mapping[str, float]) -> Array:
+    """Return float32[files, names]: each named signal as it is, or beside the best of all files that answer."""
+    columns = [
+        plain[name] if name in plain else plain[base] / max(1e-6, best[base])
+        for name in names
+        for base in (name.removesuffix(BESIDE_THE_BEST),)
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def weights_for(kind: str, *, meaning: bool) -> Mapping[str, float]:
+    """Return the weights for a kind of question, those for an index with vectors where `meaning` is known."""
+    return WEIGHTS.get(f"{kind}, with vectors", WEIGHTS[kind]) if meaning else WEIGHTS[kind]
+
+
+def contributions(
+    weights: Mapping[str, float], plain: Mapping[str, Array], best: Mapping[str, float]
+) -> tuple[tuple[str, ...], Array]:
     """Return the names of the signals that count, and what each adds to each file: float32[files, names].
 
-    A file's score is the sum of its row.
+    A file's score is the sum of its row. `best` holds the greatest value of each signal among all that answer, be it
+    from this index or from others that are asked at once.
     """
-    weights = weights_for(evidence)
     names = tuple(weights)
-    return names, values(evidence, names) * np.array([weights[name] for name in names], np.float32)
+    return names, beside(plain, names, best) * np.array([weights[name] for name in names], np.float32)

@@ -35,6 +35,17 @@ _KINDS = {
     "legacy": re.compile(r"legacy|deprecat|compat|(^|/)(old|mini|experimental)(/|$)"),
 }
 
+# Languages that people write for people, and those that programs are set up with. All others are code.
+_DOCS_LANGUAGES = frozenset(
+    "markdown asciidoc latex mdx mediawiki org pod rmarkdown roff rst texinfo textile typst text bibtex gettext"
+    " subtitles log diff".split()
+)
+_CONFIG_LANGUAGES = frozenset(
+    "yaml toml desktop-entry editorconfig git-config ini registry systemd json json5 json-lines xml codeowners csv"
+    " dotenv gitattributes go-checksums go-module ignore-list pip-requirements procfile properties robots tsv"
+    " dockerfile nginx hcl kconfig makefile just ninja cmake qmake meson".split()
+)
+
 # `CartTest.java` is a test, `latest.py` is none.
 _CAMEL_TEST = re.compile(r"[a-z0-9](Tests?|Spec)\.[A-Za-z]+$")
 
@@ -98,6 +109,15 @@ def kinds_of(path: str) -> frozenset[str]:
     lowered = path.lower()
     found = {kind for kind, pattern in _KINDS.items() if pattern.search(lowered)}
     return frozenset(found | {"test"} if _CAMEL_TEST.search(path) else found)
+
+
+def file_kind(path: str, language: str | None) -> str:
+    """Return which of "code", "docs", "config" and "tests" a file is: a test, else what its language is for."""
+    if "test" in kinds_of(path):
+        return "tests"
+    if language in _CONFIG_LANGUAGES:
+        return "config"
+    return "docs" if language is None or language in _DOCS_LANGUAGES else "code"
 
 
 def asks_for(terms: Sequence[Term], kind: str) -> bool:

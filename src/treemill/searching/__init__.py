@@ -8,37 +8,55 @@ question sees it. An answer is never silently partial: it carries the coverage i
 
 from __future__ import annotations
 
+import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
 from treemill.embedding import EmbeddingProvider
 from treemill.records import Coverage, Hit, Query
-from treemill.searching.answering import answer
+from treemill.searching.answering import Asked, answer
+from treemill.searching.changed import changed_files
 from treemill.searching.moment import Moment
 from treemill.storage import IndexStore
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hits, best first, and how much of the tree they were looked for in. `reason` says why there are none."""
+    """Hits, best first, and how much of the tree they were looked for in. `reason` says why there are none.
+
+    Where several roots were asked, `coverage` is of all together, and `roots` that of each by its name.
+    """
 
     query: Query
     hits: tuple[Hit, ...]
     coverage: Coverage
     reason: str = ""
+    roots: Mapping[str, Coverage] = field(default_factory=dict)
 
 
 class Index:
     """A handle on an index for asking questions; use it in a `with`, from as many threads as you like.
 
-    With a provider, questions are also answered by meaning; it must be the one that the index was built with.
+    With a provider, questions are also answered by meaning; it must be the one that the index was built with. `root` is
+    the folder that the index is of, for questions about what git says has changed; `under` the folder below it that
+    queries are about unless they name one.
     """
 
-    def __init__(self, store: IndexStore, provider: EmbeddingProvider | None = None) -> None:
+    def __init__(
+        self,
+        store: IndexStore,
+        provider: EmbeddingProvider | None = None,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        under: str = "",
+    ) -> None:
         self._store = store
         self._provider = provider
+        self._root = root
+        self._under = under
         self._lock = threading.Lock()
         self._moment: Moment | None = None
 
@@ -70,12 +88,25 @@ class Index:
             StorageError: the index is damaged or cannot be read.
             UsageError: a limit, a pattern or a place is none.
         """
-        moment = self._now()
-        coverage = moment.snapshot.coverage()
+        asked = self.asked(query)
+        coverage = asked.moment.snapshot.coverage()
         if coverage.searchable == 0:
             return Answer(query, (), coverage, "the index holds no files yet")
-        hits, reason = answer(moment, query, self._provider)
+        hits, reason = answer([asked], query)
         return Answer(query, hits, coverage, reason)
+
+    def asked(self, query: Query, name: str = "") -> Asked:
+        """Return the moment that answers now and the query as it is for this index, whose root has that name.
+
+        Raises:
+            IndexMissing, StorageError, UsageError: as `ask`.
+        """
+        moment = self._now()
+        files = query.files
+        if query.changed_since:
+            changed = changed_files(self._store, self._root, query.changed_since)
+            files = changed if files is None else files & changed
+        return Asked(name, moment, replace(query, files=files, under=query.under or self._under), self._provider)
 
     def search(self, text: str, **filters: Any) -> list[Hit]:
         """Answer a question given as text; `filters` are the other fields of `Query`."""

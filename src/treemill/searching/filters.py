@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.errors import UsageError
-from treemill.records import Query
+from treemill.ranking.paths import file_kind
+from treemill.records import FILE_KINDS, Query
 from treemill.storage import FileTable
 
 # More or longer globs than these come from a mistake, and would be tried on every path.
@@ -22,13 +23,18 @@ def check(query: Query) -> None:
     """Refuse what nobody means.
 
     Raises:
-        UsageError: a limit is too small, or there are too many globs or too long ones.
+        UsageError: a limit is too small, a kind of file is none, or there are too many globs or too long ones.
     """
     least = {"limit": 0, "offset": 0, "per_file": 1, "context": 0}
     bounds = {**least, "max_tokens": 1} if query.max_tokens is not None else least
     for name, bound in bounds.items():
         if getattr(query, name) < bound:
             raise UsageError(f"{name} is {getattr(query, name)}", suggestion=f"Give a number that is at least {bound}")
+    unknown = sorted(set(query.kinds) - set(FILE_KINDS))
+    if unknown:
+        raise UsageError(
+            f"there is no kind of file called {unknown[0][:60]!r}", suggestion=f"Give any of {', '.join(FILE_KINDS)}"
+        )
     globs = (*query.include, *query.exclude)
     if len(globs) > _MOST_GLOBS or any(len(glob) > _LONGEST_GLOB for glob in globs):
         raise UsageError(
@@ -39,7 +45,9 @@ def check(query: Query) -> None:
 
 def wanted(files: FileTable, query: Query) -> npt.NDArray[np.bool_] | None:
     """Return which files pass a query's filters (bool[files]); None where it has none."""
-    if query.files is None and not (query.languages or query.include or query.exclude or query.under):
+    if query.files is None and not any(
+        (query.languages, query.kinds, query.include, query.exclude, query.under.rstrip("/"))
+    ):
         return None
     passed = (passes(path, language, query) for path, language in zip(files.paths, files.languages, strict=True))
     return np.fromiter(passed, np.bool_, len(files.paths))
@@ -50,6 +58,8 @@ def passes(path: str, language: str | None, query: Query) -> bool:
     if query.files is not None and path not in query.files:
         return False
     if query.languages and language not in query.languages:
+        return False
+    if query.kinds and file_kind(path, language) not in query.kinds:
         return False
     if query.under and not path.startswith(query.under.rstrip("/") + "/") and path != query.under:
         return False

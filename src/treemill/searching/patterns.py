@@ -18,7 +18,7 @@ from treemill.errors import UsageError
 from treemill.ranking.words import term_id, terms_of
 from treemill.records import Hit, Query
 from treemill.searching.filters import wanted
-from treemill.searching.hits import Pages, lines_of, source_of, within_budget
+from treemill.searching.hits import Pages, lines_of, source_of
 from treemill.searching.moment import Moment, Numbers, Unpacked
 from treemill.types import Symbol
 
@@ -40,28 +40,27 @@ _UNKNOWN = "\0"
 _TOKENS = re.compile(r"(?<![\w\0])[A-Za-z0-9_]+(?![\w\0])", re.ASCII)
 
 
-def matching(moment: Moment, query: Query) -> tuple[tuple[Hit, ...], str]:
+def matching(moment: Moment, query: Query, skipped: int) -> Iterator[Hit]:
     """Return the lines that match, in order of path; those beyond `per_file` are named in a file's last hit.
+
+    The first `skipped` are left out without being laid out.
 
     Raises:
         UsageError: the pattern is not one RE2 understands.
     """
-    pattern = _compiled(query.text)
-    hits: list[Hit] = []
-    seen = 0
+    return _matching(moment, query, _compiled(query.text), skipped)
+
+
+def _matching(moment: Moment, query: Query, pattern: Any, skipped: int) -> Iterator[Hit]:
     for file in _possible(moment, query):
-        if seen >= query.offset + query.limit:
-            break
         content = moment.snapshot.content(int(moment.files.contents[file]))
         text = source_of(content).text().replace("\r\n", "\n").replace("\r", "\n")
         spans = list(_spans(pattern, text))
         shown = spans[: query.per_file]
         rest = tuple(spans[query.per_file : query.per_file + _MOST_NAMED])
-        for place, span in enumerate(shown, 1):
-            if query.offset <= seen < query.offset + query.limit:
-                hits.append(_hit(moment, file, text, span, rest if place == len(shown) else (), query.context))
-            seen += 1
-    return within_budget(hits, query.max_tokens), "" if hits else "no line matches"
+        for place, span in enumerate(shown[skipped:], skipped + 1):
+            yield _hit(moment, file, text, span, rest if place == len(shown) else (), query.context)
+        skipped = max(0, skipped - len(shown))
 
 
 def _compiled(text: str) -> Any:
