@@ -41,7 +41,7 @@ from treemill.ignoring import (
 from treemill.languages import language_of_name
 from treemill.reading import is_inside, kind_of, over_the_cap
 from treemill.settings import DiscoverySettings
-from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
+from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable, changed_ns
 
 NEVER_ENTERED = frozenset({".git", ".treemill"})
 
@@ -169,7 +169,8 @@ class _Walk:
         if stat.S_ISREG(entry.st_mode):
             if entry.st_size > self._settings.max_file_bytes:
                 return Skipped(path, SkipReason.TOO_LARGE, over_the_cap(entry.st_size, self._settings.max_file_bytes))
-            return DiscoveredFile(path, self._root, self._language_of(path), entry.st_size, entry.st_mtime_ns)
+            language = self._language_of(path)
+            return DiscoveredFile(path, self._root, language, entry.st_size, entry.st_mtime_ns, changed_ns(entry))
         if not stat.S_ISLNK(entry.st_mode) and not stat.S_ISDIR(entry.st_mode):
             return Skipped(path, SkipReason.NOT_REGULAR, kind_of(entry.st_mode))
         target = os.path.realpath(self._prefix + path)

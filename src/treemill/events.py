@@ -32,6 +32,17 @@ class Planned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting(Event):
+    """Another process writes the index: its pid (0 if not known), and who that is and how far, for people.
+
+    `at` is how long it has been waited for. Told about twice a second, before a run begins.
+    """
+
+    pid: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Queued(Event):
     """A file waits for a worker."""
 

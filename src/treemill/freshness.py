@@ -6,6 +6,8 @@ nor workers, so that a question on a tree in which nothing changed is answered a
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -13,12 +15,16 @@ from pathlib import Path
 
 from treemill.discovery import discover
 from treemill.embedding import EmbeddingProvider
+from treemill.errors import IndexLocked, IndexMissing
 from treemill.plan import Plan
 from treemill.ranking import words
 from treemill.records import Recipe, RunState
 from treemill.settings import Settings
 from treemill.storage import IndexStore
 from treemill.types import DiscoveredFile
+
+# A writer commits twice a second; one that has not for so long is named as one that makes no progress.
+_SILENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,11 @@ class IndexOptions:
 class Survey:
     """A walk that stopped at the first file to process, or at its end where there is none.
 
-    `files` are the files to process, the first one included; they can be had once, and pull the walk on.
+    `files` are the files to process, the first one included; they can be had once, and pull the walk on. `generation`
+    is the index's when it was compared.
     """
 
+    generation: int
     plan: Plan
     files: Iterator[DiscoveredFile]
     found_work: bool
@@ -54,14 +62,23 @@ def look(root: Path, store: IndexStore, settings: Settings, options: IndexOption
         StorageError: the store cannot be read.
     """
     options = options or IndexOptions()
+    generation = store.generation()
     plan = Plan(
-        discover(root, settings.discovery), store.recorded(), retry=options.retry, everything=options.everything
+        discover(root, settings.discovery),
+        store.recorded(),
+        retry=options.retry,
+        everything=options.everything,
+        readable=_can_be_read,
     )
     stale = iter(plan)
     first = next(stale, None)
     if first is not None:
-        return Survey(plan, chain((first,), stale), found_work=True)
-    return Survey(plan, stale, found_work=bool(plan.gone or plan.to_mark))
+        return Survey(generation, plan, chain((first,), stale), found_work=True)
+    return Survey(generation, plan, stale, found_work=bool(plan.gone or plan.to_mark))
+
+
+def _can_be_read(file: DiscoveredFile) -> bool:
+    return os.access(file.absolute, os.R_OK)
 
 
 def is_settled(store: IndexStore, recipe: Recipe, known: int) -> bool:
@@ -75,3 +92,17 @@ def recipe_of(chunker: str, provider: EmbeddingProvider | None) -> Recipe:
     if provider is None:
         return Recipe(chunker=chunker, words=words.RECIPE)
     return Recipe(chunker, words.RECIPE, provider.name, provider.dimension)
+
+
+def with_progress(locked: IndexLocked, store: IndexStore) -> IndexLocked:
+    """Return the error with how far the other writer is, and since when it has not come further."""
+    try:
+        with store.snapshot() as snapshot:
+            coverage = snapshot.coverage()
+    except IndexMissing:
+        return IndexLocked(f"{locked.message}; nothing is searchable yet", pid=locked.pid, suggestion=locked.suggestion)
+    silent = time.time() - coverage.refreshed_ns / 1e9
+    text = f"{locked.message}; {coverage} are searchable so far"
+    if silent > _SILENT_SECONDS:
+        text += f", and it has made no progress for {silent:.0f} s"
+    return IndexLocked(text, pid=locked.pid, suggestion=locked.suggestion)

@@ -1,9 +1,10 @@
 """Bring the index of a tree up to date: what `treemill index` and the library's `index` do.
 
-    discover ─▶ plan ─▶ process ─▶ forget what is gone ─▶ IndexReport
+    discover ─▶ plan ─▶ take the lease ─▶ process ─▶ forget what is gone ─▶ IndexReport
 
 Nothing is written when nothing changed. A run that is cancelled or killed leaves what it committed, and the next one
-goes on from there.
+goes on from there. Who had to wait for another writer, or was overtaken by one, looks again before it does anything:
+the work is shared, and what the other has just written is not undone by an older view of the tree.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
-from treemill.events import Listener, Planned, ignore
-from treemill.freshness import IndexOptions, Survey, is_settled, look, recipe_of
+from treemill.errors import IndexLocked
+from treemill.events import Listener, Planned, Waiting, ignore
+from treemill.freshness import IndexOptions, Survey, is_settled, look, recipe_of, with_progress
 from treemill.plan import Plan
 from treemill.preparing import Prepare
 from treemill.processing.crews import limits_of, make_crew
@@ -25,11 +27,14 @@ from treemill.processing.engine import Run
 from treemill.processing.seams import Intake, VectorStage, itself, name_of
 from treemill.processing.stage import Embedding
 from treemill.processing.vectors import THREAD_COUNT, VectorCalculationManager
-from treemill.records import RecordedFile, RunState, Status
+from treemill.records import Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import Settings
 from treemill.storage import IndexStore, Writer
 from treemill.types import DiscoveredFile, Skipped
+
+# How often whoever waits for a writer looks at how far that is, and at whether it is to go on waiting.
+_WAIT_SECONDS = 0.5
 
 
 def index_tree(
@@ -49,47 +54,24 @@ def index_tree(
 
     Raises:
         UsageError: there is no such folder.
-        IndexLocked: another process is writing.
+        IndexLocked: another process is writing, and does not end within `options.wait_seconds` or before `cancel`.
         IndexMismatch: the store was built with another recipe.
         StorageError, WorkersError: the run failed; what was committed before stays.
     """
     options = options or IndexOptions()
     cancel = cancel or threading.Event()
-    governor = ChunkGovernor(settings=settings.chunker)
-    recipe = recipe_of(governor.recipe, provider)
+    recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, provider)
     began = time.perf_counter()
     survey = survey or look(root, store, settings, options)
-    plan = survey.plan
     stats = ProcessingStats(start_time=time.time(), end_time=time.time())
     removed = 0
-    if survey.found_work or not is_settled(store, recipe, plan.known):
-        with store.writer(wait_seconds=options.wait_seconds) as writer:
-            writer.begin_run(recipe)
-            work = Prepare(
-                governor,
-                max_bytes=settings.discovery.max_file_bytes,
-                lookup=store.lookup() if store.generation() else None,
-                provider=provider if provider is not None and provider.runs_in == "worker" else None,
-            )
-            with contextlib.ExitStack() as stack:
-                stage = _vector_stage(provider, stack)
-                run = Run(
-                    Intake(name_of, itself),
-                    limits=limits_of(settings.chunker),
-                    commit_seconds=settings.storage.commit_seconds,
-                    listener=listener,
-                    cancel=cancel,
-                    # What turns out to be binary or gone was never a file to index.
-                    known=lambda: plan.known - run.tally.stats.skipped_files,
-                    vectors=stage,
-                )
-                stack.enter_context(run.queue(_announced(survey.files, plan, run)))
-                with make_crew(settings.chunker, work) as crew:
-                    stats = run.work(crew, writer)
-                if not stats.cancelled:
-                    removed = _settle(plan, writer)
-                writer.set_known(plan.known - stats.skipped_files)
-                writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
+    if _has_work(survey, store, recipe):
+        with _lease(store, options.wait_seconds, listener, cancel) as writer:
+            if store.generation() != survey.generation:
+                survey = look(root, store, settings, options)
+            if _has_work(survey, store, recipe):
+                stats, removed = _carry_out(survey, store, writer, settings, recipe, provider, listener, cancel)
+    plan = survey.plan
     with store.snapshot() as snapshot:
         coverage = snapshot.coverage()
     return IndexReport(
@@ -104,6 +86,73 @@ def index_tree(
         warnings=tuple(f"{each.path}: {each.detail}" for each in plan.unreadable),
         seconds=time.perf_counter() - began,
     )
+
+
+def _has_work(survey: Survey, store: IndexStore, recipe: Recipe) -> bool:
+    return survey.found_work or not is_settled(store, recipe, survey.plan.known)
+
+
+def _carry_out(
+    survey: Survey,
+    store: IndexStore,
+    writer: Writer,
+    settings: Settings,
+    recipe: Recipe,
+    provider: EmbeddingProvider | None,
+    listener: Listener,
+    cancel: threading.Event,
+) -> tuple[ProcessingStats, int]:
+    """Process what is stale, forget what is gone; return the statistics and how many paths are forgotten."""
+    plan = survey.plan
+    removed = 0
+    writer.begin_run(recipe)
+    work = Prepare(
+        ChunkGovernor(settings=settings.chunker),
+        max_bytes=settings.discovery.max_file_bytes,
+        lookup=store.lookup() if store.generation() else None,
+        provider=provider if provider is not None and provider.runs_in == "worker" else None,
+    )
+    with contextlib.ExitStack() as stack:
+        run = Run(
+            Intake(name_of, itself),
+            limits=limits_of(settings.chunker),
+            commit_seconds=settings.storage.commit_seconds,
+            listener=listener,
+            cancel=cancel,
+            # What turns out to be binary or gone was never a file to index.
+            known=lambda: plan.known - run.tally.stats.skipped_files,
+            vectors=_vector_stage(provider, stack),
+        )
+        stack.enter_context(run.queue(_announced(survey.files, plan, run)))
+        with make_crew(settings.chunker, work) as crew:
+            stats = run.work(crew, writer)
+        if not stats.cancelled:
+            removed = _settle(plan, writer)
+        writer.set_known(plan.known - stats.skipped_files)
+        writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
+    return stats, removed
+
+
+def _lease(store: IndexStore, wait_seconds: float, listener: Listener, cancel: threading.Event) -> Writer:
+    """Become the writer, telling the listener for whom that has to wait, and how far that one is.
+
+    Nothing else goes on meanwhile, so the listener is told by this thread.
+
+    Raises:
+        IndexLocked: another process is writing, and the time is over or the run is cancelled.
+    """
+    began = time.monotonic()
+    pause = 0.0
+    while True:
+        try:
+            return store.writer(wait_seconds=pause)
+        except IndexLocked as locked:
+            waited = time.monotonic() - began
+            told = with_progress(locked, store)
+            if waited >= wait_seconds or cancel.is_set():
+                raise told from None
+            listener(Waiting(waited, told.pid or 0, told.message))
+            pause = min(_WAIT_SECONDS, wait_seconds - waited)
 
 
 def _vector_stage(provider: EmbeddingProvider | None, stack: contextlib.ExitStack) -> VectorStage | None:

@@ -5,27 +5,45 @@
         ...
     planned.unchanged, planned.gone, planned.to_mark, planned.known      # whole once the loop has ended
 
-A file is unchanged where the record has its size and its stamp, and the stamp is trusted: at least TRUST_NS older than
-the moment the file was seen. A younger stamp proves nothing (another write may fit in the same tick of the file
-system's clock), nor does one from the future (the clock was set back): such files are stale, and their digest decides.
+A file is unchanged where the record has its size and both its stamps, the time of modification and, where the file
+system says it, that of any change. The former can be set by anyone (archives, build tools, `touch`), the latter by
+nobody, so that an edit is seen although its modification time was put back. Stamps are trusted where they are well
+older than the moment the file was seen (TRUST_NS, or FINE_TRUST_NS where the file system evidently counts finely). A
+younger stamp proves nothing (another write may fit in the same tick of the file system's clock), nor does one from the
+future (the clock was set back): such files are stale, and their digest decides.
 
 Pure: no file is touched, no clock read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from treemill.records import RecordedFile, Status
-from treemill.types import DiscoveredFile, Skipped, Unreadable
+from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
 
 TRUST_NS = 2_000_000_000
 """How much older than its reading a stamp must be: FAT counts in two seconds, every other file system finer."""
 
 
-def is_unchanged(file: DiscoveredFile, record: RecordedFile, *, trust_ns: int = TRUST_NS) -> bool:
+FINE_TRUST_NS = 100_000_000
+"""The same for a stamp of change with more than milliseconds in it: kernels tick at least every ten milliseconds."""
+
+_COARSE_NS = 1_000_000
+
+
+def is_unchanged(file: DiscoveredFile, record: RecordedFile) -> bool:
     """Whether the record proves that a file still holds what it held."""
-    return file.size == record.size and file.mtime_ns == record.stamp and record.stamp + trust_ns <= record.seen_ns
+    return (
+        file.size == record.size
+        and file.mtime_ns == record.stamp
+        and file.changed_ns == record.changed_ns
+        and max(record.stamp, record.changed_ns) + _trust_ns(record) <= record.seen_ns
+    )
+
+
+def _trust_ns(record: RecordedFile) -> int:
+    return FINE_TRUST_NS if record.changed_ns % _COARSE_NS else TRUST_NS
 
 
 class Plan:
@@ -34,7 +52,8 @@ class Plan:
     Iterating pulls from `discovered` and yields the files to process; nothing is looked ahead. It can be iterated
     once. Memory is one entry for each recorded path.
 
-    `retry` also yields unchanged files that are recorded as skipped or failed; `everything` yields all files.
+    `retry` also yields unchanged files that are recorded as skipped or failed; `everything` yields all files. A file
+    that could not be read, for reasons that need not show in its stamps, is tried again once `readable` says so.
     """
 
     def __init__(
@@ -44,11 +63,13 @@ class Plan:
         *,
         retry: bool = False,
         everything: bool = False,
+        readable: Callable[[DiscoveredFile], bool] = lambda file: False,
     ) -> None:
         self._discovered = discovered
         self._missing = {record.path: record for record in recorded}
         self._retry = retry
         self._everything = everything
+        self._readable = readable
         self._skipped: list[Skipped] = []
         self._to_mark: list[Skipped] = []
         self._unreadable: list[Unreadable] = []
@@ -133,10 +154,18 @@ class Plan:
         record = self._missing.pop(file.name, None)
         if self._everything or record is None or not is_unchanged(file, record):
             return True
-        if self._retry and record.status is not Status.INDEXED:
+        if record.status is Status.INDEXED:
+            return False
+        if self._retry or self._may_have_passed(file, record):
             return True
         self._left_out += record.status is Status.SKIPPED
         return False
+
+    def _may_have_passed(self, file: DiscoveredFile, record: RecordedFile) -> bool:
+        """Whether what kept a file out may be over although the file is as it was."""
+        if record.reason == SkipReason.UNREADABLE:
+            return self._readable(file)
+        return record.reason == SkipReason.CHANGING
 
     def _spare_the_unknown(self) -> None:
         """Take what lies below something unreadable out of what is missing."""

@@ -162,7 +162,7 @@ class _Preparer:
         key = content_key(source.digest, source.language, self._chunker)
         if self._work.lookup is not None and self._work.lookup.known(key):
             clock.lap("look up")
-            return PreparedFile(file.name, read.size, read.stamp, key, None)
+            return PreparedFile(file.name, read.size, read.stamp, key, None, read.changed_ns)
         try:
             chunking = self._cut(file, source)
             if isinstance(chunking, Failure):
@@ -206,7 +206,7 @@ class _Preparer:
             plain=plain(text.postings),
         )
         clock.lap("pack")
-        return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content)
+        return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content, cut.read.changed_ns)
 
 
 def embed_chunks(provider: EmbeddingProvider, source: Source, chunking: Chunking) -> bytes:

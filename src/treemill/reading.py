@@ -28,7 +28,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from treemill.languages import language_of_shebang
-from treemill.types import DiscoveredFile, Skipped, SkipReason, Source
+from treemill.types import DiscoveredFile, Skipped, SkipReason, Source, changed_ns
 
 # How often a file that changes under the reader is read again, and the pause before; an editor's save is over by then.
 _ATTEMPTS = 4
@@ -48,7 +48,7 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file as it was read. `size` (bytes) and `stamp` (modification time, ns) are the open file's.
+    """A file as it was read. `size` (bytes), `stamp` (modification time, ns) and `changed_ns` are the open file's.
 
     `seen_ns` is the wall clock just before reading, for `RecordedFile.seen_ns`: a stamp close to it is not trusted.
     """
@@ -56,6 +56,7 @@ class ReadFile:
     source: Source
     size: int
     stamp: int
+    changed_ns: int
     seen_ns: int
 
 
@@ -77,7 +78,7 @@ def read_file(file: DiscoveredFile, *, max_bytes: int | None = None) -> ReadFile
             source = source_of(data, file.language)
             if source is None:
                 return Skipped(file.name, SkipReason.BINARY, "it holds NUL bytes")
-            return ReadFile(source, len(data), entry.st_mtime_ns, seen_ns)
+            return ReadFile(source, len(data), entry.st_mtime_ns, changed_ns(entry), seen_ns)
     return Skipped(file.name, SkipReason.CHANGING, f"it changed during each of {_ATTEMPTS} readings")
 
 
@@ -199,6 +200,7 @@ def _read_once(file: DiscoveredFile, max_bytes: int | None) -> tuple[bytes, os.s
     finally:
         os.close(descriptor)
     held_still = len(data) == entry.st_size == after.st_size and entry.st_mtime_ns == after.st_mtime_ns
+    held_still = held_still and changed_ns(entry) == changed_ns(after)
     return (data, after) if held_still else None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 """The version of the stored format; another one is a mismatch, never guessed at."""
 
 
@@ -69,7 +69,7 @@ class PreparedFile:
     """A file ready to be committed. `content` is None where the store holds that key already.
 
     `path` is POSIX and relative to the root. `stamp` is the modification time at reading in ns, taken from the open
-    file; `size` likewise.
+    file; `size` and `changed_ns` likewise.
     """
 
     path: str
@@ -77,6 +77,7 @@ class PreparedFile:
     stamp: int
     key: bytes
     content: Content | None
+    changed_ns: int = 0
 
 
 class Status(StrEnum):
@@ -93,7 +94,8 @@ class RecordedFile:
 
     `key` is the content's key for an indexed file, b"" otherwise. `seen_ns` is the wall clock when the file was
     read: a stamp within two seconds of it is not trusted ("racily clean", as git calls it). `reason` and `detail`
-    say why a path is skipped or failed (a SkipReason or an error type; a sentence).
+    say why a path is skipped or failed (a SkipReason or an error type; a sentence). `changed_ns` is when the file
+    system last changed anything about the file, which nobody can set back; 0 where it does not say.
     """
 
     path: str
@@ -104,6 +106,7 @@ class RecordedFile:
     status: Status
     reason: str = ""
     detail: str = ""
+    changed_ns: int = 0
 
 
 class RunState(StrEnum):

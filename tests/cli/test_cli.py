@@ -172,6 +172,7 @@ def test_index_says_what_it_did(tree: Tree, capsys: pytest.CaptureFixture[str]) 
     root = tree({**FILES, "logo.bin": b"\x89\0\0\0"})
     for path in root.rglob("*"):
         os.utime(path, (1_700_000_000, 1_700_000_000))
+    time.sleep(0.12)
     code, out, err = said(capsys, "index", root)
     assert (code, out) == (0, "")
     assert err.startswith("indexed 3 files (")

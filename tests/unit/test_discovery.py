@@ -15,7 +15,7 @@ import pytest
 from treemill.discovery import discover, why_ignored
 from treemill.errors import SettingsError, UsageError
 from treemill.settings import DiscoverySettings
-from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
+from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable, changed_ns
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,8 @@ def test_files_come_lazily_in_order_of_path_with_size_time_and_language(tree):
     files = list(found)
     assert [file.name for file in files] == ["README", "a-b.rs", "a.c", "a/z.go", "b.py"]
     last = files[-1]
-    assert last == DiscoveredFile("b.py", str(root), "python", 2, os.stat(root / "b.py").st_mtime_ns)
+    entry = os.stat(root / "b.py")
+    assert last == DiscoveredFile("b.py", str(root), "python", 2, entry.st_mtime_ns, changed_ns(entry))
 
 
 def test_a_root_that_is_no_folder_is_an_error_of_the_call(tree):

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from treemill.plan import TRUST_NS, Plan, is_unchanged
+from treemill.plan import FINE_TRUST_NS, TRUST_NS, Plan, is_unchanged
 from treemill.records import RecordedFile, Status
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
 
@@ -170,3 +170,25 @@ def test_an_unchanged_tree_costs_at_most_500_bytes_a_file():
     tracemalloc.stop()
     assert held / count <= 500
     assert len(planned.gone) == 0
+
+
+def test_a_stamp_of_change_that_differs_is_a_change_although_size_and_time_are_the_same():
+    file = DiscoveredFile("a.py", "/root", "python", 10, STAMP, STAMP + 5)
+    assert is_unchanged(file, recorded("a.py", changed_ns=STAMP + 5))
+    assert not is_unchanged(file, recorded("a.py", changed_ns=STAMP + 4))
+    assert not is_unchanged(file, recorded("a.py"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "needed"), [(STAMP + 123, FINE_TRUST_NS), (STAMP, TRUST_NS)], ids=["fine", "coarse"]
+)
+def test_a_stamp_of_change_is_trusted_sooner_where_the_file_system_counts_finely(changed, needed):
+    file = DiscoveredFile("a.py", "/root", "python", 10, 0, changed)
+    assert is_unchanged(file, recorded("a.py", stamp=0, changed_ns=changed, seen=changed + needed))
+    assert not is_unchanged(file, recorded("a.py", stamp=0, changed_ns=changed, seen=changed + needed - 1))
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_once_it_can_be():
+    index = [recorded("a.py", status=Status.SKIPPED, reason="unreadable")]
+    assert carried_out([found("a.py")], index)[0] == []
+    assert carried_out([found("a.py")], index, readable=lambda file: True)[0] == ["a.py"]

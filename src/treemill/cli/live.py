@@ -17,7 +17,7 @@ import time
 from typing import TextIO
 
 from treemill.cli.words import count, printable, seconds
-from treemill.events import Ended, Event, Finished, Heartbeat, Passed, Planned, Queued, Started
+from treemill.events import Ended, Event, Finished, Heartbeat, Passed, Planned, Queued, Started, Waiting
 
 # The eye sees no more than this; drawing more often only costs.
 _REDRAW_SECONDS = 0.1
@@ -48,6 +48,9 @@ class Live:
 
     def __call__(self, event: Event) -> None:
         match event:
+            case Waiting(message=message):
+                self._show([f"waiting: {message}"])
+                return
             case Queued():
                 self._queued += 1
             case Started(path=path):
@@ -76,8 +79,11 @@ class Live:
 
     def _draw(self, at: float) -> None:
         self._drawn_at = time.monotonic()
+        self._show([self._whole(at), self._rates(), *self._workers()])
+
+    def _show(self, lines: list[str]) -> None:
         width, height = shutil.get_terminal_size()
-        lines = [self._whole(at), self._rates(), *self._workers()][: max(1, height - 1)]
+        lines = lines[: max(1, height - 1)]
         texts = [self._fitted(printable(line).replace("\n", " "), max(10, width - 1)) for line in lines]
         self._stream.write(self._over() + "\n".join(texts) + "\n")
         self._stream.flush()

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from treemill.cli.live import Live
 from treemill.cli.words import count, printable
-from treemill.events import Ended, Event, Finished, Heartbeat, Listener, Passed, ignore
+from treemill.events import Ended, Event, Finished, Heartbeat, Listener, Passed, Waiting, ignore
 
 WAYS = ("auto", "live", "lines", "files", "json", "none")
 """The valid values of `--progress`: `lines` is one now and then, `files` one for each file."""
@@ -69,14 +69,31 @@ class _Json:
         print(json.dumps(event.as_dict()), file=self._stream, flush=True)
 
 
+class _Waited:
+    """Says for whom a run waits: at once, when that changes, and again every few seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._pid = -1
+        self._next = 0.0
+
+    def __call__(self, event: Waiting) -> None:
+        if event.pid != self._pid or event.at >= self._next:
+            self._pid, self._next = event.pid, event.at + _LINE_SECONDS
+            print(printable(f"waiting: {event.message}"), file=self._stream, flush=True)
+
+
 class _Files:
     """One line for each file, as it ends."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._waited = _Waited(stream)
 
     def __call__(self, event: Event) -> None:
         match event:
+            case Waiting():
+                self._waited(event)
             case Finished(path=path, chunks=chunks):
                 self._say(f"{path}: {count(chunks, 'chunk')}")
             case Passed(path=path, reason=reason, detail=detail, failed=failed):
@@ -95,11 +112,14 @@ class _NowAndThen:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._waited = _Waited(stream)
         self._next = time.monotonic() + _LINE_SECONDS
         self._failed = 0
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Passed):
+        if isinstance(event, Waiting):
+            self._waited(event)
+        elif isinstance(event, Passed):
             self._failed += event.failed
         elif isinstance(event, Heartbeat) and time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_SECONDS

@@ -17,7 +17,7 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.cli.given import settings_for
 from treemill.cli.words import ago, printable
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
-from treemill.freshness import IndexOptions, is_settled, look, recipe_of
+from treemill.freshness import IndexOptions, is_settled, look, recipe_of, with_progress
 from treemill.places import Place, named, places_of
 from treemill.records import Coverage, Hit, Query
 from treemill.searching import Answer, Index
@@ -106,6 +106,8 @@ def _query(arguments: argparse.Namespace, settings: Settings) -> Query:
 def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: argparse.Namespace) -> None:
     """Bring the index up to date, unless another process is at it: then the last commit answers."""
     try:
+        if (locked := store.locked()) is not None:
+            raise with_progress(locked, store)
         survey = look(place.root, store, settings)
         recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, None)
         if not survey.found_work and is_settled(store, recipe, survey.plan.known):
@@ -116,7 +118,7 @@ def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: ar
         working = import_module(_WORKING)
         report = working.bring_up_to_date(place, store, settings, arguments, IndexOptions(), survey)
     except IndexLocked as error:
-        _note(arguments, f"{error.message}; this is what is committed so far")
+        _note(arguments, error.message)
         return
     except IndexMismatch as error:
         _note(arguments, f"the index was not refreshed: {error}")
@@ -170,12 +172,12 @@ def _say_coverage(answer: Answer, arguments: argparse.Namespace) -> None:
     coverage = answer.coverage
     if not answer.hits:
         _note(arguments, f"no match: {answer.reason}")
-    if coverage.writer_pid is not None and coverage.writer_pid != os.getpid():
+    if arguments.no_update and coverage.writer_pid is not None and coverage.writer_pid != os.getpid():
         _note(
             arguments,
             f"process {coverage.writer_pid} is indexing; answered from {coverage}, {ago(coverage.refreshed_ns)}",
         )
-    elif not coverage.complete and coverage.known:
+    elif not coverage.complete and coverage.known and coverage.writer_pid is None:
         _note(arguments, f"answered from {coverage}; `treemill status` says what is missing")
     if coverage.vectors_complete is False:
         _note(arguments, f"{coverage.vectors:,} of {coverage.chunks:,} chunks have vectors; the others answer by words")

@@ -17,6 +17,7 @@ from treemill.places import place_of
 from treemill.records import RecordedFile, Status
 from treemill.storage import Snapshot
 from treemill.storage.sqlite import SqliteStore
+from treemill.types import changed_ns
 
 NOT_INDEXED = 1
 
@@ -72,4 +73,6 @@ def _as_indexed(path: str, record: RecordedFile, file: Path, snapshot: Snapshot)
         text += "; it is gone from the disk since"
     elif (stat := file.stat()).st_size != record.size or stat.st_mtime_ns != record.stamp:
         text += "; it has changed since: run `treemill index`"
+    elif changed_ns(stat) != record.changed_ns:
+        text += "; it may have changed since: `treemill index` finds out"
     return text

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from treemill.cli.progress import listener_for
+from treemill.errors import IndexLocked
 from treemill.events import Event, Listener, ignore
 from treemill.freshness import IndexOptions, Survey
 from treemill.indexing import index_tree
@@ -40,7 +41,14 @@ def bring_up_to_date(
             shown(event)
 
         listener = shown if recorder is ignore else both
-        return index_tree(place.root, store, settings, options=options, listener=listener, cancel=cancel, survey=survey)
+        try:
+            return index_tree(
+                place.root, store, settings, options=options, listener=listener, cancel=cancel, survey=survey
+            )
+        except IndexLocked as locked:
+            if cancel.is_set():
+                raise KeyboardInterrupt from locked
+            raise
 
 
 @contextmanager

@@ -315,8 +315,9 @@ class Run(Generic[Q]):
         self.post(Passed(self.tally.elapsed, failure.path, failure.error_type, failure.message, failed=True))
 
     def _mark(self, file: DiscoveredFile, status: Status, reason: str, detail: str) -> None:
+        now = time.time_ns()
         self._writer.mark(
-            [RecordedFile(file.name, file.size, file.mtime_ns, b"", time.time_ns(), status, reason, detail)]
+            [RecordedFile(file.name, file.size, file.mtime_ns, b"", now, status, reason, detail, file.changed_ns)]
         )
 
     def _cancelled(self, path: str) -> None:

@@ -139,6 +139,25 @@ def holder(folder: Path) -> int | None:
         os.close(descriptor)
 
 
+def locked(folder: Path) -> IndexLocked | None:
+    """Return the error that taking the lease would raise now, or None if nobody holds it. Never waits.
+
+    Raises:
+        StorageError: the lock file cannot be opened.
+    """
+    try:
+        descriptor = _opened(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        if _try_lock(descriptor, shared=True):
+            _unlock(descriptor)
+            return None
+        return _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _opened(folder: Path, flags: int) -> int:
     try:
         return os.open(folder / LOCK_NAME, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
@@ -165,11 +184,26 @@ def _locked(descriptor: int) -> IndexLocked:
     pid, since = _written(descriptor)
     who = f"process {pid}" if pid else "another process"
     start = f" since {time.strftime('%H:%M:%S', time.localtime(since / 1e9))}" if since else ""
+    if pid and is_stopped(pid):
+        return IndexLocked(
+            f"{who} is writing this index{start}, but is stopped, so that nobody else can",
+            pid=pid,
+            suggestion=f"Have it go on (kill -CONT {pid}) or end it (kill -KILL {pid}); what it committed is safe",
+        )
     return IndexLocked(
         f"{who} is writing this index{start}",
         pid=pid or None,
         suggestion="Wait for it, or run: treemill index --wait",
     )
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped (by Ctrl-Z, SIGSTOP or a debugger), as far as the platform tells."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read(1024).rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except (OSError, IndexError):
+        return False
 
 
 _held: weakref.WeakSet[Lease] = weakref.WeakSet()

@@ -314,5 +314,7 @@ class MemoryWriter:
             )
             self._ids[file.key] = content_id
             self._contents[content_id] = content, part
-        self._files[file.path] = RecordedFile(file.path, file.size, file.stamp, file.key, self._seen_ns, Status.INDEXED)
+        self._files[file.path] = RecordedFile(
+            file.path, file.size, file.stamp, file.key, self._seen_ns, Status.INDEXED, changed_ns=file.changed_ns
+        )
         self._changed = True

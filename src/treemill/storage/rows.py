@@ -24,14 +24,14 @@ _STATUSES = {code: status for status, code in STATUS_CODES.items()}
 INSERT_CONTENT = "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_BODY = "INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_SCAN = "INSERT INTO scans VALUES (?, ?, ?, ?)"
-REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths"
 _SELECT_CONTENT = f"""
     SELECT {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.sum
     FROM contents c LEFT JOIN bodies b USING (id) WHERE c.id = ?"""
 _SELECT_FILE = """
-    SELECT f.path, f.size, f.stamp, c.key, f.seen_ns, f.status, f.reason, f.detail
+    SELECT f.path, f.size, f.stamp, f.changed_ns, c.key, f.seen_ns, f.status, f.reason, f.detail
     FROM files f LEFT JOIN contents c ON c.id = f.content_id"""
 _SELECT_TABLE = """
     SELECT f.path, f.content_id, f.sum, c.id, c.language
@@ -119,6 +119,7 @@ def file_row(
     *,
     size: int,
     stamp: int,
+    changed_ns: int,
     seen_ns: int,
     status: Status = Status.INDEXED,
     reason: str = "",
@@ -130,7 +131,8 @@ def file_row(
         UnicodeEncodeError: no file system has such a path.
     """
     raw = path_bytes(path)
-    return raw, content_id, size, stamp, seen_ns, STATUS_CODES[status], reason, detail, _file_sum(raw, content_id)
+    total = _file_sum(raw, content_id)
+    return raw, content_id, size, stamp, changed_ns, seen_ns, STATUS_CODES[status], reason, detail, total
 
 
 def read_table(connection: sqlite3.Connection) -> tuple[list[bytes], list[int], list[str | None]]:
@@ -164,10 +166,12 @@ def read_file(connection: sqlite3.Connection, path: str) -> RecordedFile | None:
 
 
 def _recorded(row: tuple[Any, ...]) -> RecordedFile:
-    path, size, stamp, key, seen_ns, status, reason, detail = row
+    path, size, stamp, changed_ns, key, seen_ns, status, reason, detail = row
     if status not in _STATUSES or (key is None) is not (status != 0):
         raise DamagedRow("the table of files")
-    return RecordedFile(path_text(path), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail)
+    return RecordedFile(
+        path_text(path), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns
+    )
 
 
 def read_run(connection: sqlite3.Connection) -> RunRecord | None:

@@ -42,12 +42,14 @@ CREATE TABLE scans (
 ) STRICT;
 
 -- The manifest. A path is kept as the bytes that the file system has, in whose order the table is.
+-- `stamp` is the time of modification, `changed_ns` that of any change, which nobody can set back (0: not known).
 -- `status`: 0 indexed, 1 skipped, 2 failed. Only an indexed file has a content.
 CREATE TABLE files (
     path       BLOB    PRIMARY KEY,
     content_id INTEGER,
     size       INTEGER NOT NULL,
     stamp      INTEGER NOT NULL,
+    changed_ns INTEGER NOT NULL,
     seen_ns    INTEGER NOT NULL,
     status     INTEGER NOT NULL,
     reason     TEXT    NOT NULL,

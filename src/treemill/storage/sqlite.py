@@ -17,12 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from treemill.errors import IndexMissing, StorageError
+from treemill.errors import IndexLocked, IndexMissing, StorageError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
 from treemill.storage import rows as tables
 from treemill.storage.connection import create_database, explained, open_database
 from treemill.storage.housekeeping import GarbageLimits
-from treemill.storage.lease import Lease, holder
+from treemill.storage.lease import Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
 from treemill.storage.sqlite_writer import SqliteWriter
@@ -103,6 +103,10 @@ class SqliteStore:
                     return SqliteWriter(data, index_id, lease, garbage=self._garbage)
                 lease.release()
         raise StorageError(f"the index in {self.folder} is being replaced", suggestion="Try again in a moment")
+
+    def locked(self) -> IndexLocked | None:
+        """Return the error that `writer` would raise now, or None if nobody is writing; never waits."""
+        return locked(self._data())
 
     def snapshot(self) -> SqliteSnapshot:
         """Open the last commit for reading; never waits for a writer.

@@ -119,6 +119,7 @@ class SqliteWriter:
                         None,
                         size=record.size,
                         stamp=record.stamp,
+                        changed_ns=record.changed_ns,
                         seen_ns=record.seen_ns,
                         status=record.status,
                         reason=record.reason,
@@ -252,7 +253,14 @@ class SqliteWriter:
                 self._next_id += 1
                 new.append((content_id, file.content))
             entries.append(
-                tables.file_row(file.path, content_id, size=file.size, stamp=file.stamp, seen_ns=self._seen_ns)
+                tables.file_row(
+                    file.path,
+                    content_id,
+                    size=file.size,
+                    stamp=file.stamp,
+                    changed_ns=file.changed_ns,
+                    seen_ns=self._seen_ns,
+                )
             )
         self._pending.extend(
             part_of(i, c.chunk_count, c.lengths, c.postings, c.vectors, dimension=self._dimension, plain=c.plain)
