@@ -99,7 +99,7 @@ def test_a_stopped_writer_is_named_with_how_far_it_is_and_holds_up_nobody_who_re
         writer.send_signal(signal.SIGCONT)
         code, _, err = ended(waiting)
         assert code == 0
-        assert "searchable: 400 of 250 files" in err
+        assert "searchable: 250 of 250 files" in err
         assert writer.wait(PATIENCE) == 0
     newest = json.loads(ended(treemill("status", root, "--json"))[1])["run"]
     assert newest["pid"] == writer.pid, "whoever waited found nothing to do"
