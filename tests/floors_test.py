@@ -44,6 +44,7 @@ FLOORS = {
         "cluster",
         "library",
         "hosting",
+        "agents",
     },
     4: {"cli", "mcp", "web", "__main__"},
 }

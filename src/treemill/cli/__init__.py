@@ -19,9 +19,11 @@ COMMANDS = {
     "chunk": "treemill.cli.chunk",
     "find-related": "treemill.cli.related",
     "index": "treemill.cli.index",
+    "install": "treemill.cli.install",
     "mcp": "treemill.cli.mcp",
     "search": "treemill.cli.search",
     "status": "treemill.cli.status",
+    "uninstall": "treemill.cli.install",
     "why": "treemill.cli.why",
 }
 """Each command and the module whose `run(arguments) -> exit code` does it."""

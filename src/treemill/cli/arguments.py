@@ -69,6 +69,19 @@ examples:
 
 {_EXIT_CODES}"""
 
+_INSTALL = f"""\
+Shows what will be written, and asks. Installing twice changes nothing; uninstalling puts the files back as they were.
+
+examples:
+  treemill install                                  for every agent that is found for this user
+  treemill install claude cursor -y                 for these, without asking
+  treemill install vscode --project .               into the project's own settings, to be shared
+  treemill uninstall                                undo it
+
+agents: claude (Claude Code), codex, cursor, vscode (VS Code), gemini (Gemini CLI), opencode
+
+{_EXIT_CODES}"""
+
 _CHUNK = f"""\
 Folders are walked as `index` walks them; files that are named are taken as they are. Nothing is stored.
 
@@ -108,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     _why(commands)
     _chunk(commands)
     _mcp(commands)
+    _install(commands)
     return parser
 
 
@@ -202,6 +216,20 @@ def _mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--token-file", metavar="FILE", help="a file with the token (default: $TREEMILL_MCP_TOKEN, else a fresh one)"
     )
     command.add_argument("--remote", action="store_true", help="allow an address that other machines can reach")
+
+
+def _install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, summary in (
+        ("install", "make agents start Treemill's server"),
+        ("uninstall", "undo what install wrote"),
+    ):
+        command = _add(commands, name, summary, _INSTALL)
+        command.add_argument("agents", nargs="*", metavar="AGENT", help="which agents (default: all that are found)")
+        command.add_argument(
+            "--project", metavar="FOLDER", help="the project's settings in a folder, instead of the user's"
+        )
+        command.add_argument("-y", "--yes", action="store_true", help="write without asking")
+        command.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
 
 
 def _answering(command: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the client leaves, or until interrupted."""
-    roots = arguments.roots or ["."]
+    roots = arguments.roots or [_here()]
     for root in roots:
         if not Path(root).is_dir():
             raise UsageError(f"there is no folder {root}", suggestion="Name the folders to serve")
@@ -43,6 +43,20 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"token, made for this run: {token}", file=sys.stderr, flush=True)
     door.serve_http(roots, listener, token)
     return 0
+
+
+def _here() -> str:
+    """Return this folder, unless it is one that nobody means: agents may start servers anywhere.
+
+    Raises:
+        UsageError: it is the user's home or the top of the file system.
+    """
+    here = Path.cwd()
+    if here == Path.home() or here == here.parent:
+        raise UsageError(
+            f"{here} holds everything you have", suggestion="Name the folders to serve: treemill mcp FOLDER"
+        )
+    return "."
 
 
 def _sdk(module: str) -> Any:
