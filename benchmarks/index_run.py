@@ -121,6 +121,8 @@ def _own_copy(original: Path) -> Iterator[Path]:
     So an index that somebody keeps beside the corpus is neither used nor touched.
     """
     with tempfile.TemporaryDirectory(dir=home(), prefix="run-") as folder:
+        # Caches start empty, and what a person has in theirs is neither used nor touched.
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
         root = Path(folder, original.name)
         shutil.copytree(original, root, copy_function=_link, ignore=shutil.ignore_patterns(".treemill"))
         yield root
@@ -135,6 +137,7 @@ def _link(source: str, target: str) -> None:
 
 def _cold(root: Path, budget: float, options: Sequence[str]) -> Cold:
     shutil.rmtree(root / ".treemill", ignore_errors=True)
+    shutil.rmtree(root.parent / "cache", ignore_errors=True)
     done = _index(root, options)
     return Cold(budget, done, json.loads(done.stdout))
 

@@ -30,7 +30,9 @@ from treemill.processing.vectors import THREAD_COUNT, VectorCalculationManager
 from treemill.records import Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import Settings
-from treemill.storage import IndexStore, Writer
+from treemill.storage import ContentLookup, IndexStore, Writer
+from treemill.storage.content_cache import ContentCache
+from treemill.storage.keeping import Keeping
 from treemill.types import DiscoveredFile, Skipped
 
 # How often whoever waits for a writer looks at how far that is, and at whether it is to go on waiting.
@@ -47,10 +49,12 @@ def index_tree(
     listener: Listener = ignore,
     cancel: threading.Event | None = None,
     survey: Survey | None = None,
+    cache: ContentCache | None = None,
 ) -> IndexReport:
     """Bring a store up to date with a tree, and report what that came to.
 
-    `survey` is a look at this tree and store that was just taken, if there was one.
+    `survey` is a look at this tree and store that was just taken, if there was one. What `cache` holds is not parsed
+    again, and what is new is kept in it.
 
     Raises:
         UsageError: there is no such folder.
@@ -66,11 +70,15 @@ def index_tree(
     stats = ProcessingStats(start_time=time.time(), end_time=time.time())
     removed = 0
     if _has_work(survey, store, recipe):
-        with _lease(store, options.wait_seconds, listener, cancel) as writer:
+        with _lease(store, options.wait_seconds, listener, cancel) as opened:
             if store.generation() != survey.generation:
                 survey = look(root, store, settings, options)
             if _has_work(survey, store, recipe):
-                stats, removed = _carry_out(survey, store, writer, settings, recipe, provider, listener, cancel)
+                writer = opened if cache is None else Keeping(opened, cache, recipe)
+                made_before = None if cache is None else cache.lookup(recipe)
+                stats, removed = _carry_out(
+                    survey, store, writer, settings, recipe, provider, made_before, listener, cancel
+                )
     plan = survey.plan
     with store.snapshot() as snapshot:
         coverage = snapshot.coverage()
@@ -99,6 +107,7 @@ def _carry_out(
     settings: Settings,
     recipe: Recipe,
     provider: EmbeddingProvider | None,
+    made_before: ContentLookup | None,
     listener: Listener,
     cancel: threading.Event,
 ) -> tuple[ProcessingStats, int]:
@@ -110,6 +119,7 @@ def _carry_out(
         ChunkGovernor(settings=settings.chunker),
         max_bytes=settings.discovery.max_file_bytes,
         lookup=store.lookup() if store.generation() else None,
+        cache=made_before,
         provider=provider if provider is not None and provider.runs_in == "worker" else None,
     )
     with contextlib.ExitStack() as stack:

@@ -24,6 +24,7 @@ from treemill.searching import Index
 from treemill.searching.several import Indexes
 from treemill.settings import Settings
 from treemill.storage import IndexStore
+from treemill.storage.content_cache import ContentCache
 from treemill.storage.sqlite import SqliteStore
 
 
@@ -38,9 +39,10 @@ def index(
 ) -> IndexReport:
     """Bring the index of a folder up to date, making it where there is none.
 
-    Without a store, it is the folder's own (`.treemill/` in the root). Without settings, they are read as the command
-    line does. `on_event` is called with each `treemill.events.Event`, from one thread, and cannot hold up the run;
-    setting `cancel` ends the run within a second, keeping what is committed.
+    Without a store, it is the folder's own (`.treemill/` in the root), and contents are shared with other folders
+    through the user's content cache. Without settings, they are read as the command line does. `on_event` is called
+    with each `treemill.events.Event`, from one thread, and cannot hold up the run; setting `cancel` ends the run
+    within a second, keeping what is committed.
 
     Raises:
         UsageError: there is no such folder.
@@ -53,7 +55,10 @@ def index(
     chosen = load_settings(place.root) if settings is None else settings
     target = SqliteStore(place.folder, create=True) if store is None else store
     try:
-        return index_tree(place.root, target, chosen, options=options, listener=on_event or ignore, cancel=cancel)
+        with ContentCache(chosen.storage.cache_mb if store is None else 0) as cache:
+            return index_tree(
+                place.root, target, chosen, options=options, listener=on_event or ignore, cancel=cancel, cache=cache
+            )
     finally:
         if store is None:
             target.close()

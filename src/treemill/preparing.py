@@ -30,7 +30,7 @@ from treemill.ranking import words
 from treemill.ranking.postings import pack, plain
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
-from treemill.storage import KeyLookup
+from treemill.storage import ContentLookup, KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
 
 # ISA-L deflates six times as fast as zlib at the same size, in a form that zlib reads.
@@ -55,6 +55,7 @@ class Prepare:
     """The work of an indexing worker, and all it needs to know.
 
     `lookup` tells which contents the store holds already: those are read and recognised, not chunked again.
+    `cache` has contents that were made before elsewhere: those are read and taken over, not chunked again.
     `provider` embeds in the worker, where there is one that runs there. `cutter` cuts in the place of Treemill's own
     chunkers. `tell_refused` makes files that are too large or binary failures, as the library has it; an index skips
     them.
@@ -63,6 +64,7 @@ class Prepare:
     governor: ChunkGovernor
     max_bytes: int | None = None
     lookup: KeyLookup | None = None
+    cache: ContentLookup | None = None
     provider: EmbeddingProvider | None = None
     cutter: Cutter | None = None
     tell_refused: bool = False
@@ -141,6 +143,8 @@ class _Preparer:
                 shapes[place] = (len(result.chunking.ends), result.read.source.language)
             else:
                 results[place] = result
+                if isinstance(result, PreparedFile) and result.content is not None:
+                    shapes[place] = (result.content.chunk_count, result.content.language)
             seconds.append(clock.last - began)
         mark(-1)
         indexed = self._words.read([each.text for each in cut])
@@ -163,6 +167,10 @@ class _Preparer:
         if self._work.lookup is not None and self._work.lookup.known(key):
             clock.lap("look up")
             return PreparedFile(file.name, read.size, read.stamp, key, None, read.changed_ns)
+        made_before = None if self._work.cache is None else self._work.cache.get(key)
+        if made_before is not None:
+            clock.lap("look up")
+            return PreparedFile(file.name, read.size, read.stamp, key, made_before, read.changed_ns)
         try:
             chunking = self._cut(file, source)
             if isinstance(chunking, Failure):

@@ -44,7 +44,8 @@ class Content:
     `vectors` is int8[n × dimension] of the recipe's model, or empty. `source` and `fallback` are the chunker's.
 
     `plain` is the postings once more, as the bytes of their four arrays: whoever has them at hand spares the store
-    unpacking what was just packed. It is no part of the content and is not stored.
+    unpacking what was just packed. `cached` says that it came out of the user's content cache. Neither is part of the
+    content, and neither is stored.
     """
 
     key: bytes
@@ -62,6 +63,7 @@ class Content:
     postings: bytes
     vectors: bytes = b""
     plain: tuple[bytes, bytes, bytes, bytes] | None = field(default=None, compare=False, repr=False)
+    cached: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ EXECUTORS = ("process", "thread", "inline")
 """The valid names of an executor, in the order in which errors list them."""
 
 
-def _number(default: Any, low: float, high: float | None = None) -> Any:
-    """Declare a field whose value is at least `low` and at most `high`."""
-    return field(default=default, metadata={"low": low, "high": high})
+def _number(default: Any, low: float, high: float | None = None, *, trusted: bool = False) -> Any:
+    """Declare a field whose value is at least `low` and at most `high`; `trusted` as `trusted_only` has it."""
+    return field(default=default, metadata={"low": low, "high": high, "trusted_only": trusted})
 
 
 def _choice(default: str, *values: str) -> Any:
@@ -119,9 +119,13 @@ class DiscoverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageSettings:
-    """Where an index lives, and how often it is made durable."""
+    """How often an index is made durable, and how much the user's content cache may hold.
+
+    `cache_mb` is shared by all roots, so only the user says it; 0 leaves the cache out.
+    """
 
     commit_seconds: float = _number(0.5, 0.01, 60)
+    cache_mb: int = _number(1000, 0, trusted=True)
 
     def __post_init__(self) -> None:
         check(self, "storage")

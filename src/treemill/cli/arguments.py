@@ -254,6 +254,7 @@ def _working(command: argparse.ArgumentParser) -> None:
     command.add_argument("--executor", choices=EXECUTORS, help="what workers are (default: process)")
     command.add_argument("--no-ignore", action="store_true", default=None, help="do not respect ignore files")
     command.add_argument("--hidden", action="store_true", default=None, help="take hidden files too")
+    command.add_argument("--no-cache", action="store_true", help="neither use nor fill the user's content cache")
     command.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
     command.add_argument("-v", "--verbose", action="store_true", help="say what becomes of each file")
     command.add_argument(

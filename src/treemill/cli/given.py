@@ -20,6 +20,7 @@ def settings_for(place: Place, arguments: argparse.Namespace) -> Settings:
         "chunker.concurrency.executor": arguments.executor,
         "discovery.no_ignore": arguments.no_ignore,
         "discovery.hidden": arguments.hidden,
+        "storage.cache_mb": 0 if arguments.no_cache else None,
     }
     resolved = explain_settings(place.root, flags=flags)
     if not arguments.quiet:

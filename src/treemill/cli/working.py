@@ -19,6 +19,7 @@ from treemill.places import Place
 from treemill.reports import IndexReport
 from treemill.settings import Settings
 from treemill.storage import IndexStore
+from treemill.storage.content_cache import ContentCache
 
 
 def bring_up_to_date(
@@ -42,9 +43,17 @@ def bring_up_to_date(
 
         listener = shown if recorder is ignore else both
         try:
-            return index_tree(
-                place.root, store, settings, options=options, listener=listener, cancel=cancel, survey=survey
-            )
+            with ContentCache(settings.storage.cache_mb) as cache:
+                return index_tree(
+                    place.root,
+                    store,
+                    settings,
+                    options=options,
+                    listener=listener,
+                    cancel=cancel,
+                    survey=survey,
+                    cache=cache,
+                )
         except IndexLocked as locked:
             if cancel.is_set():
                 raise KeyboardInterrupt from locked

@@ -120,6 +120,14 @@ class Writer(AbstractContextManager["Writer"], Protocol):
 
 
 @runtime_checkable
+class ContentLookup(Protocol):
+    """Gives contents that were made before, for another root or at another time. Can be pickled."""
+
+    def get(self, key: bytes) -> Content | None:
+        """The content under a key, complete, or None if it is not held. Never raises."""
+
+
+@runtime_checkable
 class KeyLookup(Protocol):
     """Tells which contents a store holds. Can be pickled, and opened again in a worker process."""
 
