@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from treemill.discovery import discover
-from treemill.embedding import EmbeddingProvider
+from treemill.embedding import EmbeddingProvider, model_of
 from treemill.errors import IndexLocked, IndexMissing
 from treemill.plan import Plan
 from treemill.ranking import words
@@ -91,7 +91,7 @@ def recipe_of(chunker: str, provider: EmbeddingProvider | None) -> Recipe:
     """Return what an index is built with: a chunker (its recipe), the word splitter, and a model if there is one."""
     if provider is None:
         return Recipe(chunker=chunker, words=words.RECIPE)
-    return Recipe(chunker, words.RECIPE, provider.name, provider.dimension)
+    return Recipe(chunker, words.RECIPE, model_of(provider), provider.dimension)
 
 
 def with_progress(locked: IndexLocked, store: IndexStore) -> IndexLocked:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import Any, overload
 
 from treemill.configuration import load_settings
+from treemill.embedding.registry import provider_for
 from treemill.errors import UsageError
 from treemill.events import Listener, ignore
 from treemill.freshness import IndexOptions
@@ -57,7 +58,14 @@ def index(
     try:
         with ContentCache(chosen.storage.cache_mb if store is None else 0) as cache:
             return index_tree(
-                place.root, target, chosen, options=options, listener=on_event or ignore, cancel=cancel, cache=cache
+                place.root,
+                target,
+                chosen,
+                provider=provider_for(chosen),
+                options=options,
+                listener=on_event or ignore,
+                cancel=cancel,
+                cache=cache,
             )
     finally:
         if store is None:
@@ -94,7 +102,8 @@ def _open(roots: Sequence[str | os.PathLike[str]]) -> Index | Indexes:
 
 
 def _handle(place: Place) -> Index:
-    return Index(SqliteStore(place.folder), root=place.root, under=place.under)
+    provider = provider_for(load_settings(place.root))
+    return Index(SqliteStore(place.folder), provider, root=place.root, under=place.under)
 
 
 def search(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], query: str, **filters: Any) -> list[Hit]:

@@ -9,6 +9,7 @@ so it does not matter which worker made it, beside which other files.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -22,12 +23,13 @@ from treemill.chunking import chunk
 from treemill.chunking.definitions import pack_symbols
 from treemill.chunking.governor import ChunkGovernor
 from treemill.cutting import told
-from treemill.embedding import EmbeddingProvider
+from treemill.embedding import EmbeddingProvider, TermEncoder
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.ranking import words
 from treemill.ranking.postings import pack, plain
+from treemill.ranking.word_pass import IndexedText, Occurrences, TextToIndex, WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
 from treemill.storage import ContentLookup, KeyLookup
@@ -117,7 +119,7 @@ class _Cut:
     read: ReadFile
     key: bytes
     chunking: Chunking
-    text: words.TextToIndex
+    text: TextToIndex
 
 
 class _Preparer:
@@ -126,7 +128,7 @@ class _Preparer:
     def __init__(self, work: Prepare) -> None:
         self._work = work
         self._chunker = work.governor.recipe if work.cutter is None else work.cutter.recipe
-        self._words = words.WordPass()
+        self._words = WordPass()
 
     def __call__(self, files: Sequence[DiscoveredFile], mark: Callable[[int], None]) -> Prepared:
         results: list[PreparedFile | Skipped | Failure | None] = [None] * len(files)
@@ -147,11 +149,13 @@ class _Preparer:
                     shapes[place] = (result.content.chunk_count, result.content.language)
             seconds.append(clock.last - began)
         mark(-1)
-        indexed = self._words.read([each.text for each in cut])
+        indexed, occurrences = self._words.read([each.text for each in cut])
         clock.lap("words")
-        for each, text in zip(cut, indexed, strict=True):
+        vectors = self._vectors(occurrences)
+        clock.lap("embed")
+        for each, text, rows in zip(cut, indexed, vectors, strict=True):
             mark(each.place)
-            results[each.place] = self._pack(files[each.place], each, text, clock)
+            results[each.place] = self._pack(files[each.place], each, text, rows, clock)
         whole = tuple(result for result in results if result is not None)
         return Prepared(whole, tuple(shapes), clock.stages, tuple(seconds))
 
@@ -186,10 +190,19 @@ class _Preparer:
         cutter = self._work.cutter
         return chunk(source, self._work.governor, name=file.name) if cutter is None else cutter.cut(file, source)
 
-    def _pack(self, file: DiscoveredFile, cut: _Cut, text: words.IndexedText, clock: _Clock) -> PreparedFile | Failure:
+    def _vectors(self, occurrences: Occurrences) -> list[bytes]:
+        """Return the vectors of each file of a batch, where its words are all that the provider needs; else none."""
+        edges = occurrences.first_chunks.tolist()
+        if not isinstance(self._work.provider, TermEncoder):
+            return [b""] * (len(edges) - 1)
+        rows = self._work.provider.encode(occurrences)
+        return [rows[first:last].tobytes() for first, last in itertools.pairwise(edges)]
+
+    def _pack(
+        self, file: DiscoveredFile, cut: _Cut, text: IndexedText, vectors: bytes, clock: _Clock
+    ) -> PreparedFile | Failure:
         source, chunking = cut.read.source, cut.chunking
-        vectors = b""
-        if self._work.provider is not None:
+        if self._work.provider is not None and not isinstance(self._work.provider, TermEncoder):
             try:
                 vectors = embed_chunks(self._work.provider, source, chunking)
             except Exception as error:  # noqa: BLE001 - whatever a provider raises counts against the file it got
@@ -234,15 +247,15 @@ def _ranges(chunking: Chunking) -> list[tuple[int, int]]:
     return list(zip((0, *chunking.ends[:-1]), chunking.ends, strict=True))
 
 
-def _text_to_index(source: Source, chunking: Chunking) -> words.TextToIndex:
+def _text_to_index(source: Source, chunking: Chunking) -> TextToIndex:
     """Return a file's text as UTF-8 with its chunk ends in it, and what each chunk defines."""
     places = np.searchsorted(np.array(chunking.ends), [s.start for s in chunking.symbols], side="right")
     names = list(zip(places.tolist(), (symbol.name for symbol in chunking.symbols), strict=True))
     if source.encoding == "utf-8":
-        return words.TextToIndex(source.data, chunking.ends, names)
+        return TextToIndex(source.data, chunking.ends, names)
     pieces = [source.text(start, end).encode("utf-8", "surrogatepass") for start, end in _ranges(chunking)]
     ends = np.cumsum([len(piece) for piece in pieces]).tolist()
-    return words.TextToIndex(b"".join(pieces), ends, names)
+    return TextToIndex(b"".join(pieces), ends, names)
 
 
 def first_lines(text: bytes, ends: Sequence[int]) -> list[int]:

@@ -7,11 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import treemill
 from conftest import Tree
+from support.tables import random_words, write_table
 from treemill.chunking.packing import unpack_symbols
+from treemill.embedding.static import StaticEncoder
 from treemill.indexing import index_tree
 from treemill.records import Content, Query
 from treemill.searching import Index
@@ -41,11 +44,11 @@ def opened(content: Content) -> dict[str, object]:
     }
 
 
-def answers(root: Path, folder: Path, executor: str, workers: int) -> list[Any]:
+def answers(root: Path, folder: Path, executor: str, workers: int, provider: StaticEncoder) -> list[Any]:
     """Index a tree from nothing and return everything that the index holds and answers."""
     concurrency = ConcurrencySettings(executor=executor, max_parallel_files=workers)
     with SqliteStore(folder, create=True) as store:
-        index_tree(root, store, Settings(chunker=ChunkerSettings(concurrency=concurrency)))
+        index_tree(root, store, Settings(chunker=ChunkerSettings(concurrency=concurrency)), provider=provider)
         with store.snapshot() as snapshot:
             files = snapshot.files()
             contents = [
@@ -57,16 +60,26 @@ def answers(root: Path, folder: Path, executor: str, workers: int) -> list[Any]:
                 for segment in snapshot.segments()
                 for place, term in enumerate(segment.terms.tolist())
             )
-        index = Index(store)
+            vectors = {
+                path: segment.vectors[segment.first_chunk[place] : segment.first_chunk[place + 1]].tolist()
+                for segment in snapshot.segments()
+                for path, number in zip(files.paths, files.contents.tolist(), strict=True)
+                for place in np.flatnonzero(segment.contents == number).tolist()
+            }
+        index = Index(store, provider)
         hits = [asdict(hit) for question in QUESTIONS for hit in index.ask(Query(question, limit=50)).hits]
         index.close()
-    return [contents, known, hits]
+    return [contents, known, vectors, hits]
 
 
 @pytest.mark.parametrize(("executor", "workers"), [("process", 1), ("process", 2), ("process", 4), ("thread", 3)])
 def test_the_same_files_give_the_same_index(executor: str, workers: int, tree: Tree, tmp_path: Path) -> None:
+    provider = StaticEncoder(write_table(tmp_path / "static.model", random_words(100)))
     own = {path.relative_to(OWN_SOURCE).as_posix(): path.read_bytes() for path in OWN_SOURCE.rglob("*.py")}
     root = tree({**own, "größe.txt": "Größe\n".encode("latin-1"), "empty.py": "", "copy/errors.py": own["errors.py"]})
-    there, here = answers(root, tmp_path / "a", executor, workers), answers(root, tmp_path / "b", "inline", 1)
+    there, here = (
+        answers(root, tmp_path / name, kind, count, provider)
+        for name, kind, count in (("a", executor, workers), ("b", "inline", 1))
+    )
     assert [pair for pair in zip(there[0], here[0], strict=True) if pair[0] != pair[1]] == []
     assert there[1:] == here[1:]

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from conftest import Tree
+from support.tables import write_table
 from treemill import freshness
 from treemill.discovery import discover
+from treemill.embedding.static import StaticEncoder
 from treemill.errors import IndexMismatch
 from treemill.events import Cancelled, Ended, Event, Finished, Planned, Queued
 from treemill.freshness import IndexOptions
@@ -193,3 +195,24 @@ def test_a_cancelled_run_keeps_what_it_committed_and_the_next_one_goes_on(tree: 
     again = index_tree(root, store, INLINE)
     assert again.stats.files_processed == stats.cancelled_files
     assert again.coverage.complete
+
+
+def test_an_index_with_a_model_has_a_vector_for_every_chunk(tree: Tree, tmp_path: Path) -> None:
+    store = MemoryStore()
+    provider = StaticEncoder(write_table(tmp_path / "static.model", ["cart", "item"]))
+    report = run(tree(FILES), store, provider=provider)
+    assert (report.recipe.model, report.recipe.dimension) == (f"static-1:{provider.version}", 16)
+    assert report.coverage.vectors == report.coverage.chunks == 3
+    assert report.stats.stages["embed"] > 0
+
+
+def test_an_index_is_neither_built_on_nor_asked_with_another_model(tree: Tree, tmp_path: Path) -> None:
+    root, store = tree(FILES), MemoryStore()
+    first, second = (StaticEncoder(write_table(tmp_path / f"{seed}.model", ["cart"], seed=seed)) for seed in (1, 2))
+    run(root, store, provider=first)
+    with pytest.raises(IndexMismatch, match="treemill index --rebuild"):
+        run(root, store, provider=second, options=IndexOptions(everything=True))
+    with pytest.raises(IndexMismatch, match=rf"model static-1:{first.version} \(16\).*treemill index --rebuild"):
+        Index(store, second).search("cart")
+    assert Index(store, first).search("cart")
+    assert Index(store).search("cart")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treemill.ranking.words import TextToIndex, WordPass, name_terms, split_identifier, stem, term_id, terms_of
+from treemill.ranking.word_pass import TextToIndex, WordPass
+from treemill.ranking.words import name_terms, split_identifier, stem, term_id, terms_of
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def files(draw: st.DrawFn) -> TextToIndex:
 
 @given(st.lists(files(), max_size=6))
 def test_one_pass_over_a_batch_counts_what_a_slow_reading_of_each_file_counts(batch: list[TextToIndex]) -> None:
-    for file, indexed in zip(batch, WordPass().read(batch), strict=True):
+    for file, indexed in zip(batch, WordPass().read(batch)[0], strict=True):
         postings = indexed.postings
         found: dict[tuple[int, int], tuple[int, int]] = {}
         place = 0
@@ -91,8 +92,8 @@ def test_what_a_file_gives_does_not_depend_on_its_company(
 ) -> None:
     worker = WordPass()
     worker.read(before)
-    (alone,) = WordPass().read([file])
-    among = worker.read([*beside, file])[-1]
+    ((alone,), _) = WordPass().read([file])
+    among = worker.read([*beside, file])[0][-1]
     assert alone.postings.terms.tolist() == among.postings.terms.tolist()
     assert alone.postings.chunks.tolist() == among.postings.chunks.tolist()
     assert alone.postings.weights.tolist() == among.postings.weights.tolist()

@@ -16,6 +16,7 @@ from typing import Any
 from treemill.chunking.governor import ChunkGovernor
 from treemill.cli.given import settings_for
 from treemill.cli.words import ago, printable
+from treemill.embedding.registry import provider_for
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
 from treemill.freshness import IndexOptions, is_settled, look, recipe_of, with_progress
 from treemill.places import Place, named, places_of
@@ -78,7 +79,7 @@ def _opened(target: Target, arguments: argparse.Namespace) -> Index:
     store = SqliteStore(place.folder, create=not arguments.no_update)
     if not arguments.no_update:
         _refresh(place, store, target.settings, arguments)
-    return Index(store, root=place.root, under=place.under)
+    return Index(store, provider_for(target.settings), root=place.root, under=place.under)
 
 
 def _query(arguments: argparse.Namespace, settings: Settings) -> Query:
@@ -109,7 +110,7 @@ def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: ar
         if (locked := store.locked()) is not None:
             raise with_progress(locked, store)
         survey = look(place.root, store, settings)
-        recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, None)
+        recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, provider_for(settings))
         if not survey.found_work and is_settled(store, recipe, survey.plan.known):
             return
         if arguments.no_wait:

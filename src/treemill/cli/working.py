@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from treemill.cli.progress import listener_for
+from treemill.embedding.registry import provider_for
 from treemill.errors import IndexLocked
 from treemill.events import Event, Listener, ignore
 from treemill.freshness import IndexOptions, Survey
@@ -48,6 +49,7 @@ def bring_up_to_date(
                     place.root,
                     store,
                     settings,
+                    provider=provider_for(settings),
                     options=options,
                     listener=listener,
                     cancel=cancel,

@@ -12,6 +12,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from treemill.ranking.word_pass import Occurrences
+
 
 @runtime_checkable
 class EmbeddingProvider(Protocol):
@@ -33,3 +35,23 @@ class EmbeddingProvider(Protocol):
 
     def embed_query(self, text: str) -> npt.NDArray[np.float32]:
         """Return float32[dimension] for a question."""
+
+
+@runtime_checkable
+class TermEncoder(EmbeddingProvider, Protocol):
+    """A "worker" provider that needs no text, only which terms stand where: the word pass has found them already."""
+
+    def encode(self, occurrences: Occurrences) -> npt.NDArray[np.int8]:
+        """Return int8[chunks of the batch, dimension]: a chunk's vector depends on its terms alone."""
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A provider whose vectors are told apart by more than its name."""
+
+    version: str
+
+
+def model_of(provider: EmbeddingProvider) -> str:
+    """Return what an index's recipe calls a provider's model: its name, and its version where it has one."""
+    return f"{provider.name}:{provider.version}" if isinstance(provider, Versioned) else provider.name

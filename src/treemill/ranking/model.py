@@ -68,6 +68,11 @@ def beside(plain: Mapping[str, Array], names: Sequence[str], best: Mapping[str, 
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+def weighs_meaning(kind: str) -> bool:
+    """Tell whether likeness in meaning counts for a kind of question: only then is it worth working out."""
+    return f"{kind}, with vectors" in WEIGHTS
+
+
 def weights_for(kind: str, *, meaning: bool) -> Mapping[str, float]:
     """Return the weights for a kind of question, those for an index with vectors where `meaning` is known."""
     return WEIGHTS.get(f"{kind}, with vectors", WEIGHTS[kind]) if meaning else WEIGHTS[kind]

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
-from treemill.embedding import EmbeddingProvider
-from treemill.records import Coverage, Hit, Query
+from treemill.embedding import EmbeddingProvider, model_of
+from treemill.errors import IndexMismatch
+from treemill.records import Coverage, Hit, Query, Recipe
 from treemill.searching.answering import Asked, answer
 from treemill.searching.changed import changed_files
 from treemill.searching.moment import Moment
@@ -85,6 +86,7 @@ class Index:
 
         Raises:
             IndexMissing: nothing was ever committed.
+            IndexMismatch: the provider is not the one that the index was built with.
             StorageError: the index is damaged or cannot be read.
             UsageError: a limit, a pattern or a place is none.
         """
@@ -99,9 +101,10 @@ class Index:
         """Return the moment that answers now and the query as it is for this index, whose root has that name.
 
         Raises:
-            IndexMissing, StorageError, UsageError: as `ask`.
+            IndexMissing, IndexMismatch, StorageError, UsageError: as `ask`.
         """
         moment = self._now()
+        _check_model(moment.snapshot.recipe, self._provider)
         files = query.files
         if query.changed_since:
             changed = changed_files(self._store, self._root, query.changed_since)
@@ -121,3 +124,16 @@ class Index:
             if self._moment is None or self._store.generation() != self._moment.snapshot.generation:
                 self._moment = Moment(self._store.snapshot())
             return self._moment
+
+
+def _check_model(recipe: Recipe, provider: EmbeddingProvider | None) -> None:
+    """Refuse to compare a question with vectors of another model."""
+    if provider is None or recipe.model is None:
+        return
+    asked = model_of(provider)
+    if (recipe.model, recipe.dimension) != (asked, provider.dimension):
+        raise IndexMismatch(
+            f"the index was built with model {recipe.model} ({recipe.dimension}); "
+            f"the settings ask for {asked} ({provider.dimension})",
+            suggestion="Run: treemill index --rebuild",
+        )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking.evidence import Array
-from treemill.ranking.model import contributions, greatest, plain_values, weights_for
+from treemill.ranking.model import contributions, greatest, plain_values, weighs_meaning, weights_for
 from treemill.ranking.question import Question, analyse, as_symbol
 from treemill.records import Hit, Query
 from treemill.searching.candidates import Candidates, find_candidates
@@ -122,9 +122,7 @@ def _weighed(asked: Sequence[Asked]) -> tuple[list[_Weighed], list[str]]:
         if not question.terms:
             reasons["the question has no words in it"] = None
             continue
-        meant = each.provider is not None and each.moment.has_vectors
-        vector = each.provider.embed_query(question.text) if meant and each.provider is not None else None
-        candidates = find_candidates(each.moment, question, files, vector)
+        candidates = find_candidates(each.moment, question, files, _vector(each, question))
         if candidates is None:
             reasons["no file holds these words"] = None
             continue
@@ -135,6 +133,13 @@ def _weighed(asked: Sequence[Asked]) -> tuple[list[_Weighed], list[str]]:
         weights = weights_for(question.kind, meaning=meaning)
         weighed.append(_Weighed(each, question, candidates, weights, plain_values(candidates.evidence, tuple(weights))))
     return weighed, [] if weighed else list(reasons)
+
+
+def _vector(asked: Asked, question: Question) -> Array | None:
+    """Return the question's vector, where there are vectors to compare it with and weights for what comes out."""
+    if asked.provider is None or not asked.moment.has_vectors or not weighs_meaning(question.kind):
+        return None
+    return asked.provider.embed_query(question.text)
 
 
 def _greatest(weighed: Sequence[_Weighed]) -> dict[str, float]:

@@ -1,0 +1,158 @@
+"""The table behind the static encoder: one flat file, mapped read-only, so that opening it costs nothing to speak of.
+
+    header, 64 bytes    magic "TMSM", u32 format, u32 dimension D, u32 vocabulary V, u32 fallback rows G, u32 length T
+                        of the table of counts, u32 weight of fallback terms, 16 bytes version, zeros
+    u16[T]              what a term counts that stands i times in a text; from T on as the last
+    u32[V]              ids of terms, ascending
+    u8[V]               weight of each term, 0 drops it
+    zeros to a multiple of 64
+    i8[(V + G) × D]     rows: those of the vocabulary, then those that are shared by all other terms
+
+All numbers are little-endian. The version is the BLAKE2b-128 of everything behind the header. A term outside the
+vocabulary is made of the rows of its trigrams (of `<term>` in UTF-8), found by their CRC-32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from treemill.errors import EmbeddingError
+
+MAGIC = b"TMSM"
+FORMAT = 1
+HEADER = struct.Struct("<4s6I16s")
+HEADER_BYTES = 64
+_ALIGNMENT = 64
+_GRAM = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the header says: all that is needed without reading the table."""
+
+    dimension: int
+    vocabulary: int
+    fallbacks: int
+    longest: int
+    fallback_weight: int
+    version: bytes
+
+    @property
+    def places(self) -> tuple[int, int, int, int, int]:
+        """Where counts, ids, weights and rows start, and where the file ends."""
+        ids = HEADER_BYTES + 2 * self.longest
+        weights = ids + 4 * self.vocabulary
+        rows = -(-(weights + self.vocabulary) // _ALIGNMENT) * _ALIGNMENT
+        return HEADER_BYTES, ids, weights, rows, rows + (self.vocabulary + self.fallbacks) * self.dimension
+
+
+def read_facts(path: Path) -> Facts:
+    """Read the header of a table.
+
+    Raises:
+        EmbeddingError: there is no such file, or it is no table of this format.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEADER_BYTES)
+            length = file.seek(0, 2)
+    except OSError as error:
+        raise EmbeddingError(f"the model {path} cannot be read: {error.strerror}", suggestion=_REINSTALL) from error
+    if len(head) < HEADER_BYTES or head[:4] != MAGIC:
+        raise EmbeddingError(f"{path} is no model of the static encoder", suggestion=_REINSTALL)
+    _, version, dimension, vocabulary, fallbacks, longest, fallback_weight, digest = HEADER.unpack_from(head)
+    if version != FORMAT:
+        raise EmbeddingError(f"{path} has format {version}, not {FORMAT}", suggestion=_REINSTALL)
+    facts = Facts(dimension, vocabulary, fallbacks, longest, fallback_weight, digest)
+    if not (facts.dimension and facts.longest and facts.fallback_weight <= 0xFF) or facts.places[-1] != length:
+        raise EmbeddingError(f"{path} is damaged: its length does not fit its header", suggestion=_REINSTALL)
+    return facts
+
+
+_REINSTALL = "Run: pip install --force-reinstall treemill"
+
+
+class StaticModel:
+    """A mapped table. `dimension` columns; `counts` (float32[T]) is what a term counts by how often it stands."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the table at `path`.
+
+        Raises:
+            EmbeddingError: it cannot be read, or is no table of this format.
+        """
+        self.facts = read_facts(path)
+        with open(path, "rb") as file:
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        counts, ids, weights, rows, _ = self.facts.places
+        self.dimension = self.facts.dimension
+        self.counts = np.frombuffer(self._data, "<u2", self.facts.longest, counts).astype(np.float32)
+        self._ids = np.frombuffer(self._data, "<u4", self.facts.vocabulary, ids)
+        self._weights = np.frombuffer(self._data, np.uint8, self.facts.vocabulary, weights)
+        total = self.facts.vocabulary + self.facts.fallbacks
+        self._rows = np.frombuffer(self._data, np.int8, total * self.dimension, rows).reshape(total, self.dimension)
+
+    def is_whole(self) -> bool:
+        """Tell whether the file still has the bytes that its version stands for."""
+        return hashlib.blake2b(memoryview(self._data)[HEADER_BYTES:], digest_size=16).digest() == self.facts.version
+
+    def weighed_rows(self, ids: npt.NDArray[np.uint32], texts: Sequence[bytes]) -> npt.NDArray[np.int16]:
+        """Return int16[n, dimension], the weighed row of each term, given by its id and its UTF-8 (not empty)."""
+        found = np.zeros((len(ids), self.dimension), np.int16)
+        places = np.searchsorted(self._ids, ids)
+        known = places < len(self._ids)
+        known[known] = self._ids[places[known]] == ids[known]
+        places = places[known]
+        found[known] = self._rows[places] * self._weights[places, None].astype(np.int16)
+        others = np.flatnonzero(~known)
+        if len(others) and self.facts.fallbacks:
+            found[others] = self._fallback_rows([texts[place] for place in others.tolist()])
+        return found
+
+    def _fallback_rows(self, texts: Sequence[bytes]) -> npt.NDArray[np.int16]:
+        """Return int16[n, dimension]: the sums of the rows of each term's trigrams, each with its share of the weight.
+
+        Terms with many trigrams come first, so that the j-th trigram of all that have one is a slice.
+        """
+        framed = [b"<" + text + b">" for text in texts]
+        grams = np.fromiter(map(len, framed), np.int64, len(framed)) - (_GRAM - 1)
+        order = np.argsort(-grams, kind="stable")
+        ordered = grams[order]
+        joined = b"".join([framed[place] for place in order.tolist()])
+        rows = self._rows[self.facts.vocabulary :]
+        numbers = _crc_of_trigrams(joined) % np.uint32(self.facts.fallbacks)
+        starts = np.cumsum(ordered + _GRAM - 1) - (ordered + _GRAM - 1)
+        sums = np.zeros((len(texts), self.dimension), np.int16)
+        for column in range(int(ordered[0])):
+            having = int(np.searchsorted(-ordered, -column))
+            sums[:having] += rows[numbers[starts[:having] + column]]
+        sums *= np.maximum(self.facts.fallback_weight // ordered, 1).astype(np.int16)[:, None]
+        back = np.empty_like(sums)
+        back[order] = sums
+        return back
+
+
+def _crc_table() -> npt.NDArray[np.uint32]:
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & np.uint32(1), np.uint32(0xEDB8_8320) ^ (table >> np.uint32(1)), table >> np.uint32(1))
+    return table
+
+
+def _crc_of_trigrams(text: bytes) -> npt.NDArray[np.uint32]:
+    """Return the CRC-32 of the three bytes at each place of a text but the last two."""
+    table = _crc_table()
+    data = np.frombuffer(text, np.uint8)
+    crc = np.full(max(0, len(data) - _GRAM + 1), 0xFFFF_FFFF, np.uint32)
+    for shift in range(_GRAM):
+        low = crc.astype(np.uint8) ^ data[shift : shift + len(crc)]
+        crc = table[low] ^ (crc >> np.uint32(8))
+    return ~crc
