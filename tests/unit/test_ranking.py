@@ -44,6 +44,8 @@ def evidence_of(text: str, *paths: str, counts: list[list[int]] | None = None) -
         taken_apart,
         [()] * len(paths),
         np.zeros(len(paths), np.float32),
+        np.zeros(len(paths), np.float32),
+        np.full(len(paths), -1),
     )
 
 
@@ -151,7 +153,7 @@ def test_a_large_definition_that_is_written_alike_fits_a_name_best() -> None:
 def test_every_weight_is_of_a_signal_and_every_signal_but_vectors_has_one() -> None:
     weighed = {name.removesuffix(BESIDE_THE_BEST) for weights in WEIGHTS.values() for name in weights}
     assert weighed <= SIGNALS.keys()
-    assert SIGNALS.keys() - weighed <= {"meaning"}
+    assert SIGNALS.keys() - weighed <= {"meaning", "together"}
 
 
 def test_every_signal_tells_its_reason() -> None:
@@ -160,7 +162,7 @@ def test_every_signal_tells_its_reason() -> None:
 
 def test_contributions_add_up_and_are_finite_where_nothing_is_found() -> None:
     evidence = evidence_of("zeppelin hangar", "a.py", "b/c.py")
-    weights = weights_for("sentence", meaning=False)
+    weights = weights_for(evidence.question, meaning=False)
     plain = plain_values(evidence, tuple(weights))
     names, parts = contributions(weights, plain, greatest(plain))
     assert parts.shape == (2, len(names))

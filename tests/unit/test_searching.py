@@ -64,6 +64,60 @@ def test_a_qualified_name_finds_the_method_of_that_class(ask: Any) -> None:
     assert [ask(files, name)[0].symbol for name in ("A.run", "B.run")] == ["A.run", "B.run"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "first", "line"),
+    [
+        ("pay.py", "shop/pay.py", 1),
+        ("shop/pay.py:2", "shop/pay.py", 2),
+        ("/home/me/src/shop/pay.py:2:5", "shop/pay.py", 2),
+        ('File "/srv/shop/pay.py", line 2, in charge_card', "shop/pay.py", 2),
+        (r"shop\pay.py", "shop/pay.py", 1),
+        ("shop/limits", "shop/limits.py", 1),
+        ("./tests/test_cart.py#L5", "tests/test_cart.py", 5),
+    ],
+)
+def test_a_path_finds_the_file_and_the_line_behind_it(ask: Any, asked: str, first: str, line: int) -> None:
+    hit = ask(SHOP, asked)[0]
+    assert (hit.path, hit.line) == (first, line)
+    assert hit.start_line <= line <= hit.end_line
+
+
+def test_files_of_one_name_stand_by_how_far_up_they_are(ask: Any) -> None:
+    files = {"a/b/config.py": "x = 1\n", "config.py": "y = 2\n", "z/config.py": "", "tests/config.py": "w = 1\n"}
+    assert paths(ask(files, "config.py")) == ["config.py", "z/config.py", "tests/config.py", "a/b/config.py"]
+
+
+def test_what_only_looks_like_a_path_is_asked_for_as_words(ask: Any) -> None:
+    assert paths(ask(SHOP, "cart/card"))[0] in SHOP
+    assert paths(ask(SHOP, "Cart.add_item.py"))[0] == "shop/cart.py"
+
+
+MESSAGES = {
+    "net/open.py": "def fetch(host, n):\n    raise OSError(f'cannot reach {host} after {n} tries, giving up')\n",
+    "net/reach.py": "# Reach a host: cannot, after, tries, giving. up\n" * 30 + "def reach(host, tries): ...\n",
+    "net/tries.py": "def give_up(tries):\n    return tries\n" * 20,
+}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "cannot reach example.org after 3 tries, giving up",
+        "OSError: cannot reach 10.0.0.1 after 12 tries, giving up",
+        '"after 3 tries, giving up"',
+    ],
+)
+def test_a_message_finds_the_line_that_it_comes_from(ask: Any, message: str) -> None:
+    hit = ask(MESSAGES, message)[0]
+    assert (hit.path, hit.line) == ("net/open.py", 2)
+    assert hit.why["together"] > 0
+
+
+def test_what_looks_like_a_pattern_is_one_where_lines_match(ask: Any) -> None:
+    assert [(hit.path, hit.line) for hit in ask(SHOP, r"def \w+_card\(")] == [("shop/pay.py", 1)]
+    assert ask(SHOP, r"cart.*zeppelin\(")[0].why
+
+
 def test_a_score_is_the_sum_of_its_reasons(ask: Any) -> None:
     for hit in ask(SHOP, "add an item to the cart"):
         assert hit.score == pytest.approx(sum(hit.why.values()), abs=0.01)
@@ -175,6 +229,14 @@ def test_what_is_like_a_place_is_found_but_not_the_place_itself(ask: Any) -> Non
 def test_a_place_that_is_not_there_is_said_so(ask: Any, place: str) -> None:
     with pytest.raises(UsageError):
         ask(SHOP, place, mode="related")
+
+
+def test_a_file_without_a_chunk_answers_for_no_other(ask: Any) -> None:
+    files = {**SHOP, "shop/py.typed": "", "shop/blank.py": "\n\n"}
+    assert paths(ask(files, "shop typed blank", limit=50)) == paths(ask(SHOP, "shop typed blank", limit=50))
+    assert paths(ask(files, r"^\s*$", mode="regex", limit=50)).count("shop/blank.py") == 1
+    with pytest.raises(UsageError, match="is empty"):
+        ask(files, "shop/py.typed:1", mode="related")
 
 
 def test_what_was_removed_counts_for_nothing(tree: Tree) -> None:

@@ -72,7 +72,9 @@ class Evidence:
     named by it. `chunk_words` (float32[c]) are lengths; `starts` (int64[f]) the first chunk of each file. `own` and
     `folders` (float32[f, columns]) are 1 where the file's own name and its folders have a word. `symbols` are the
     definitions of each file that have the asked name, for a question that is one. `meaning` (float32[c]) is the cosine
-    between chunk and question, 0 without vectors.
+    between chunk and question, 0 without vectors. For a message, `together` (float32[f]) is how much of it stands in
+    one place of the file, and `spots` (int64[f]) the offset of that place; 0 and -1 where there is none, and for other
+    questions.
     """
 
     question: Question
@@ -86,6 +88,8 @@ class Evidence:
     paths: Sequence[PathWords]
     symbols: Sequence[Sequence[Symbol]]
     meaning: Array
+    together: Array
+    spots: npt.NDArray[np.int64]
 
     @property
     def files(self) -> int:

@@ -13,9 +13,16 @@ import numpy as np
 
 from treemill.ranking import signals
 from treemill.ranking.evidence import Array, Evidence
+from treemill.ranking.question import Question
 from treemill.ranking.weights import WEIGHTS
 
 BESIDE_THE_BEST = " beside the best"
+
+# No annotated question is a message or a qualified name, so these are not learned: `benchmarks.quality` measures them
+# on drawn ones. A message that stands in a file word for word adds more than everything else of a sentence can, and
+# tests repeat messages with the very values; a definition in what qualifies it adds as much as most of its own weight.
+MESSAGE = {"together": 12.0, "test": -6.0}
+IN_PARENT = 3.0
 
 SIGNALS: Mapping[str, Callable[[Evidence], Array]] = {
     "best passage": signals.best_passage,
@@ -37,6 +44,7 @@ SIGNALS: Mapping[str, Callable[[Evidence], Array]] = {
     "aside": signals.aside,
     "older version": signals.older,
     "meaning": signals.meaning,
+    "together": signals.together,
 }
 
 
@@ -68,14 +76,26 @@ def beside(plain: Mapping[str, Array], names: Sequence[str], best: Mapping[str, 
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def weighs_meaning(kind: str) -> bool:
-    """Tell whether likeness in meaning counts for a kind of question: only then is it worth working out."""
-    return f"{kind}, with vectors" in WEIGHTS
+def weighs_meaning(question: Question) -> bool:
+    """Tell whether likeness in meaning counts for a question of its kind: only then is it worth working out."""
+    return f"{_learned_as(question)}, with vectors" in WEIGHTS
 
 
-def weights_for(kind: str, *, meaning: bool) -> Mapping[str, float]:
-    """Return the weights for a kind of question, those for an index with vectors where `meaning` is known."""
-    return WEIGHTS.get(f"{kind}, with vectors", WEIGHTS[kind]) if meaning else WEIGHTS[kind]
+def _learned_as(question: Question) -> str:
+    return "symbol" if question.kind == "symbol" else "sentence"
+
+
+def weights_for(question: Question, *, meaning: bool) -> Mapping[str, float]:
+    """Return the weights for a question, those for an index with vectors where `meaning` is known.
+
+    A message is a sentence whose words stand together where it comes from; a qualified name is a name that is looked
+    for in what qualifies it.
+    """
+    kind = _learned_as(question)
+    learned = WEIGHTS.get(f"{kind}, with vectors", WEIGHTS[kind]) if meaning else WEIGHTS[kind]
+    if question.kind == "message":
+        return {**learned, **MESSAGE}
+    return {**learned, "definition in parent": IN_PARENT} if question.parents else learned
 
 
 def contributions(

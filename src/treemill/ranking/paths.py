@@ -83,6 +83,11 @@ class PathWords:
     folders: frozenset[int]
     depth: int
 
+    def names(self, letters: str) -> bool:
+        """Tell whether the file or its folder is called by these letters, written in whatever way."""
+        folder = self.path.split("/")[-2:-1]
+        return letters == self.letters or any("".join(split_identifier(name)) == letters for name in folder)
+
 
 @lru_cache(maxsize=20_000)
 def path_words(path: str) -> PathWords:

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from treemill.ranking.asking import looks_like_message
 from treemill.ranking.words import split_identifier, stem, term_id
 
 # A question longer than this is cut: a pasted file asks for nothing that its first words do not.
 MOST_CHARACTERS = 4_000
 MOST_TERMS = 64
 
-Kind = Literal["symbol", "sentence"]
+Kind = Literal["symbol", "sentence", "message"]
 
-_TOKEN = re.compile(r"[^\W_](?:\w|(?:[.:]{1,2}|#|->)(?=[^\W\d]))*|\w+", re.UNICODE)
+_TOKEN = re.compile(r"\w(?:\w|(?:[.:]{1,2}|#|->)(?=[^\W\d]))*", re.UNICODE)
 _QUALIFIER = re.compile(r"\.|::?|#|->")
 
 _FORM_WORDS = frozenset(
@@ -68,8 +69,8 @@ class Name:
 class Question:
     """A question, taken apart.
 
-    `kind` is "symbol" for a single name (`parents` are the names it is qualified with, outermost first), else
-    "sentence". `terms` score text, `names` are looked for among definitions.
+    `kind` is "symbol" for a single name (`parents` are the names it is qualified with, outermost first), "message" for
+    what a program seems to have printed, else "sentence". `terms` score text, `names` are looked for among definitions.
     """
 
     text: str
@@ -113,7 +114,8 @@ def _sentence(text: str, tokens: Sequence[str]) -> Question:
             weighed[root] = max(weighed.get(root, 0.0), 1.0 if len(parts) > 1 else _weight(root))
     if not any(weighed.values()):
         weighed = dict.fromkeys(weighed, 1.0)
-    return Question(text, "sentence", _terms(weighed), tuple(names.values())[:MOST_TERMS])
+    kind: Kind = "message" if looks_like_message(text) else "sentence"
+    return Question(text, kind, _terms(weighed), tuple(names.values())[:MOST_TERMS])
 
 
 def _terms(weighed: dict[str, float]) -> tuple[Term, ...]:

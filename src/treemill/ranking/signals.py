@@ -10,12 +10,14 @@ best candidate has twice of it says more than how much it has.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from treemill.ranking.evidence import Array, Evidence, saturated, weighed
-from treemill.ranking.paths import asks_for, kinds_of, likeness, version_of, versions_named
+from treemill.ranking.paths import PathWords, asks_for, kinds_of, likeness, version_of, versions_named
+from treemill.ranking.words import split_identifier
 from treemill.types import Symbol
 
 # How much a definition of each kind is what someone means who asks for a bare name.
@@ -30,6 +32,11 @@ _KIND_WEIGHTS = {
     "heading": 0.4,
 }
 _OTHER_KIND = 0.6
+
+# What a file or folder says as the parent of a definition: modules and packages are often no definitions themselves.
+_PATH_AS_PARENT = 0.7
+
+_QUALIFIER = re.compile(r"\W+")
 
 
 def best_passage(evidence: Evidence) -> Array:
@@ -143,14 +150,24 @@ def meaning(evidence: Evidence) -> Array:
     return evidence.best(evidence.meaning)
 
 
+def together(evidence: Evidence) -> Array:
+    """The words of a message stand together in the file, in its order: this is where it comes from."""
+    return evidence.together
+
+
 def definition(evidence: Evidence) -> Array:
     """The best definition of the asked name in the file: its kind, letter case, size and parents."""
     return _best_symbol(evidence, lambda symbol: fit(symbol, evidence))
 
 
 def in_parent(evidence: Evidence) -> Array:
-    """The definition lies in what the question qualifies it with: `Session.send` in `Session`."""
-    return _best_symbol(evidence, lambda symbol: _qualified(symbol, evidence.question.parents))
+    """The definition lies in what the question qualifies it with: `Session.send` in `Session`, or in its file."""
+    parents = evidence.question.parents
+    shares = [
+        max((_qualified(symbol, parents, path) for symbol in symbols), default=0.0)
+        for symbols, path in zip(evidence.symbols, evidence.paths, strict=True)
+    ]
+    return np.array(shares, np.float32)
 
 
 def fit(symbol: Symbol, evidence: Evidence) -> float:
@@ -166,11 +183,18 @@ def _size(symbol: Symbol) -> float:
     return min(1.0, math.log1p(symbol.end - symbol.start) / 9)
 
 
-def _qualified(symbol: Symbol, parents: Sequence[str]) -> float:
+def _qualified(symbol: Symbol, parents: Sequence[str], path: PathWords | None = None) -> float:
+    """Return how many of the asked parents a definition has, 0 to 1; a file or folder of the name counts for less."""
     if not parents:
         return 0.0
-    here = {parent.lower() for parent in symbol.parents}
-    return sum(parent.lower() in here for parent in parents) / len(parents)
+    here = {part.lower() for parent in symbol.parents for part in _QUALIFIER.split(parent)}
+    found = 0.0
+    for parent in parents:
+        if parent.lower() in here:
+            found += 1.0
+        elif path is not None and path.names("".join(split_identifier(parent))):
+            found += _PATH_AS_PARENT
+    return found / len(parents)
 
 
 def _best_symbol(evidence: Evidence, value: Callable[[Symbol], float]) -> Array:

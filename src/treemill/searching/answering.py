@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.embedding import EmbeddingProvider
+from treemill.ranking.asking import looks_like_pattern, path_asked
 from treemill.ranking.evidence import Array
 from treemill.ranking.model import contributions, greatest, plain_values, weighs_meaning, weights_for
 from treemill.ranking.question import Question, analyse, as_symbol
@@ -18,8 +19,9 @@ from treemill.records import Hit, Query
 from treemill.searching.candidates import Candidates, find_candidates
 from treemill.searching.filters import check, wanted
 from treemill.searching.hits import Found, Pages, hit_of, within_budget
+from treemill.searching.located import hits_at, located
 from treemill.searching.moment import Moment
-from treemill.searching.patterns import matching
+from treemill.searching.patterns import matches, matching
 from treemill.searching.places import Place, places_in
 from treemill.searching.related import others, question_like
 from treemill.searching.standing import standing_at
@@ -63,23 +65,36 @@ def answer(asked: Sequence[Asked], query: Query) -> tuple[tuple[Hit, ...], str]:
     check(query)
     # A single index skips what an earlier page has shown without laying it out.
     skipped = query.offset if len(asked) == 1 else 0
-    if query.mode == "regex":
-        reasons = ["no line matches"]
-        found = [matching(each.moment, each.query, skipped) for each in asked]
-    elif query.mode == "place":
-        reasons = []
-        found = [islice((standing_at(each.moment, each.query),), skipped, None) for each in asked]
-    else:
-        weighed, reasons = _weighed(asked)
-        best = _greatest(weighed)
-        found = [_ranked(each, best, skipped) for each in weighed]
-        asked = [each.asked for each in weighed]
+    found, reasons = _found(asked, query, skipped)
     hits = _merged([map(_Rooted(each.root), hits) for each, hits in zip(asked, found, strict=True)])
     if query.threshold is not None:
         floor = query.threshold
         hits = takewhile(lambda hit: hit.score >= floor, hits)
     page = list(islice(hits, query.offset - skipped, query.offset - skipped + query.limit))
     return within_budget(page, query.max_tokens), "" if page else "; ".join(reasons) or _nothing_left(query)
+
+
+def _found(asked: Sequence[Asked], query: Query, skipped: int) -> tuple[Sequence[Iterator[Hit]], Sequence[str]]:
+    """Return the hits of each index, best first, without the first `skipped`, and why there are none.
+
+    What looks like a path or like a pattern is one if the indexes have it; else its words are asked for.
+    """
+    if query.mode == "regex":
+        return [matching(each.moment, each.query, skipped) for each in asked], ["no line matches"]
+    if query.mode == "place":
+        return [islice((standing_at(each.moment, each.query),), skipped, None) for each in asked], []
+    if query.mode == "ask":
+        path = path_asked(query.text)
+        if path is not None:
+            files = [located(each.moment, each.query, path) for each in asked]
+            if any(files):
+                pairs = zip(asked, files, strict=True)
+                return [hits_at(each.moment, each.query, path, mine, skipped) for each, mine in pairs], []
+        if looks_like_pattern(query.text) and any(matches(each.moment, each.query) for each in asked):
+            return [matching(each.moment, each.query, skipped) for each in asked], []
+    weighed, reasons = _weighed(asked)
+    best = _greatest(weighed)
+    return [_ranked(each, best, skipped) if each else iter(()) for each in weighed], reasons
 
 
 def _nothing_left(query: Query) -> str:
@@ -113,39 +128,37 @@ def _distinct(hits: Iterable[Hit]) -> Iterator[Hit]:
             yield hit
 
 
-def _weighed(asked: Sequence[Asked]) -> tuple[list[_Weighed], list[str]]:
-    """Return what each index has to say, and why those that are missing have nothing."""
-    found: list[tuple[Asked, Question, Candidates]] = []
+def _weighed(asked: Sequence[Asked]) -> tuple[list[_Weighed | None], list[str]]:
+    """Return what each index has to say, None where it has nothing, and why none has."""
     reasons: dict[str, None] = {}
+    found: list[tuple[Asked, Question, Candidates] | None] = []
     for each in asked:
         question, files = _asked(each.moment, each.query)
-        if not question.terms:
-            reasons["the question has no words in it"] = None
-            continue
-        candidates = find_candidates(each.moment, question, files, _vector(each, question))
+        candidates = find_candidates(each.moment, question, files, _vector(each, question)) if question.terms else None
         if candidates is None:
-            reasons["no file holds these words"] = None
-            continue
-        found.append((each, question, candidates))
-    meaning = all(candidates.evidence.meaning.any() for _, _, candidates in found)
-    weighed = []
-    for each, question, candidates in found:
-        weights = weights_for(question.kind, meaning=meaning)
-        weighed.append(_Weighed(each, question, candidates, weights, plain_values(candidates.evidence, tuple(weights))))
-    return weighed, [] if weighed else list(reasons)
+            reasons["no file holds these words" if question.terms else "the question has no words in it"] = None
+        found.append(None if candidates is None else (each, question, candidates))
+    meaning = all(each[2].evidence.meaning.any() for each in found if each is not None)
+    weighed = [None if each is None else _with_signals(*each, meaning=meaning) for each in found]
+    return weighed, [] if any(weighed) else list(reasons)
 
 
 def _vector(asked: Asked, question: Question) -> Array | None:
     """Return the question's vector, where there are vectors to compare it with and weights for what comes out."""
-    if asked.provider is None or not asked.moment.has_vectors or not weighs_meaning(question.kind):
+    if asked.provider is None or not asked.moment.has_vectors or not weighs_meaning(question):
         return None
     return asked.provider.embed_query(question.text)
 
 
-def _greatest(weighed: Sequence[_Weighed]) -> dict[str, float]:
+def _with_signals(asked: Asked, question: Question, candidates: Candidates, *, meaning: bool) -> _Weighed:
+    weights = weights_for(question, meaning=meaning)
+    return _Weighed(asked, question, candidates, weights, plain_values(candidates.evidence, tuple(weights)))
+
+
+def _greatest(weighed: Sequence[_Weighed | None]) -> dict[str, float]:
     """Return the greatest value of each signal in all indexes, so that scores from several can be compared."""
     best: dict[str, float] = {}
-    for each in weighed:
+    for each in filter(None, weighed):
         best |= {name: max(value, best.get(name, 0.0)) for name, value in greatest(each.signals).items()}
     return best
 

@@ -8,7 +8,7 @@ out. The right file is among the first 50 of the first stage for 99 of 100 quest
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from treemill.ranking.postings import DEFINITION_SHIFT, TEXT_CAP
 from treemill.ranking.question import Question
 from treemill.ranking.words import split_identifier
 from treemill.searching.moment import Moment, Numbers, Postings, distinct
+from treemill.searching.verbatim import verbatim
 from treemill.types import Symbol
 
 # How many files the first stage hands on: by their words, by their paths, and of those that define a name. `get` is
@@ -181,7 +182,12 @@ def _lay_out(
         paths,
         _asked_symbols(moment, question, rows, starts, defined),
         np.zeros(len(chunks), np.float32) if meaning is None else meaning[chunks],
+        np.zeros(len(files), np.float32),
+        np.full(len(files), -1, np.int64),
     )
+    if question.kind == "message":
+        share, spots = verbatim(moment, evidence, files)
+        evidence = replace(evidence, together=share, spots=spots)
     return Candidates(files, chunks, evidence)
 
 

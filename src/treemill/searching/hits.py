@@ -78,7 +78,10 @@ def hit_of(found: Found, pages: Pages, places: Sequence[Place], question: Questi
     first, last = pages.lines(place)
     text = pages.text(place.start, place.end)
     symbol = place.symbol
-    line = symbol.line if symbol is not None and question.kind == "symbol" else first + _best_line(text, question)
+    if place.spot is not None:
+        line = pages.line_of(place.spot)
+    else:
+        line = symbol.line if symbol is not None and question.kind == "symbol" else first + _best_line(text, question)
     if context > 0:
         first, last, text = lines_of(pages.whole(), first, last, context)
     return Hit(

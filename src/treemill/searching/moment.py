@@ -22,6 +22,9 @@ from treemill.types import Symbol
 
 Numbers = npt.NDArray[np.int64]
 
+# Stands for the contents without a chunk, which no segment has.
+_NO_CONTENT = -1
+
 # How many contents are kept unpacked: those of a few questions asked one after another.
 _REMEMBERED = 256
 
@@ -42,7 +45,8 @@ class Moment:
 
     `words` (float32[chunks]) are the lengths of chunks, `row_of_chunk` (int32[chunks]) the content of each, `first`
     (int64[rows + 1]) the chunks of each content, `row_words` (float32[rows]) the lengths of contents. `row_of_file`
-    (int64[files]) tells which content a file holds. `chunks_live` and `rows_live` count what files hold.
+    (int64[files]) tells which content a file holds; the last row is that of all files without a chunk. `chunks_live`
+    and `rows_live` count what files hold.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -54,14 +58,15 @@ class Moment:
         self._bases: list[int] = bases.tolist()
         total = self._bases[-1]
         firsts = [segment.first_chunk[:-1] + base for segment, base in zip(self.segments, self._bases, strict=False)]
-        self.first: Numbers = np.concatenate([*firsts, np.array([total])]).astype(np.int64)
-        self.contents: Numbers = _joined([segment.contents for segment in self.segments]).astype(np.int64)
+        self.first: Numbers = np.concatenate([*firsts, np.array([total, total])]).astype(np.int64)
+        self.contents: Numbers = np.append(_joined([segment.contents for segment in self.segments]), _NO_CONTENT)
         self.words: Array = _joined([segment.lengths for segment in self.segments]).astype(np.float32)
         rows = len(self.contents)
         self.row_of_chunk = np.repeat(np.arange(rows, dtype=np.int32), np.diff(self.first))
         self.row_words: Array = np.bincount(self.row_of_chunk, self.words, rows).astype(np.float32)
         self._filled = np.flatnonzero(np.diff(self.first))
-        self.row_of_file, known = _places(self.contents, self.files.contents)
+        places, known = _places(self.contents, self.files.contents)
+        self.row_of_file: Numbers = np.where(known, places, rows - 1)
         self._by_row = np.flatnonzero(known)[np.argsort(self.row_of_file[known], kind="stable")]
         self._sorted_rows = self.row_of_file[self._by_row]
         held = np.zeros(rows, np.bool_)

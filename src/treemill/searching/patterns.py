@@ -30,6 +30,9 @@ _MOST_MEMORY = 8 << 20
 _MOST_MATCHES = 1_000
 _MOST_NAMED = 8
 
+# How many files are read to find out whether a text that was not said to be a pattern is one.
+_MOST_TRIED = 2_000
+
 # Words up to this length are surely in the index.
 _LONGEST_WORD = 60
 
@@ -49,6 +52,17 @@ def matching(moment: Moment, query: Query, skipped: int) -> Iterator[Hit]:
         UsageError: the pattern is not one RE2 understands.
     """
     return _matching(moment, query, _compiled(query.text), skipped)
+
+
+def matches(moment: Moment, query: Query) -> bool:
+    """Tell whether a text is a pattern that some line matches; no, where too many files would have to be read."""
+    try:
+        pattern = _compiled(query.text)
+    except UsageError:
+        return False
+    if len(_possible(moment, query)) > _MOST_TRIED:
+        return False
+    return any(True for _ in islice(_matching(moment, query, pattern, 0), 1))
 
 
 def _matching(moment: Moment, query: Query, pattern: Any, skipped: int) -> Iterator[Hit]:
@@ -130,7 +144,8 @@ def _hit(
     moment: Moment, file: int, text: str, span: tuple[int, int], more: tuple[tuple[int, int], ...], context: int
 ) -> Hit:
     first, last, content = lines_of(text, *span, context)
-    symbol = _around(moment.unpacked(int(moment.row_of_file[file])), span[0])
+    row = int(moment.row_of_file[file])
+    symbol = _around(moment.unpacked(row), span[0]) if moment.first[row] < moment.first[row + 1] else None
     return Hit(
         path=moment.files.paths[file],
         start_line=first,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,18 +22,21 @@ _MEANING_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A range of bytes in a file, and the definition it is about."""
+    """A range of bytes in a file, the definition it is about, and the offset to look at first, where one is known."""
 
     start: int
     end: int
     symbol: Symbol | None
+    spot: int | None = None
 
 
 def places_in(unpacked: Unpacked, evidence: Evidence, file: int, most: int) -> list[Place]:
     """Return the places of a file that answer, best first; at least one, at most `most`, none overlapping another."""
+    spot = int(evidence.spots[file])
     asked = sorted(evidence.symbols[file], key=lambda symbol: (-signals.fit(symbol, evidence), symbol.start))
     found: list[Place] = []
     for place in (
+        *([replace(place_around(unpacked, _chunk_of(unpacked, spot)), spot=spot)] if spot >= 0 else []),
         *(place_around(unpacked, _chunk_of(unpacked, symbol.start), symbol) for symbol in asked),
         *(place_around(unpacked, chunk) for chunk in _best_chunks(evidence, file, most, any_at_all=not asked)),
     ):

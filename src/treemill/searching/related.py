@@ -79,11 +79,13 @@ def spot_at(moment: Moment, place: str) -> Spot:
             f"{path} is not in the index", suggestion=f"Name a file relative to the root, or ask: treemill why {path}"
         ) from None
     row = int(moment.row_of_file[file])
+    if moment.first[row] == moment.first[row + 1]:
+        raise UsageError(f"{path} is empty", suggestion="Name a file with something in it")
     unpacked = moment.unpacked(row)
     # A longer number than any file has lines would not even fit into the array's type.
     line = int(number) if len(number) < 10 else 0
     pages = Pages(unpacked)
-    last = pages.line_of(int(unpacked.edges[-1])) if len(unpacked.lines) else 0
+    last = pages.line_of(int(unpacked.edges[-1]))
     if not 1 <= line <= last:
         raise UsageError(f"{path} has no line {number[:20]}", suggestion=f"It has {last} lines")
     return Spot(file, row, int(np.searchsorted(unpacked.lines, line, side="right")) - 1, line)
