@@ -56,6 +56,7 @@ LOADERS = {
     "cli/__init__.py",
     "cli/mcp.py",
     "cli/search.py",
+    "cli/serve.py",
     "chunking/syntax.py",
     "chunking/delimiter.py",
     "flow/child.py",

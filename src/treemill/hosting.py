@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from treemill import library
-from treemill.errors import IndexLocked, IndexMissing, TreemillError
+from treemill.errors import IndexLocked, IndexMissing, TreemillError, UsageError
 from treemill.events import Event, Heartbeat, Listener, ignore
 from treemill.freshness import IndexOptions
 from treemill.places import Place
-from treemill.records import Coverage, Query
+from treemill.records import Coverage, FileText, IndexedFile, Query
 from treemill.reports import IndexReport
 from treemill.searching import Answer, Index
 from treemill.settings import Settings
@@ -127,7 +127,7 @@ class Host:
     def ask(self, query: Query, *, patience: float = PATIENCE_SECONDS) -> Answer:
         """Answer from the last commit, after a look at the tree for which `patience` seconds are waited at most.
 
-        A query without `under` is asked below the hosted place.
+        A query without `under` is about the hosted place alone.
 
         Raises:
             UsageError: a limit, a pattern or a place is none.
@@ -135,8 +135,6 @@ class Host:
         """
         if time.monotonic() - self._looked > _LOOK_AGAIN_SECONDS:
             self.wait(self.refresh(), patience)
-        if not query.under:
-            query = replace(query, under=self.place.under)
         self._wait_for_first_commit(4 * patience)
         try:
             answer = self._opened().ask(query)
@@ -147,6 +145,29 @@ class Host:
         if not answer.coverage.searchable:
             return replace(answer, reason=_NOTHING_YET)
         return replace(answer, reason=f"{answer.reason} so far; the index is being built, ask again in a moment")
+
+    def files(self) -> list[IndexedFile]:
+        """Return what is indexed below the hosted place, in order of path; nothing before the first commit.
+
+        Raises:
+            StorageError: the index is damaged or cannot be read.
+        """
+        try:
+            return self._opened().files()
+        except IndexMissing:
+            return []
+
+    def text(self, path: str) -> FileText:
+        """Return a file as it was when it was indexed; `path` is relative to the root.
+
+        Raises:
+            UsageError: it is not in the index.
+            StorageError: the index is damaged or cannot be read.
+        """
+        try:
+            return self._opened().text(path)
+        except IndexMissing:
+            raise UsageError(f"{path} is not in the index", suggestion=_NOTHING_YET) from None
 
     def status(self) -> HostStatus:
         """Return how the tree stands now."""
@@ -180,7 +201,7 @@ class Host:
     def _opened(self) -> Index:
         with self._changed:
             if self._index is None:
-                self._index = library.open(self.place.root)
+                self._index = library.open(self.place.root / self.place.under)
             return self._index
 
     def _nothing(self) -> Coverage:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from treemill.types import Symbol
+
 INDEX_FORMAT = 2
 """The version of the stored format; another one is a mismatch, never guessed at."""
 
@@ -214,3 +216,24 @@ class Hit:
     line: int = 0
     more: tuple[tuple[int, int], ...] = ()
     root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """An indexed file: its size in bytes, how many chunks it is cut into, and its modification time in ns."""
+
+    path: str
+    language: str | None
+    size: int
+    chunks: int
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """A file as it was when it was indexed: its text, and what it defines, in order of position."""
+
+    path: str
+    language: str | None
+    text: str
+    symbols: tuple[Symbol, ...]

@@ -22,6 +22,7 @@ COMMANDS = {
     "install": "treemill.cli.install",
     "mcp": "treemill.cli.mcp",
     "search": "treemill.cli.search",
+    "serve": "treemill.cli.serve",
     "status": "treemill.cli.status",
     "uninstall": "treemill.cli.install",
     "why": "treemill.cli.why",

@@ -69,6 +69,17 @@ examples:
 
 {_EXIT_CODES}"""
 
+_SERVE = f"""\
+A search box with results as you type, files at the line, a map of the code base, and indexing as it goes on. Listens on
+this machine alone; the address holds a token. Loads nothing from elsewhere. Needs the extra:
+pip install "treemill[serve]"
+
+examples:
+  treemill serve                                    this folder
+  treemill serve ~/src/app --port 9000 --open       and open the browser
+
+{_EXIT_CODES}"""
+
 _INSTALL = f"""\
 Shows what will be written, and asks. Installing twice changes nothing; uninstalling puts the files back as they were.
 
@@ -122,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     _chunk(commands)
     _mcp(commands)
     _install(commands)
+    _serve(commands)
     return parser
 
 
@@ -230,6 +242,13 @@ def _install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         )
         command.add_argument("-y", "--yes", action="store_true", help="write without asking")
         command.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+
+
+def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "serve", "serve a web page about the code on this machine", _SERVE)
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    command.add_argument("--port", type=int, default=8766, help="the port, 0 for any free one (default: 8766)")
+    command.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
 def _answering(command: argparse.ArgumentParser) -> None:

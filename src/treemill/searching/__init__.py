@@ -17,9 +17,10 @@ from typing import Any, Self
 
 from treemill.embedding import EmbeddingProvider, model_of
 from treemill.errors import IndexMismatch
-from treemill.records import Coverage, Hit, Query, Recipe
+from treemill.records import Coverage, FileText, Hit, IndexedFile, Query, Recipe
 from treemill.searching.answering import Asked, answer
 from treemill.searching.changed import changed_files
+from treemill.searching.inventory import file_text, inventory
 from treemill.searching.moment import Moment
 from treemill.storage import IndexStore
 
@@ -114,6 +115,23 @@ class Index:
     def search(self, text: str, **filters: Any) -> list[Hit]:
         """Answer a question given as text; `filters` are the other fields of `Query`."""
         return list(self.ask(Query(text, **filters)).hits)
+
+    def files(self) -> list[IndexedFile]:
+        """Return what is indexed below the handle's folder, in order of path.
+
+        Raises:
+            IndexMissing, StorageError: as `ask`.
+        """
+        return inventory(self._now(), self._store, self._under)
+
+    def text(self, path: str) -> FileText:
+        """Return a file as it was when it was indexed; `path` is relative to the root.
+
+        Raises:
+            UsageError: it is not in the index.
+            IndexMissing, StorageError: as `ask`.
+        """
+        return file_text(self._now(), path)
 
     def _now(self) -> Moment:
         """Return the newest moment, opening it if there was a commit since the last question.
