@@ -7,59 +7,57 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from conftest import Tree
+from support.processes import environment
 
 
 def workers_of(pid: int) -> list[int]:
     """Return the child processes of a process."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] or [
-            int(child)
-            for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-    except OSError:
-        return []
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has used; 0 if it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-# By then a worker has started and has files in hand.
-WORKING_AFTER_SECONDS = 0.7
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            found += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:  # the thread has ended meanwhile
+            continue
+    return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found through /proc")
 def test_killing_workers_during_a_run_loses_no_file(tree: Tree) -> None:
+    """The next one is killed when all that was in hand at the time of the last is committed: twice is a fault."""
     body = "".join(f"def f{i}(a, b):\n    return a + b * {i}\n\n" for i in range(600))
     root = tree({f"m{n:03}.py": f"def g{n}(): ...\n{body}" for n in range(120)})
+    command = [sys.executable, "-m", "treemill", "index", str(root), "--json", "--progress", "json"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "treemill", "index", str(root), "--json", "--executor", "process", "--workers", "2"],
+        [*command, "--executor", "process", "--workers", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=environment(TREEMILL_STORAGE__COMMIT_SECONDS="0.05"),
     )
+    assert running.stderr is not None
     killed: set[int] = set()
-    deadline = time.monotonic() + 60
-    while running.poll() is None and len(killed) < 4 and time.monotonic() < deadline:
-        for pid in workers_of(running.pid):
-            if pid not in killed and cpu_seconds(pid) > WORKING_AFTER_SECONDS:
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
-        time.sleep(0.02)
-    out, err = running.communicate(timeout=90)
-    assert running.returncode == 0, err
+    under_way: set[str] = set()
+    at_risk: set[str] = set()
+    for line in running.stderr:
+        event = json.loads(line) if line.startswith("{") else {"event": "?"}
+        if event["event"] == "started":
+            under_way.add(event["path"])
+        elif event["event"] == "finished":
+            under_way.discard(event["path"])
+            at_risk.discard(event["path"])
+        elif event["event"] == "worked" and not at_risk and len(killed) < 4:
+            victim = next((pid for pid in workers_of(running.pid) if pid not in killed), None)
+            if victim is not None:
+                at_risk |= under_way
+                os.kill(victim, signal.SIGKILL)
+                killed.add(victim)
+    out, _ = running.communicate(timeout=90)
+    assert running.returncode == 0
     assert len(killed) >= 2
     report = json.loads(out)
     assert (report["stats"]["files_processed"], report["stats"]["failed_files"]) == (120, 0)

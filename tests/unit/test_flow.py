@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from support.timing import soonest
 from treemill.errors import WorkersError
 from treemill.flow import (
     Ahead,
@@ -24,6 +28,7 @@ from treemill.flow import (
     ProcessCrew,
     ThreadCrew,
     weigh_batches,
+    wire,
 )
 
 CREWS = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
@@ -63,6 +68,33 @@ def do_deeds(items: Sequence[str], mark: Callable[[int], None]) -> list[object]:
                 print("noise on standard output")
                 results.append("printed")
     return results
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Work that stops its process, as a debugger does: as it starts, or, once, with a batch before it."""
+
+    marker: str = ""
+
+    def start(self) -> Callable[[Sequence[str], Callable[[int], None]], list[object]]:
+        if not self.marker:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return self.stop_once
+
+    def stop_once(self, items: Sequence[str], mark: Callable[[int], None]) -> list[object]:
+        if not os.path.exists(self.marker):
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return do_deeds(items, mark)
+
+
+@dataclass(frozen=True)
+class Updated:
+    """Work in a process whose Treemill is a newer one than that of the program."""
+
+    def start(self) -> Callable[[Sequence[str], Callable[[int], None]], list[object]]:
+        wire.GREETING = ("treemill", "99.0")
+        return do_deeds
 
 
 @dataclass(frozen=True)
@@ -125,13 +157,11 @@ def test_an_item_that_kills_its_worker_is_lost_alone(deed: str) -> None:
 
 @pytest.mark.parametrize("kind", ["process", "thread"])
 def test_an_item_that_overruns_its_time_is_lost_and_the_worker_replaced(kind: str) -> None:
-    started = time.monotonic()
     outcomes = run(CREWS[kind](2, Deeds(), Limits(seconds=0.5)), [["double 1", "sleep 30", "double 2"], ["double 3"]])
     assert sorted(map(str, values(outcomes))) == ["2", "4", "6"]
     (lost,) = losses(outcomes)
     assert (lost.item, lost.cause) == ("sleep 30", Cause.OVERRAN_TIME)
-    assert lost.amount > 0.5
-    assert time.monotonic() - started < 10
+    assert 0.5 < lost.amount < 30
 
 
 def test_an_item_that_overruns_its_memory_is_lost() -> None:
@@ -158,9 +188,9 @@ def test_an_item_that_takes_long_does_not_hold_up_the_others_of_its_batch(kind: 
 
 def test_no_batch_waits_behind_an_item_that_is_alone() -> None:
     with ProcessCrew(2, Deeds(), Limits()) as crew:
-        outcomes = crew.map([["sleep 3"], *([f"double {n}", f"double {n}"] for n in range(20))])
-        done = [outcome.value for outcome in outcomes if isinstance(outcome, Done)]
-    assert done[-1] == ["3"]
+        outcomes = crew.map([["sleep 60"], *([f"double {n}", f"double {n}"] for n in range(20))])
+        done = [outcome.value for outcome in itertools.islice((o for o in outcomes if isinstance(o, Done)), 20)]
+    assert sorted(done) == [[2 * n, 2 * n] for n in range(20)]
 
 
 def test_limits_hold_while_other_workers_keep_the_caller_busy() -> None:
@@ -169,43 +199,63 @@ def test_limits_hold_while_other_workers_keep_the_caller_busy() -> None:
         for _ in range(400):
             yield ["sleep 0.01", "double 1"]
 
-    began = time.monotonic()
+    done = 0
     with ProcessCrew(2, Deeds(), Limits(seconds=0.5)) as crew:
         for outcome in crew.map(batches()):
             if isinstance(outcome, Lost):
                 break
+            done += isinstance(outcome, Done)
     assert outcome.item == "sleep 60"
-    assert time.monotonic() - began < 3
+    assert done < 400, "the limit held only when there was nothing else to do"
 
 
 def test_a_worker_killed_from_outside_loses_nothing() -> None:
+    """Three are killed, the next one when all that the one before may have had in hand is done."""
     crew = ProcessCrew(2, Deeds(), Limits())
-    killed = 0
+    under_way: set[object] = set()
+    at_risk: set[object] = set()
     results: list[object] = []
+    killed = 0
+
+    def batches() -> Iterator[list[str]]:
+        for number in range(40):
+            items = [f"sleep 0.{100 + number}", f"double {number}"]
+            under_way.update((items[0].split()[1], 2 * number))
+            yield items
+
     with crew:
-        for outcome in crew.map([["sleep 0.1", f"double {n}"] for n in range(12)]):
+        for outcome in crew.map(batches()):
             assert not isinstance(outcome, Lost)
             if isinstance(outcome, Done):
                 results += outcome.value
-                if killed < 3:
-                    os.kill(crew.pids()[0], signal.SIGKILL)
+                under_way.difference_update(outcome.value)
+                at_risk.difference_update(outcome.value)
+                busy, pids = crew.in_hand(), crew.pids()
+                if killed < 3 and not at_risk and busy and len(pids) == 2:
+                    at_risk |= under_way
+                    os.kill(pids[busy[0][0]], signal.SIGKILL)
                     killed += 1
-    assert sorted(r for r in results if isinstance(r, int)) == [2 * n for n in range(12)]
+    assert killed == 3
+    assert sorted(r for r in results if isinstance(r, int)) == [2 * n for n in range(40)]
 
 
 def test_closing_early_ends_the_workers_within_a_second() -> None:
-    crew = ProcessCrew(2, Deeds(), Limits())
-    with crew:
-        outcomes = crew.map([["pid"], ["sleep 60"], ["sleep 60"], ["sleep 60"]])
-        with closing(outcomes):
-            first = next(o for o in outcomes if isinstance(o, Done))
-            pids = crew.pids()
-            started = time.monotonic()
-    assert time.monotonic() - started < 1
-    assert first.value[0] in pids
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    def seconds_to_close() -> float:
+        crew = ProcessCrew(2, Deeds(), Limits())
+        with crew:
+            outcomes = crew.map([["pid"], ["sleep 60"], ["sleep 60"], ["sleep 60"]])
+            with closing(outcomes):
+                first = next(o for o in outcomes if isinstance(o, Done))
+                pids = crew.pids()
+                started = time.monotonic()
+        seconds = time.monotonic() - started
+        assert first.value[0] in pids
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        return seconds
+
+    assert soonest(seconds_to_close, within=1) < 1
 
 
 def test_the_input_is_pulled_only_as_fast_as_outcomes_are_taken(crew: Callable[..., Crew[str, list[object]]]) -> None:
@@ -232,16 +282,39 @@ def test_what_a_worker_prints_does_not_disturb_the_pipe() -> None:
 
 def test_a_quiet_crew_says_which_item_each_worker_holds() -> None:
     with ProcessCrew(1, Deeds(), Limits()) as workers:
-        quiet = [o for o in workers.map([["double 1", "sleep 1"]]) if isinstance(o, Idle) and o.in_hand]
-    worker, item, seconds = quiet[-1].in_hand[0]
-    assert (worker, item) == (0, "sleep 1")
-    assert 0 < seconds < 5
+        outcomes = workers.map([["double 1", "sleep 60"]])
+        quiet = (o for o in outcomes if isinstance(o, Idle) and o.in_hand)
+        worker, item, seconds = next(held for o in quiet for held in o.in_hand if held[1] == "sleep 60")
+        assert (worker, item) == (0, "sleep 60")
+        assert 0 < seconds < 60
+        assert workers.in_hand()[0][:2] == (0, "sleep 60")
 
 
 @pytest.mark.parametrize("kind", CREWS)
 def test_work_that_cannot_start_ends_the_run_with_the_reason(kind: str) -> None:
     with pytest.raises((WorkersError, RuntimeError), match="no such grammar"):
         run(CREWS[kind](2, Unstartable(), Limits()), [["double 1"]])
+
+
+def test_workers_of_another_version_end_the_run_with_the_reason() -> None:
+    with pytest.raises(WorkersError, match=r"99\.0"):
+        run(ProcessCrew(1, Updated(), Limits()), [["double 1"]])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped here")
+def test_no_worker_is_waited_for_for_ever(tmp_path: Path) -> None:
+    """One that stops with a batch is replaced, and the batch is done again."""
+
+    class SoonStarted(ProcessCrew[str, list[object]]):
+        start_seconds = 0.2
+
+    class SoonHeard(ProcessCrew[str, list[object]]):
+        silent_seconds = 2.0
+
+    with pytest.raises(WorkersError, match="do not answer"):
+        run(SoonStarted(1, Stopping(), Limits()), [["double 1"]])
+    outcomes = run(SoonHeard(1, Stopping(str(tmp_path / "stopped")), Limits()), [["double 1", "double 2"]])
+    assert values(outcomes) == [2, 4]
 
 
 def test_no_batches_start_no_worker() -> None:
@@ -258,19 +331,20 @@ def test_batches_are_weighed_and_the_first_ones_are_small() -> None:
 
 
 def test_a_slow_source_holds_up_neither_its_own_items_nor_outcomes() -> None:
+    first_is_out = threading.Event()
+
     def slowly() -> Iterator[str]:
         yield "double 1"
-        time.sleep(0.6)
+        assert first_is_out.wait(20), "the first item waits for the second"
         yield "double 2"
 
-    started = time.monotonic()
-    seen: list[tuple[object, float]] = []
+    seen: list[object] = []
     with Ahead(slowly()) as ahead, ThreadCrew(1, Deeds(), Limits()) as workers:
         for outcome in workers.map(weigh_batches(ahead, len, 1000)):
             if isinstance(outcome, Done):
-                seen += [(value, time.monotonic() - started) for value in outcome.value]
-    assert [value for value, _ in seen] == [2, 4]
-    assert seen[0][1] < 0.55 < seen[1][1]
+                seen += outcome.value
+                first_is_out.set()
+    assert seen == [2, 4]
 
 
 def test_what_a_source_raises_reaches_the_reader() -> None:

@@ -45,7 +45,7 @@ def main() -> None:
         return
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
-    wire.send(replies, ("ready", os.getpid()))
+    wire.send(replies, ("ready", *wire.GREETING))
     _serve(_read_ahead(requests), replies, handle, cell, seconds)
 
 

@@ -234,8 +234,8 @@ class Crew(Generic[T, R]):
         """End workers that hold an item longer than the limits allow, or than the others of its batch can wait."""
         raise NotImplementedError
 
-    def in_hand(self) -> tuple[tuple[int, object, float], ...]:
-        """Return (worker, item, seconds) for each worker that holds one."""
+    def in_hand(self) -> tuple[tuple[int, T, float], ...]:
+        """Return (worker, item, seconds) for each worker that holds one. May be called from any thread."""
         raise NotImplementedError
 
     def close(self) -> None:

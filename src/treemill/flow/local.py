@@ -34,6 +34,13 @@ class _Slot:
         self.since = time.monotonic()
         self.index = index
 
+    def held(self) -> tuple[int, Any, float] | None:
+        """Return the number of the place, the item it holds and for how many seconds, if it holds one."""
+        batch, index, since = self.batch, self.index, self.since
+        if batch is None or not 0 <= index < len(batch.items):
+            return None
+        return self.number, batch.items[index], time.monotonic() - since
+
 
 def _do(batch: Batch[T], handle: Callable[[Sequence[T], Callable[[int], None]], Any], slot: _Slot) -> Settled[T]:
     """Run the work over a batch and say what became of it."""
@@ -105,13 +112,8 @@ class ThreadCrew(Crew[T, R]):
                 self.patience *= 2
                 self.messages.put(set_apart(batch, index))
 
-    def in_hand(self) -> tuple[tuple[int, object, float], ...]:
-        now = time.monotonic()
-        return tuple(
-            (slot.number, batch.items[slot.index], now - slot.since)
-            for slot in self._slots
-            if (batch := slot.batch) is not None and 0 <= slot.index < len(batch.items)
-        )
+    def in_hand(self) -> tuple[tuple[int, T, float], ...]:
+        return tuple(held for slot in list(self._slots) if (held := slot.held()) is not None)
 
     def close(self) -> None:
         self._closing = True
@@ -135,13 +137,17 @@ class InlineCrew(Crew[T, R]):
         assert batch is not None
         if self._handle is None:
             self._handle = self.work.start()
-        return _do(batch, self._handle, self._slot)
+        self._slot.batch = batch
+        settled = _do(batch, self._handle, self._slot)
+        self._slot.batch = None
+        return settled
 
     def watch(self) -> None:
         pass
 
-    def in_hand(self) -> tuple[tuple[int, object, float], ...]:
-        return ()
+    def in_hand(self) -> tuple[tuple[int, T, float], ...]:
+        held = self._slot.held()
+        return () if held is None else (held,)
 
     def close(self) -> None:
         self._handle = None

@@ -30,7 +30,7 @@ R = TypeVar("R")
 # What a slot shows that has nothing in hand.
 _NOTHING = (-1, -1, 0.0, 0)
 
-# A child that dies this often before it takes any work is not bad luck.
+# A child that dies this often before it takes any work, or falls silent this often, is not bad luck.
 _MOST_FAILED_STARTS = 3
 
 
@@ -39,7 +39,9 @@ class _Slot:
     """One worker's place: the child that fills it, what it shows, and why it was killed, if it was.
 
     `held_up` says that it was killed for no fault: the item in hand kept the others of its batch waiting. `judged` is
-    the batch number and index for which it was killed.
+    the batch number and index for which it was killed. `since` is when the child was last told or said anything, and
+    `ready` whether it has said that it can work, `worked` whether it has answered; `silent` that it was killed because
+    nothing came for too long.
     """
 
     number: int
@@ -49,6 +51,10 @@ class _Slot:
     verdict: tuple[Cause, float] | None = None
     held_up: bool = False
     judged: tuple[int, int] = (-1, -1)
+    since: float = 0.0
+    ready: bool = False
+    worked: bool = False
+    silent: bool = False
 
     def shown(self) -> tuple[int, int, float, int]:
         """Return batch number, index in hand, since when, and resident bytes at the start of the batch."""
@@ -63,9 +69,22 @@ class _Slot:
             return _NOTHING
         return (serial, index, since, resident) if again == (since, resident, serial, index) else _NOTHING
 
+    def waits_since(self, shown: float) -> float | None:
+        """Return since when a child with nothing in hand owes a reply, if it does; `shown` is when it showed that."""
+        if not self.ready:
+            return self.since
+        return max(self.since, shown) if self.pending else None
+
 
 class ProcessCrew(Crew[T, R]):
-    """Workers in processes of their own, at most one a processor, started as work arrives."""
+    """Workers in processes of their own, at most one a processor, started as work arrives.
+
+    `start_seconds` is how long one may take to start, `silent_seconds` how long one that has work may show nothing in
+    hand: then it is stopped, or worse, and replaced. Both are far beyond what any machine needs.
+    """
+
+    start_seconds = 60.0
+    silent_seconds = 300.0
 
     def __init__(self, count: int, work: Work[T, R], limits: Limits) -> None:
         super().__init__(min(count, os.cpu_count() or 1), work, limits)
@@ -89,7 +108,14 @@ class ProcessCrew(Crew[T, R]):
         for slot in self._slots:
             serial, index, since, resident = slot.shown()
             child = slot.child
-            if index < 0 or child is None or slot.verdict is not None or slot.held_up:
+            if child is None or slot.verdict is not None or slot.held_up or slot.silent:
+                continue
+            if index < 0:
+                waits_since = slot.waits_since(since)
+                patience = self.silent_seconds if slot.ready else self.start_seconds
+                if waits_since is not None and now - waits_since > patience:
+                    slot.silent = True
+                    child.process.kill()
                 continue
             if self.limits.seconds is not None and now - since > self.limits.seconds:
                 slot.verdict = (Cause.OVERRAN_TIME, now - since)
@@ -104,10 +130,10 @@ class ProcessCrew(Crew[T, R]):
                 slot.judged = serial, index
                 child.process.kill()
 
-    def in_hand(self) -> tuple[tuple[int, object, float], ...]:
+    def in_hand(self) -> tuple[tuple[int, T, float], ...]:
         now = time.monotonic()
-        held: list[tuple[int, object, float]] = []
-        for slot in self._slots:
+        held: list[tuple[int, T, float]] = []
+        for slot in list(self._slots):
             serial, index, since, _ = slot.shown()
             batch = next((each for number, each in list(slot.pending) if number == serial), None)
             if batch is not None and 0 <= index < len(batch.items):
@@ -134,7 +160,7 @@ class ProcessCrew(Crew[T, R]):
 
     def _drive(self, slot: _Slot) -> None:
         """Keep a child at work until the crew closes; settle its batches when it ends."""
-        failed_starts = 0
+        failures = 0
         while not self._closing:
             try:
                 self._start(slot)
@@ -152,13 +178,12 @@ class ProcessCrew(Crew[T, R]):
                 self.messages.put(Broken(error))
                 return
             finally:
-                took_work = bool(slot.pending)
+                failed = slot.silent or not (slot.pending or slot.worked)
                 self._bury(slot)
-            failed_starts = 0 if took_work else failed_starts + 1
-            if failed_starts >= _MOST_FAILED_STARTS and not self._closing:
-                self.messages.put(
-                    Broken(WorkersError("worker processes end before they take any work", suggestion=_TRY_THREADS))
-                )
+            failures = failures + 1 if failed else 0
+            if failures >= _MOST_FAILED_STARTS and not self._closing:
+                what = "do not answer" if slot.silent else "end before they take any work"
+                self.messages.put(Broken(WorkersError(f"worker processes {what}", suggestion=_TRY_THREADS)))
                 return
 
     def _start(self, slot: _Slot) -> None:
@@ -167,7 +192,8 @@ class ProcessCrew(Crew[T, R]):
             if self._closing:
                 raise EOFError("the crew is closing")
             slot.verdict = None
-            slot.held_up = False
+            slot.held_up = slot.ready = slot.worked = slot.silent = False
+            slot.since = time.monotonic()
             child = slot.child = taken_or_launched()
             slot.cell = child.cell
         try:
@@ -177,6 +203,12 @@ class ProcessCrew(Crew[T, R]):
         answer = wire.receive(child.replies)
         if answer[0] == "failed":
             raise WorkersError(f"a worker could not start its work: {answer[1]}", suggestion=_explain(answer[2]))
+        if answer != ("ready", *wire.GREETING):
+            raise WorkersError(
+                f"workers are of another version, {answer[-1]}, than this program, {wire.GREETING[-1]}",
+                suggestion="Treemill was updated while this program ran: start it again",
+            )
+        slot.since, slot.ready = time.monotonic(), True
 
     def _serve(self, slot: _Slot) -> None:
         """Send batches and settle replies until a None among the tasks says that it is over."""
@@ -194,11 +226,13 @@ class ProcessCrew(Crew[T, R]):
                     self._serial += 1
                     serial = self._serial
                 slot.pending.append((serial, batch))
+                slot.since = time.monotonic()
                 try:
                     wire.send(child.requests, (serial, batch.items))
                 except (OSError, ValueError) as error:
                     raise EOFError("the worker is gone") from error
             reply = wire.receive(child.replies)
+            slot.since, slot.worked = time.monotonic(), True
             _, batch = slot.pending.popleft()
             if reply[0] == "done":
                 _, value, started, seconds = reply

@@ -6,6 +6,8 @@ import pickle
 import struct
 from typing import IO, Any
 
+from treemill._version import __version__
+
 _LENGTH = struct.Struct("<Q")
 
 MARKS = struct.Struct("<dqqq")
@@ -13,6 +15,10 @@ MARKS = struct.Struct("<dqqq")
 its resident bytes when it took the batch (0 if unknown), batch number, and index of the item in hand (-1 for none).
 
 The index comes last, so that whoever sees it sees what belongs to it: fields are written one after the other."""
+
+
+GREETING = ("treemill", __version__)
+"""What both ends say first. A program that runs while it is updated starts workers of the new version."""
 
 
 def send(pipe: IO[bytes], message: object) -> None:

@@ -56,9 +56,6 @@ _MOST_UNCOMMITTED_BYTES = 32_000_000
 # A cancelled run still learns how many files it was given, as far as that can be known quickly.
 _QUEUE_GRACE_SECONDS = 0.2
 
-# How often the run looks at what the workers hold, so that heartbeats can name it.
-_LOOK_SECONDS = 0.25
-
 
 class Run(Generic[Q]):
     """One run of the engine over some files. `cancel` may be set by anyone, at any time.
@@ -94,8 +91,7 @@ class Run(Generic[Q]):
         self._last_commit = time.monotonic()
         self._ahead: Ahead[Q] | None = None
         self._writer: Writer
-        self._in_hand: tuple[tuple[int, str, float], ...] = ()
-        self._looked = 0.0
+        self._crew: Crew[DiscoveredFile, Prepared] | None = None
         self._ended = False
 
     @contextmanager
@@ -134,11 +130,11 @@ class Run(Generic[Q]):
             WorkersError: workers cannot be started.
         """
         assert self._ahead is not None, "work belongs inside queue"
-        self._writer = writer
+        self._writer, self._crew = writer, crew
         try:
             with closing(crew.map(self._batches(self._ahead))) as outcomes:
-                self._take(outcomes, crew)
-                self._take_last_vectors(crew)
+                self._take(outcomes)
+                self._take_last_vectors()
             self._commit()
         finally:
             try:
@@ -185,11 +181,7 @@ class Run(Generic[Q]):
                 self.post(Started(self.tally.elapsed, file.name))
             yield batch
 
-    def _take(
-        self,
-        outcomes: Iterator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle],
-        crew: Crew[DiscoveredFile, Prepared],
-    ) -> None:
+    def _take(self, outcomes: Iterator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle]) -> None:
         """Deal with what becomes of batches until there is no more, or the run is cancelled."""
         for outcome in outcomes:
             match outcome:
@@ -198,26 +190,17 @@ class Run(Generic[Q]):
                 case Lost():
                     self._fail(failure_of(outcome, outcome.item.name, self._limits))
             self._take_vectors(wait=False)
-            self._breathe(crew)
+            self._commit_what_is_due()
             while self._vectors is not None and self._vectors.full() and not self.cancel.is_set():
                 self._take_vectors(wait=True)
-                self._breathe(crew)
+                self._commit_what_is_due()
             if self.cancel.is_set():
                 return
 
-    def _breathe(self, crew: Crew[DiscoveredFile, Prepared]) -> None:
-        """Do what is due from time to time: commit, and look at what the workers hold."""
-        now = time.monotonic()
-        due = now - self._last_commit >= self._commit_seconds
+    def _commit_what_is_due(self) -> None:
+        due = time.monotonic() - self._last_commit >= self._commit_seconds
         if self.tally.pending and (due or self._uncommitted_bytes > _MOST_UNCOMMITTED_BYTES):
             self._commit()
-        if now - self._looked >= _LOOK_SECONDS:
-            self._looked = now
-            self._in_hand = tuple(
-                (worker, item.name, seconds)
-                for worker, item, seconds in crew.in_hand()
-                if isinstance(item, DiscoveredFile)
-            )
 
     def _take_batch(self, done: Done[DiscoveredFile, Prepared]) -> None:
         prepared = done.value
@@ -265,10 +248,10 @@ class Run(Generic[Q]):
             if isinstance(result, Failure):
                 self._fail(result)
 
-    def _take_last_vectors(self, crew: Crew[DiscoveredFile, Prepared]) -> None:
+    def _take_last_vectors(self) -> None:
         while self._vectors is not None and self._vectors.pending() and not self.cancel.is_set():
             self._take_vectors(wait=True)
-            self._breathe(crew)
+            self._commit_what_is_due()
 
     def _put(self, files: Sequence[PreparedFile]) -> None:
         """Put whole files into the store's transaction; those it refuses fail alone."""
@@ -349,6 +332,7 @@ class Run(Generic[Q]):
     def _heartbeat(self) -> Event:
         """Say how it goes; called in the dispatcher's thread, reads only."""
         tally, ahead = self.tally, self._ahead
+        held = () if self._crew is None else self._crew.in_hand()
         elapsed = max(tally.elapsed, 1e-6)
         ended = tally.stats.ended_files + len(tally.pending)
         return Heartbeat(
@@ -359,6 +343,6 @@ class Run(Generic[Q]):
             ended / elapsed,
             tally.bytes_seen / 1e6 / elapsed,
             tally.chunks_seen / elapsed,
-            self._in_hand,
+            tuple((worker, file.name, seconds) for worker, file, seconds in held),
             0 if self._vectors is None else self._vectors.requests(),
         )

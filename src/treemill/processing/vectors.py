@@ -29,7 +29,6 @@ from treemill.embedding.wrappers import (
     Limited,
     Retrying,
     VectorCache,
-    Wrapper,
     checked,
     rows_of,
     text_key,
@@ -37,6 +36,7 @@ from treemill.embedding.wrappers import (
 )
 from treemill.errors import EmbeddingError, UsageError
 from treemill.processing.lanes import Batch, Lanes, Task, Wanted
+from treemill.processing.timed import Closing, Slot, Timed
 
 THREAD_COUNT = 8
 """How many requests are under way at a time, unless told otherwise."""
@@ -80,19 +80,6 @@ class VectorResult:
         return first
 
 
-@dataclass(eq=False, slots=True)
-class _Slot:
-    """A thread's place: the batch it holds, since when the provider has been asked, and whether it was given up."""
-
-    batch: Batch | None = None
-    since: float | None = None
-    abandoned: bool = False
-
-
-class _Closing(Exception):
-    """Raised in a provider thread whose manager is closing, so that no further request is made."""
-
-
 class VectorCalculationManager:
     """Embeds texts in threads. Use it in a `with`: leaving it waits for what was submitted, or, on an error, cancels.
 
@@ -123,20 +110,21 @@ class VectorCalculationManager:
         self.provider = embedding_provider
         self.thread_count = thread_count
         self.batch_size = batch_size
-        self.seconds = 0.0
         self._timeout = request_timeout_seconds
-        self._mine = threading.local()
         self._closed = threading.Event()
-        limited = Limited(_Timed(self, embedding_provider), per_second=requests_per_second, sleep=self._pause)
+        self._timed = Timed(embedding_provider, self._closed)
+        limited = Limited(self._timed, per_second=requests_per_second, sleep=self._pause)
         self._asked = Retrying(limited, sleep=self._pause)
         self._cache = VectorCache()
-        self._wake = threading.Condition()
+        lock = threading.RLock()
+        # Two, so that a call meant for a thread that makes requests never wakes one that waits for the end instead.
+        self._wake, self._all_done = threading.Condition(lock), threading.Condition(lock)
         self._lanes = Lanes(batch_size, batch_tokens * _CHARACTERS_PER_TOKEN)
         self._again: deque[Batch] = deque()
         self._tasks: set[Task] = set()
         self._finishing = self._idle = 0
         self._since = 0.0
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._failed_alone = 0
 
     def submit_chunk(self, text: str, metadata: object) -> Future[VectorResult]:
@@ -189,6 +177,11 @@ class VectorCalculationManager:
         if ready:
             done(task)
 
+    @property
+    def seconds(self) -> float:
+        """How long requests took so far, summed over threads."""
+        return self._timed.seconds
+
     def requests(self) -> int:
         """Return how many requests the provider is answering now."""
         return sum(slot.since is not None for slot in self._slots)
@@ -201,6 +194,7 @@ class VectorCalculationManager:
             self._lanes.clear()
             self._again.clear()
             self._wake.notify_all()
+            self._all_done.notify_all()
         for task in tasks:
             if task.error is None:
                 task.error = CancelledError()
@@ -210,7 +204,7 @@ class VectorCalculationManager:
         """Wait for what was submitted, then end. Closing twice is fine."""
         with self._wake:
             while (self._tasks or self._finishing) and not self._closed.is_set():
-                self._wake.wait(self._timeout)
+                self._all_done.wait(self._timeout)
         self.cancel()
 
     def __enter__(self) -> Self:
@@ -226,7 +220,7 @@ class VectorCalculationManager:
 
     def _pause(self, seconds: float) -> None:
         if self._closed.wait(seconds):
-            raise _Closing
+            raise Closing
 
     def _call_threads(self) -> None:
         """Wake as many threads as there are batches, starting what is missing. The lock is held."""
@@ -239,19 +233,19 @@ class VectorCalculationManager:
     def _start(self) -> None:
         if not self._slots:
             threading.Thread(target=self._watch, name="vectors-watch", daemon=True).start()
-        slot = _Slot()
+        slot = Slot()
         self._slots.append(slot)
         threading.Thread(target=self._drive, args=(slot,), name=f"vectors-{len(self._slots)}", daemon=True).start()
 
-    def _drive(self, slot: _Slot) -> None:
-        self._mine.slot = slot
+    def _drive(self, slot: Slot) -> None:
+        self._timed.sit_down(slot)
         while not slot.abandoned and (batch := self._next_batch(slot)) is not None:
             try:
                 self._request(slot, batch)
-            except _Closing:
+            except Closing:
                 return
 
-    def _next_batch(self, slot: _Slot) -> Batch | None:
+    def _next_batch(self, slot: Slot) -> Batch | None:
         """Wait for a batch and take it; None when there will be no more."""
         with self._wake:
             slot.batch = None
@@ -273,13 +267,13 @@ class VectorCalculationManager:
                 self._idle -= 1
         return None
 
-    def _request(self, slot: _Slot, batch: Batch) -> None:
+    def _request(self, slot: Slot, batch: Batch) -> None:
         """Ask for the vectors of a batch and hand them out, or find out who is to blame."""
         try:
             vectors = checked(
                 self._asked.embed([wanted.text for wanted in batch.wanted]), self.provider, len(batch.wanted)
             )
-        except _Closing:
+        except Closing:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a provider raises is told to those whose texts it got
             if not slot.abandoned:
@@ -301,7 +295,7 @@ class VectorCalculationManager:
         if bad:
             self._fail(bad, EmbeddingError(f"{self.provider.name} returned a vector that is not finite"))
 
-    def _blame(self, slot: _Slot, batch: Batch, error: Exception) -> None:
+    def _blame(self, slot: Slot, batch: Batch, error: Exception) -> None:
         """Cut a failing batch in two, or, where that is no use, let its tasks fail."""
         wanted = batch.wanted
         with self._wake:
@@ -317,7 +311,7 @@ class VectorCalculationManager:
         else:
             self._fail(wanted, error)
 
-    def _probe(self, slot: _Slot, wanted: list[Wanted], error: Exception) -> None:
+    def _probe(self, slot: Slot, wanted: list[Wanted], error: Exception) -> None:
         """Try three texts of a failed batch alone: if one is answered, the others get their chance as well."""
         probes = (wanted[0], wanted[len(wanted) // 2], wanted[-1])
         rest = [each for each in wanted if each not in probes]
@@ -344,12 +338,14 @@ class VectorCalculationManager:
             mine = [task for task in tasks if task in self._tasks]
             self._tasks.difference_update(mine)
             self._finishing += 1
-        for task in mine:
-            task.done(task)
-        with self._wake:
-            self._finishing -= 1
-            if not self._tasks:
-                self._wake.notify_all()
+        try:
+            for task in mine:
+                task.done(task)
+        finally:
+            with self._wake:
+                self._finishing -= 1
+                if not self._tasks:
+                    self._all_done.notify_all()
 
     def _watch(self) -> None:
         """Give up requests that hang, and their threads, until the manager closes."""
@@ -359,7 +355,7 @@ class VectorCalculationManager:
                 if slot.since is not None and now - slot.since > self._timeout:
                     self._give_up(slot)
 
-    def _give_up(self, slot: _Slot) -> None:
+    def _give_up(self, slot: Slot) -> None:
         with self._wake:
             batch = slot.batch
             if slot.since is None or batch is None:
@@ -373,25 +369,3 @@ class VectorCalculationManager:
         if batch.timeouts >= _MOST_TIMEOUTS:
             message = f"{self.provider.name} did not answer within {self._timeout:g} s, {_MOST_TIMEOUTS} times"
             self._fail(batch.wanted, EmbeddingError(message, retryable=True))
-
-
-class _Timed(Wrapper):
-    """Notes in the thread's slot when the provider is asked, and asks no more when the manager closes."""
-
-    def __init__(self, manager: VectorCalculationManager, inner: EmbeddingProvider) -> None:
-        super().__init__(inner)
-        self._manager = manager
-
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embed texts under the eyes of the watch."""
-        manager = self._manager
-        slot: _Slot = manager._mine.slot
-        if manager._closed.is_set() or slot.abandoned:
-            raise _Closing
-        began = slot.since = time.monotonic()
-        try:
-            return self.inner.embed(texts)
-        finally:
-            slot.since = None
-            with manager._wake:
-                manager.seconds += time.monotonic() - began
