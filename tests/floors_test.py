@@ -30,6 +30,7 @@ FLOORS = {
         "embedding",
         "storage",
         "configuration",
+        "wellknown",
         "places",
     },
     3: {
@@ -59,6 +60,7 @@ LOADERS = {
     "cli/serve.py",
     "chunking/syntax.py",
     "chunking/delimiter.py",
+    "embedding/registry.py",
     "flow/child.py",
     "mcp/server.py",
 }

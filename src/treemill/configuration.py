@@ -2,8 +2,10 @@
 
 The user's file is `config.toml` in the platform's place for Treemill, or what TREEMILL_CONFIG names. The tree's is
 `treemill.toml` in the root, else `[tool.treemill]` of its `pyproject.toml`. Variables are TREEMILL_SECTION__KEY; an
-empty one counts as unset. What a tree says is data: fields declared `trusted_only` are not taken from it, and its files
-are read without following links or waiting.
+empty one counts as unset. What a tree says is data: fields declared `trusted_only` are not taken from it, unless the
+user's file names the tree in `embedding.trusted_projects`, and its files are read without following links or waiting.
+
+The variables that every program knows (OPENAI_API_KEY, OLLAMA_HOST, …) fill in what nobody has set for Treemill.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from treemill.errors import SettingsError
 from treemill.layers import Layer, Resolved, resolve
 from treemill.reading import read_small_file
 from treemill.settings import Settings
+from treemill.wellknown import offline, well_known
 
 PROJECT_FILE = "treemill.toml"
 _PREFIX = "TREEMILL_"
@@ -58,9 +62,26 @@ def explain_settings(
     """
     env = os.environ if environ is None else environ
     project, unused = _project_layers(os.fspath(root))
-    layers = [*_user_layers(env, user_file), *project, _environment(env), Layer(origin="a flag", values=flags or {})]
-    resolved = resolve(layers, Settings)
-    return Resolved(resolved.settings, resolved.origins, (*unused, *resolved.warnings))
+    own = list(_user_layers(env, user_file))
+    others = [_environment(env), Layer(origin="a flag", values=flags or {})]
+    trusts = resolve([*own, *others], Settings).settings.embedding.trusted_projects
+    project = [_entrusted(layer, os.fspath(root), trusts) for layer in project]
+    layers = [*own, *project, *others]
+    known, told = well_known(env, resolve(layers, Settings).settings.embedding)
+    resolved = resolve([known, *layers, offline(env)], Settings)
+    return Resolved(resolved.settings, resolved.origins, (*unused, *told, *resolved.warnings))
+
+
+def _entrusted(layer: Layer, root: str, trusts: Sequence[str]) -> Layer:
+    """Return a tree's layer with what the user trusts it with, and how to have it trusted."""
+    place = os.path.realpath(root)
+    if place in {os.path.realpath(os.path.expanduser(each)) for each in trusts}:
+        return replace(layer, entrusted=frozenset({"embedding"}))
+    advice = (
+        "a tree does not choose where its code is sent. Set it in your own settings file, or, "
+        f"if you trust this tree, add {place!r} to embedding.trusted_projects there"
+    )
+    return replace(layer, advice=advice)
 
 
 def user_settings_file(environ: Mapping[str, str]) -> Path:

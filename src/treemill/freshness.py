@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from treemill.chunking.governor import ChunkGovernor, EmbeddingCapabilities
 from treemill.discovery import discover
-from treemill.embedding import EmbeddingProvider, model_of
+from treemill.embedding import EmbeddingProvider, Probed, limits_of, model_of
+from treemill.embedding.registry import make_provider
 from treemill.errors import IndexLocked, IndexMissing
 from treemill.plan import Plan
 from treemill.ranking import words
@@ -85,6 +87,33 @@ def is_settled(store: IndexStore, recipe: Recipe, known: int) -> bool:
     """Whether the last run over the tree ended, under the same recipe, with as many files as there are now."""
     run = store.last_run()
     return run is not None and run.state is RunState.COMPLETE and run.known == known and store.recipe() == recipe
+
+
+def governor_for(settings: Settings, provider: EmbeddingProvider | None) -> ChunkGovernor:
+    """Return the limits for cutting: those of the settings, unless the provider reads less of a text than that."""
+    plain = ChunkGovernor(settings=settings.chunker)
+    window = limits_of(provider).text_tokens
+    if not window:
+        return plain
+    bound = ChunkGovernor(EmbeddingCapabilities(window), settings.chunker)
+    return bound if bound.max_chunk_bytes < plain.max_chunk_bytes else plain
+
+
+def asking_provider(settings: Settings, store: IndexStore) -> EmbeddingProvider | None:
+    """Return the provider that embeds questions to an index; None where the index has no vectors.
+
+    Nothing is sent to a service before there is a question.
+
+    Raises:
+        SettingsError: the provider cannot be made from the settings.
+    """
+    recipe = store.recipe()
+    if recipe is None or recipe.model is None:
+        return None
+    provider = make_provider(settings.embedding)
+    if isinstance(provider, Probed) and not provider.dimension and model_of(provider) == recipe.model:
+        provider.dimension = recipe.dimension
+    return provider
 
 
 def recipe_of(chunker: str, provider: EmbeddingProvider | None) -> Recipe:

@@ -15,18 +15,16 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from treemill.chunking.governor import ChunkGovernor
-from treemill.embedding import EmbeddingProvider
+from treemill.embedding import EmbeddingProvider, Probed
 from treemill.errors import IndexLocked
 from treemill.events import Listener, Planned, Waiting, ignore
-from treemill.freshness import IndexOptions, Survey, is_settled, look, recipe_of, with_progress
+from treemill.freshness import IndexOptions, Survey, governor_for, is_settled, look, recipe_of, with_progress
 from treemill.plan import Plan
 from treemill.preparing import Prepare
 from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.engine import Run
-from treemill.processing.seams import Intake, VectorStage, itself, name_of
-from treemill.processing.stage import Embedding
-from treemill.processing.vectors import THREAD_COUNT, VectorCalculationManager
+from treemill.processing.seams import Intake, itself, name_of
+from treemill.processing.stage import stage_for
 from treemill.records import Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import Settings
@@ -60,11 +58,12 @@ def index_tree(
         UsageError: there is no such folder.
         IndexLocked: another process is writing, and does not end within `options.wait_seconds` or before `cancel`.
         IndexMismatch: the store was built with another recipe.
+        EmbeddingError: the provider does not answer, or refuses the key; nothing was begun.
         StorageError, WorkersError: the run failed; what was committed before stays.
     """
     options = options or IndexOptions()
     cancel = cancel or threading.Event()
-    recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, provider)
+    recipe = recipe_of(governor_for(settings, provider).recipe, provider)
     began = time.perf_counter()
     survey = survey or look(root, store, settings, options)
     stats = ProcessingStats(start_time=time.time(), end_time=time.time())
@@ -114,9 +113,12 @@ def _carry_out(
     """Process what is stale, forget what is gone; return the statistics and how many paths are forgotten."""
     plan = survey.plan
     removed = 0
+    # A service that is down or refuses the key is told before any work; a mismatch is told by `begin_run`.
+    if isinstance(provider, Probed) and store.recipe() in (None, recipe):
+        provider.probe()
     writer.begin_run(recipe)
     work = Prepare(
-        ChunkGovernor(settings=settings.chunker),
+        governor_for(settings, provider),
         max_bytes=settings.discovery.max_file_bytes,
         lookup=store.lookup() if store.generation() else None,
         cache=made_before,
@@ -131,7 +133,7 @@ def _carry_out(
             cancel=cancel,
             # What turns out to be binary or gone was never a file to index.
             known=lambda: plan.known - run.tally.stats.skipped_files,
-            vectors=_vector_stage(provider, stack),
+            vectors=stage_for(provider, settings.embedding, stack),
         )
         stack.enter_context(run.queue(_announced(survey.files, plan, run)))
         with make_crew(settings.chunker, work) as crew:
@@ -163,15 +165,6 @@ def _lease(store: IndexStore, wait_seconds: float, listener: Listener, cancel: t
                 raise told from None
             listener(Waiting(waited, told.pid or 0, told.message))
             pause = min(_WAIT_SECONDS, wait_seconds - waited)
-
-
-def _vector_stage(provider: EmbeddingProvider | None, stack: contextlib.ExitStack) -> VectorStage | None:
-    """Return where files wait for a provider that runs in threads; None for one that runs in the workers."""
-    if provider is None or provider.runs_in == "worker":
-        return None
-    manager = stack.enter_context(VectorCalculationManager(provider, THREAD_COUNT))
-    stack.callback(manager.cancel)
-    return Embedding(manager)
 
 
 def _announced(

@@ -27,7 +27,8 @@ class Layer:
 
     `origin` names the source for people; `places` says it more exactly for some of the dotted names ("treemill.toml
     line 3"). `as_text` marks values that are all text and are converted (the environment). A layer that is not
-    `trusted` comes with the tree: fields declared `trusted_only` are not taken from it.
+    `trusted` comes with the tree: fields declared `trusted_only` are not taken from it, but for those of the sections
+    in `entrusted`, secrets apart. `advice` says how to have them taken.
     """
 
     origin: str
@@ -35,10 +36,18 @@ class Layer:
     places: Mapping[str, str] = field(default_factory=dict)
     as_text: bool = False
     trusted: bool = True
+    entrusted: frozenset[str] = frozenset()
+    advice: str = "set it in your own settings file"
 
     def place(self, name: str) -> str:
         """Return where the value of a setting stands."""
         return self.places.get(name, self.origin)
+
+    def may_say(self, name: str, declared: Field) -> bool:
+        """Whether a setting is taken from here."""
+        if self.trusted or not declared.metadata.get("trusted_only"):
+            return True
+        return name.partition(".")[0] in self.entrusted and not declared.metadata.get("secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,10 @@ class Resolved(Generic[Kind]):
     warnings: tuple[str, ...] = ()
 
     def explain(self) -> Iterator[tuple[str, Any, str]]:
-        """Yield the dotted name, value and origin of every setting; "default" for those that nobody set."""
+        """Yield the dotted name, value and origin of every setting; "default" for those that nobody set.
+
+        A secret's value is "set" or "not set".
+        """
         for name, value in _flat(self.settings, ""):
             yield name, value, self.origins.get(name, "default")
 
@@ -76,8 +88,8 @@ def resolve(layers: Sequence[Layer], kind: type[Kind]) -> Resolved[Kind]:
     for layer in layers:
         for name, value in _leaves(kind, layer.values, "", layer):
             declared = _field(kind, name, layer)
-            if declared.metadata.get("trusted_only") and not layer.trusted:
-                warnings.append(f"{name} is not taken from {layer.place(name)}: set it in your own settings file")
+            if not layer.may_say(name, declared):
+                warnings.append(f"{name} is not taken from {layer.place(name)}: {layer.advice}")
                 continue
             try:
                 converted = _converted(value, declared.hint, name, as_text=layer.as_text)
@@ -138,10 +150,12 @@ def _names(kind: type, above: str) -> Iterator[str]:
 
 
 def _flat(section: Any, above: str) -> Iterator[tuple[str, Any]]:
-    for name in schema(type(section)):
+    for name, declared in schema(type(section)).items():
         value = getattr(section, name)
         if is_dataclass(value):
             yield from _flat(value, f"{above}{name}.")
+        elif declared.metadata.get("secret"):
+            yield above + name, "set" if value else "not set"
         else:
             yield above + name, value
 

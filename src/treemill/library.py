@@ -16,7 +16,7 @@ from treemill.configuration import load_settings
 from treemill.embedding.registry import provider_for
 from treemill.errors import UsageError
 from treemill.events import Listener, ignore
-from treemill.freshness import IndexOptions
+from treemill.freshness import IndexOptions, asking_provider
 from treemill.indexing import index_tree
 from treemill.places import Place, named, place_of, places_of
 from treemill.records import Hit
@@ -61,7 +61,7 @@ def index(
                 place.root,
                 target,
                 chosen,
-                provider=provider_for(chosen),
+                provider=provider_for(chosen, target.recipe()),
                 options=options,
                 listener=on_event or ignore,
                 cancel=cancel,
@@ -102,8 +102,8 @@ def _open(roots: Sequence[str | os.PathLike[str]]) -> Index | Indexes:
 
 
 def _handle(place: Place) -> Index:
-    provider = provider_for(load_settings(place.root))
-    return Index(SqliteStore(place.folder), provider, root=place.root, under=place.under)
+    store = SqliteStore(place.folder)
+    return Index(store, asking_provider(load_settings(place.root), store), root=place.root, under=place.under)
 
 
 def search(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], query: str, **filters: Any) -> list[Hit]:

@@ -29,9 +29,13 @@ def _choice(default: str, *values: str) -> Any:
     return field(default=default, metadata={"values": values})
 
 
-def trusted_only(default: Any) -> Any:
-    """Declare a field that may reach beyond the tree (an endpoint, a path): never taken from files of the tree."""
-    return field(default=default, metadata={"trusted_only": True})
+def trusted_only(default: Any, **bounds: Any) -> Any:
+    """Declare a field that may reach beyond the tree (an endpoint, a path): never taken from files of the tree.
+
+    `bounds` are those of a number (`low`, `high`) or of a word (`values`). A `secret` is not shown by anything.
+    """
+    secret = bool(bounds.get("secret"))
+    return field(default=default, repr=not secret, metadata={**bounds, "trusted_only": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,41 @@ class DiscoverySettings:
         check(self, "discovery")
 
 
+PROVIDER_NAMES = ("static", "none", "model2vec", "onnx", "http", "voyage")
+"""The names of embedding providers, in the order in which errors list them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingSettings:
+    """What turns text into vectors. Nothing here is taken from files of a tree, unless the user trusts that tree.
+
+    `model` is a folder, a hub id or the name of a service's model, as the provider has it; `dimension` asks for
+    vectors of that length, 0 for the model's own. `query_prefix` and `document_prefix` stand before every question and
+    every chunk, for models that were trained so. `max_texts`, `max_tokens` and `max_text_tokens` bound a request, and a
+    text in it; 0 is what the provider says. `max_requests_per_second` is 0 for no limit. `trusted_projects` are the
+    folders whose own files may set what stands here, `api_key` apart.
+    """
+
+    provider: str = trusted_only("static", values=PROVIDER_NAMES)
+    model: str = trusted_only("")
+    dimension: int = trusted_only(0, low=0, high=65_536)
+    base_url: str = trusted_only("")
+    api_key: str = trusted_only("", secret=True)
+    query_prefix: str = trusted_only("")
+    document_prefix: str = trusted_only("")
+    max_texts: int = trusted_only(0, low=0, high=100_000)
+    max_tokens: int = trusted_only(0, low=0, high=10_000_000)
+    max_text_tokens: int = trusted_only(0, low=0, high=10_000_000)
+    concurrent_requests: int = trusted_only(8, low=1, high=256)
+    max_requests_per_second: float = trusted_only(0.0, low=0, high=100_000)
+    request_timeout_seconds: float = trusted_only(60.0, low=0.05, high=3600)
+    allow_downloads: bool = trusted_only(False)
+    trusted_projects: tuple[str, ...] = trusted_only(())
+
+    def __post_init__(self) -> None:
+        check(self, "embedding")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageSettings:
     """How often an index is made durable, and how much the user's content cache may hold.
@@ -150,6 +189,7 @@ class Settings:
     discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
+    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
 
 
 def check(section: Any, name: str) -> None:
@@ -159,7 +199,9 @@ def check(section: Any, name: str) -> None:
 
 
 def check_value(value: Any, hint: Any, bounds: Mapping[str, Any], name: str) -> None:
-    """Raise SettingsError where a value is of the wrong type or out of its bounds."""
+    """Raise SettingsError where a value is of the wrong type or out of its bounds; the error shows no secret."""
+    if bounds.get("secret") and not isinstance(value, str):
+        raise SettingsError(f"{name} must be text")
     if hint in (int, float):
         _check_number(value, hint, bounds, name)
     elif hint is bool and not isinstance(value, bool):

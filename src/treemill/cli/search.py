@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from typing import Any
 
-from treemill.chunking.governor import ChunkGovernor
 from treemill.cli.given import settings_for
 from treemill.cli.words import ago, printable
 from treemill.embedding.registry import provider_for
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
-from treemill.freshness import IndexOptions, is_settled, look, recipe_of, with_progress
+from treemill.freshness import IndexOptions, asking_provider, governor_for, is_settled, look, recipe_of, with_progress
 from treemill.places import Place, named, places_of
 from treemill.records import Coverage, Hit, Query
 from treemill.searching import Answer, Index
@@ -79,7 +78,7 @@ def _opened(target: Target, arguments: argparse.Namespace) -> Index:
     store = SqliteStore(place.folder, create=not arguments.no_update)
     if not arguments.no_update:
         _refresh(place, store, target.settings, arguments)
-    return Index(store, provider_for(target.settings), root=place.root, under=place.under)
+    return Index(store, asking_provider(target.settings, store), root=place.root, under=place.under)
 
 
 def _query(arguments: argparse.Namespace, settings: Settings) -> Query:
@@ -110,7 +109,8 @@ def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: ar
         if (locked := store.locked()) is not None:
             raise with_progress(locked, store)
         survey = look(place.root, store, settings)
-        recipe = recipe_of(ChunkGovernor(settings=settings.chunker).recipe, provider_for(settings))
+        provider = provider_for(settings, store.recipe())
+        recipe = recipe_of(governor_for(settings, provider).recipe, provider)
         if not survey.found_work and is_settled(store, recipe, survey.plan.known):
             return
         if arguments.no_wait:
@@ -171,6 +171,8 @@ def shown_path(hit: Hit) -> str:
 def _say_coverage(answer: Answer, arguments: argparse.Namespace) -> None:
     """Say on standard error what the answer could not see, and why there is none."""
     coverage = answer.coverage
+    for note in answer.notes:
+        _note(arguments, note)
     if not answer.hits:
         _note(arguments, f"no match: {answer.reason}")
     if arguments.no_update and coverage.writer_pid is not None and coverage.writer_pid != os.getpid():
@@ -192,6 +194,8 @@ def as_json(answer: Answer, *, scores: bool) -> dict[str, Any]:
         "coverage": coverage_json(answer.coverage),
         "reason": answer.reason,
     }
+    if answer.notes:
+        values["notes"] = list(answer.notes)
     if answer.roots:
         values["roots"] = {name: coverage_json(coverage) for name, coverage in answer.roots.items()}
     return values

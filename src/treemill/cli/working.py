@@ -49,7 +49,7 @@ def bring_up_to_date(
                     place.root,
                     store,
                     settings,
-                    provider=provider_for(settings),
+                    provider=provider_for(settings, store.recipe()),
                     options=options,
                     listener=listener,
                     cancel=cancel,

@@ -24,6 +24,7 @@ from treemill.ranking.question import analyse
 from treemill.ranking.tokens import Growing
 from treemill.ranking.vocabulary import Stems
 from treemill.ranking.word_pass import Occurrences, TextToIndex, WordPass
+from treemill.settings import EmbeddingSettings
 
 MODEL_PATH = Path(__file__).with_name("static.model")
 
@@ -91,6 +92,11 @@ class StaticEncoder:
         if self._rows is None or self._rows.stems is not occurrences.stems:
             self._rows = _Rows(self.model, occurrences.stems)
         return to_int8(_pooled(occurrences, self._rows, self.model))
+
+
+def make(settings: EmbeddingSettings) -> StaticEncoder | None:
+    """Return the encoder with the table in the package, None where the package has none."""
+    return StaticEncoder() if MODEL_PATH.exists() else None
 
 
 class _Rows:

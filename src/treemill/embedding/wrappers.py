@@ -20,7 +20,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from treemill.embedding import EmbeddingProvider
+from treemill.embedding import EmbeddingProvider, limits_of
 from treemill.errors import EmbeddingError
 
 T = TypeVar("T")
@@ -51,6 +51,7 @@ class Wrapper:
         self.name = inner.name
         self.dimension = inner.dimension
         self.runs_in = inner.runs_in
+        self.limits = limits_of(inner)
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return what the provider inside returns."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import queue
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from treemill.embedding import EmbeddingProvider, limits_of
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import vectors_of
 from treemill.processing.lanes import Task
-from treemill.processing.vectors import VectorCalculationManager
+from treemill.processing.vectors import BATCH_SIZE, BATCH_TOKENS, VectorCalculationManager
 from treemill.records import Content, PreparedFile
+from treemill.settings import EmbeddingSettings
 from treemill.types import Failure, Source
 
 _TICK_SECONDS = 0.05
@@ -27,7 +30,28 @@ _MOST_BYTES_OF_ONE = _MOST_BYTES // 4
 # What a file costs besides its bytes.
 _FILE_WEIGHT = 1000
 
+_PATIENCE_SECONDS = 15.0
+
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+def stage_for(provider: EmbeddingProvider | None, settings: EmbeddingSettings, stack: ExitStack) -> Embedding | None:
+    """Return where files wait for a provider that runs in threads, ended by the stack; None for any other."""
+    if provider is None or provider.runs_in == "worker":
+        return None
+    limits = limits_of(provider)
+    manager = VectorCalculationManager(
+        provider,
+        settings.concurrent_requests,
+        batch_size=limits.texts or BATCH_SIZE,
+        batch_tokens=limits.tokens or BATCH_TOKENS,
+        requests_per_second=settings.max_requests_per_second or None,
+        # A provider that keeps time itself knows better what was late; this ends what it does not see.
+        request_timeout_seconds=2 * settings.request_timeout_seconds + _PATIENCE_SECONDS,
+    )
+    stack.enter_context(manager)
+    stack.callback(manager.cancel)
+    return Embedding(manager)
 
 
 def quantised(vectors: npt.NDArray[np.float32]) -> bytes:

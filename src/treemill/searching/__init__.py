@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from treemill.embedding import EmbeddingProvider, model_of
-from treemill.errors import IndexMismatch
 from treemill.records import Coverage, FileText, Hit, IndexedFile, Query, Recipe
 from treemill.searching.answering import Asked, answer
 from treemill.searching.changed import changed_files
@@ -29,7 +28,8 @@ from treemill.storage import IndexStore
 class Answer:
     """Hits, best first, and how much of the tree they were looked for in. `reason` says why there are none.
 
-    Where several roots were asked, `coverage` is of all together, and `roots` that of each by its name.
+    Where several roots were asked, `coverage` is of all together, and `roots` that of each by its name. `notes` say
+    what else to know, such as why a question was answered by words alone.
     """
 
     query: Query
@@ -37,12 +37,13 @@ class Answer:
     coverage: Coverage
     reason: str = ""
     roots: Mapping[str, Coverage] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Index:
     """A handle on an index for asking questions; use it in a `with`, from as many threads as you like.
 
-    With a provider, questions are also answered by meaning; it must be the one that the index was built with. `root` is
+    With a provider, questions are also answered by meaning, if it is the one that the index was built with. `root` is
     the folder that the index is of, for questions about what git says has changed; `under` the folder below it that
     queries are about unless they name one.
     """
@@ -87,7 +88,6 @@ class Index:
 
         Raises:
             IndexMissing: nothing was ever committed.
-            IndexMismatch: the provider is not the one that the index was built with.
             StorageError: the index is damaged or cannot be read.
             UsageError: a limit, a pattern or a place is none.
         """
@@ -96,21 +96,22 @@ class Index:
         if coverage.searchable == 0:
             return Answer(query, (), coverage, "the index holds no files yet")
         hits, reason = answer([asked], query)
-        return Answer(query, hits, coverage, reason)
+        return Answer(query, hits, coverage, reason, notes=tuple(asked.notes))
 
     def asked(self, query: Query, name: str = "") -> Asked:
         """Return the moment that answers now and the query as it is for this index, whose root has that name.
 
         Raises:
-            IndexMissing, IndexMismatch, StorageError, UsageError: as `ask`.
+            IndexMissing, StorageError, UsageError: as `ask`.
         """
         moment = self._now()
-        _check_model(moment.snapshot.recipe, self._provider)
+        other = _other_model(moment.snapshot.recipe, self._provider)
         files = query.files
         if query.changed_since:
             changed = changed_files(self._store, self._root, query.changed_since)
             files = changed if files is None else files & changed
-        return Asked(name, moment, replace(query, files=files, under=query.under or self._under), self._provider)
+        mine = replace(query, files=files, under=query.under or self._under)
+        return Asked(name, moment, mine, None if other else self._provider, [other] if other else [])
 
     def search(self, text: str, **filters: Any) -> list[Hit]:
         """Answer a question given as text; `filters` are the other fields of `Query`."""
@@ -144,14 +145,14 @@ class Index:
             return self._moment
 
 
-def _check_model(recipe: Recipe, provider: EmbeddingProvider | None) -> None:
-    """Refuse to compare a question with vectors of another model."""
+def _other_model(recipe: Recipe, provider: EmbeddingProvider | None) -> str:
+    """Return why a question cannot be compared with the vectors of an index, "" where it can."""
     if provider is None or recipe.model is None:
-        return
+        return ""
     asked = model_of(provider)
-    if (recipe.model, recipe.dimension) != (asked, provider.dimension):
-        raise IndexMismatch(
-            f"the index was built with model {recipe.model} ({recipe.dimension}); "
-            f"the settings ask for {asked} ({provider.dimension})",
-            suggestion="Run: treemill index --rebuild",
-        )
+    if (recipe.model, recipe.dimension) == (asked, provider.dimension):
+        return ""
+    return (
+        f"answered by words alone: the index was built with model {recipe.model} ({recipe.dimension}), "
+        f"the settings ask for {asked} ({provider.dimension}). Run: treemill index --rebuild"
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 
 import numpy as np
 import numpy.typing as npt
 
 from treemill.embedding import EmbeddingProvider
+from treemill.errors import EmbeddingError
 from treemill.ranking.asking import looks_like_pattern, path_asked
 from treemill.ranking.evidence import Array
 from treemill.ranking.model import contributions, greatest, plain_values, weighs_meaning, weights_for
@@ -35,12 +36,16 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An index that a question is put to: its root's name where there are several, its moment, and its query."""
+    """An index that a question is put to: its root's name where there are several, its moment, and its query.
+
+    `notes` takes what whoever asks should know besides the answer.
+    """
 
     root: str
     moment: Moment
     query: Query
     provider: EmbeddingProvider | None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,11 @@ def _vector(asked: Asked, question: Question) -> Array | None:
     """Return the question's vector, where there are vectors to compare it with and weights for what comes out."""
     if asked.provider is None or not asked.moment.has_vectors or not weighs_meaning(question):
         return None
-    return asked.provider.embed_query(question.text)
+    try:
+        return asked.provider.embed_query(question.text)
+    except EmbeddingError as error:
+        asked.notes.append(f"answered by words alone: {error}")
+        return None
 
 
 def _with_signals(asked: Asked, question: Question, candidates: Candidates, *, meaning: bool) -> _Weighed:

@@ -46,7 +46,8 @@ class Indexes:
         roots = {each.root: each.moment.snapshot.coverage() for each in asked}
         holding = [each for each in asked if roots[each.root].searchable]
         hits, reason = answer(holding, query) if holding else ((), "the indexes hold no files yet")
-        return Answer(query, hits, together(roots), reason, roots)
+        notes = tuple(dict.fromkeys(note for each in asked for note in each.notes))
+        return Answer(query, hits, together(roots), reason, roots, notes)
 
     def search(self, text: str, **filters: Any) -> list[Hit]:
         """Answer a question given as text; `filters` are the other fields of `Query`."""
