@@ -28,7 +28,7 @@ from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.ranking import words
-from treemill.ranking.postings import pack, plain
+from treemill.ranking.postings import pack_all, plain
 from treemill.ranking.word_pass import IndexedText, Occurrences, TextToIndex, WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
@@ -122,6 +122,15 @@ class _Cut:
     text: TextToIndex
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the word pass made of a file: its postings, also packed, and its vectors where words are all they need."""
+
+    text: IndexedText
+    postings: bytes
+    vectors: bytes
+
+
 class _Preparer:
     """Prepares batches in one worker; remembers the words it has seen."""
 
@@ -151,11 +160,11 @@ class _Preparer:
         mark(-1)
         indexed, occurrences = self._words.read([each.text for each in cut])
         clock.lap("words")
-        vectors = self._vectors(occurrences)
-        clock.lap("embed")
-        for each, text, rows in zip(cut, indexed, vectors, strict=True):
+        vectors = self._vectors(occurrences, clock)
+        packed = pack_all([text.postings for text in indexed])
+        for each, found in zip(cut, map(_Found, indexed, packed, vectors), strict=True):
             mark(each.place)
-            results[each.place] = self._pack(files[each.place], each, text, rows, clock)
+            results[each.place] = self._pack(files[each.place], each, found, clock)
         whole = tuple(result for result in results if result is not None)
         return Prepared(whole, tuple(shapes), clock.stages, tuple(seconds))
 
@@ -190,18 +199,17 @@ class _Preparer:
         cutter = self._work.cutter
         return chunk(source, self._work.governor, name=file.name) if cutter is None else cutter.cut(file, source)
 
-    def _vectors(self, occurrences: Occurrences) -> list[bytes]:
+    def _vectors(self, occurrences: Occurrences, clock: _Clock) -> list[bytes]:
         """Return the vectors of each file of a batch, where its words are all that the provider needs; else none."""
         edges = occurrences.first_chunks.tolist()
         if not isinstance(self._work.provider, TermEncoder):
             return [b""] * (len(edges) - 1)
         rows = self._work.provider.encode(occurrences)
+        clock.lap("embed")
         return [rows[first:last].tobytes() for first, last in itertools.pairwise(edges)]
 
-    def _pack(
-        self, file: DiscoveredFile, cut: _Cut, text: IndexedText, vectors: bytes, clock: _Clock
-    ) -> PreparedFile | Failure:
-        source, chunking = cut.read.source, cut.chunking
+    def _pack(self, file: DiscoveredFile, cut: _Cut, found: _Found, clock: _Clock) -> PreparedFile | Failure:
+        source, chunking, vectors = cut.read.source, cut.chunking, found.vectors
         if self._work.provider is not None and not isinstance(self._work.provider, TermEncoder):
             try:
                 vectors = embed_chunks(self._work.provider, source, chunking)
@@ -220,11 +228,11 @@ class _Preparer:
             text=isal_zlib.compress(source.data, _TEXT_LEVEL),
             ends=np.array(chunking.ends, "<u4").tobytes(),
             lines=np.array(first_lines(cut.text.text, cut.text.ends), "<u4").tobytes(),
-            lengths=text.lengths.astype("<u2").tobytes(),
+            lengths=found.text.lengths.astype("<u2").tobytes(),
             symbols=pack_symbols(chunking.symbols),
-            postings=pack(text.postings),
+            postings=found.postings,
             vectors=vectors,
-            plain=plain(text.postings),
+            plain=plain(found.text.postings),
         )
         clock.lap("pack")
         return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content, cut.read.changed_ns)

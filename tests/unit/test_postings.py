@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treemill.ranking.postings import Postings, pack, unpack
+from treemill.ranking.postings import Postings, pack, pack_all, unpack
 
 TERMS = st.integers(0, 2**32 - 1)
 
@@ -58,6 +58,11 @@ def assert_equal(one: Postings, other: Postings) -> None:
 def test_what_is_packed_comes_back(drawn):
     given_, chunk_count = drawn
     assert_equal(unpack(pack(given_), chunk_count), given_)
+
+
+@given(st.lists(postings(), max_size=6))
+def test_many_are_packed_together_as_each_alone(drawn):
+    assert pack_all([given_ for given_, _ in drawn]) == [pack(given_) for given_, _ in drawn]
 
 
 def test_no_words_at_all_come_back_as_none():

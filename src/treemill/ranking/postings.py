@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -65,16 +67,56 @@ def pack(postings: Postings) -> bytes:
     gaps = np.diff(chunks, prepend=np.uint16(0))
     firsts = np.cumsum(counts, dtype=np.int64) - counts
     gaps[firsts] = chunks[firsts]
-    wide = len(chunks) > 0 and int(chunks.max()) + 1 >= _NARROW
+    wide = _is_wide(postings)
     number = "<u2" if wide else "u1"
+    small = (steps[:, 3], counts.astype(number), gaps.astype(number), postings.weights)
+    rest = _squeezed(b"".join([each.tobytes() for each in small]))
+    return _HEADER.pack(len(terms) << 1 | wide, len(chunks)) + steps[:, :3].T.tobytes() + rest
+
+
+def pack_all(all_postings: Sequence[Postings]) -> list[bytes]:
+    """Return `pack` of each, worked out together: most contents are small, and each array operation has its price."""
+    if not all_postings:
+        return []
+    terms = np.concatenate([each.terms for each in all_postings])
+    counts = np.concatenate([each.counts for each in all_postings])
+    chunks = np.concatenate([each.chunks for each in all_postings])
+    term_edges = _edges(len(each.terms) for each in all_postings)
+    chunk_edges = _edges(len(each.chunks) for each in all_postings)
+    steps = np.diff(terms, prepend=np.uint32(0))
+    starts = np.array(term_edges[:-1])
+    starts = starts[starts < len(terms)]
+    steps[starts] = terms[starts]
+    planes = [plane.tobytes() for plane in steps.astype("<u4", copy=False).view(np.uint8).reshape(-1, 4).T]
+    gaps = np.diff(chunks, prepend=np.uint16(0))
+    firsts = np.cumsum(counts, dtype=np.int64) - counts
+    gaps[firsts] = chunks[firsts]
+    small_counts, small_gaps = counts.astype(np.uint8).tobytes(), gaps.astype(np.uint8).tobytes()
+    packed = []
+    for number, postings in enumerate(all_postings):
+        if _is_wide(postings):
+            packed.append(pack(postings))
+            continue
+        head, tail = term_edges[number], term_edges[number + 1]
+        first, last = chunk_edges[number], chunk_edges[number + 1]
+        low = b"".join([plane[head:tail] for plane in planes[:3]])
+        rest = (planes[3][head:tail], small_counts[head:tail], small_gaps[first:last], postings.weights.tobytes())
+        packed.append(_HEADER.pack((tail - head) << 1, last - first) + low + _squeezed(b"".join(rest)))
+    return packed
+
+
+def _edges(sizes: Iterable[int]) -> list[int]:
+    return list(accumulate(sizes, initial=0))
+
+
+def _is_wide(postings: Postings) -> bool:
+    """Whether chunk numbers and counts need two bytes."""
+    return len(postings.chunks) > 0 and int(postings.chunks.max()) + 1 >= _NARROW
+
+
+def _squeezed(data: bytes) -> bytes:
     squeeze = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
-    small = squeeze.compress(
-        steps[:, 3].tobytes()
-        + counts.astype(number).tobytes()
-        + gaps.astype(number).tobytes()
-        + postings.weights.tobytes()
-    )
-    return _HEADER.pack(len(terms) << 1 | wide, len(chunks)) + steps[:, :3].T.tobytes() + small + squeeze.flush()
+    return squeeze.compress(data) + squeeze.flush()
 
 
 def unpack(packed: bytes, chunk_count: int) -> Postings:

@@ -1,10 +1,9 @@
 """Numbering the tokens of a text, many at a time.
 
 A text whose other bytes are blanks is cut into tokens, and each distinct token gets a number that it keeps, recognised
-by a 64-bit hash that is worked out for all of them at once. With b₀b₁… the bytes of a token, its hash is
-Σ (bᵢ + 1)·Mⁱ mod 2⁶⁴, mixed: a difference of prefix sums, shifted back to the token's start by the inverse of M.
+by a 64-bit hash that is worked out for all of them at once, eight bytes at a time.
 
-    text ─cut─▶ (starts, ends) ─TokenHash─▶ hashes ─Numbers─▶ numbers, and where new ones stand
+    text ─cut─▶ (starts, ends) ─hash_tokens─▶ hashes ─Numbers─▶ numbers, and where new ones stand
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ import numpy.typing as npt
 
 BLANK = 0x20
 
-# Any odd number has an inverse modulo 2⁶⁴.
-_MULTIPLIER = 0x9E37_79B9_7F4A_7C15
-_INVERSE = pow(_MULTIPLIER, -1, 1 << 64)
-_MIXER = np.uint64(0xD6E8_FEB8_6659_FD93)
+Places = npt.NDArray[np.int64]
 
-# Tokens are hashed in spans of about this many bytes, which bounds the memory of the prefix sums (8 bytes a byte) and
-# keeps them in a core's cache.
-_SPAN_BYTES = 1 << 16
+_WORD = 8
+_MASKS = np.array([(1 << 8 * count) - 1 for count in range(_WORD + 1)], np.uint64)
+
+# Odd numbers: multiplying by them loses nothing, so that short tokens of one length never share a hash.
+_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)
+_MIXER = np.uint64(0xD6E8_FEB8_6659_FD93)
 
 # The table of hashes starts with this many slots, and is kept at most half full.
 _FIRST_SLOT_BITS = 15
 
 
-def cut(text: bytes, longest: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def cut(text: bytes, longest: int) -> tuple[Places, Places]:
     """Return where the tokens of a text start and end, ascending; those longer than `longest` are left out.
 
     The text starts and ends with a blank.
@@ -43,46 +42,47 @@ def cut(text: bytes, longest: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     return (starts, ends) if short.all() else (starts[short], ends[short])
 
 
-class TokenHash:
-    """Hashes tokens of at most `longest` bytes."""
+def hash_tokens(text: bytes, starts: Places, ends: Places) -> npt.NDArray[np.uint64]:
+    """Return uint64[n], the hashes of `text[start:end]`; none is 0. No token is empty."""
+    words = np.frombuffer(text + bytes(3 * _WORD - len(text) % _WORD), "<u8")
+    sizes = ends - starts
+    hashes = _eight(words, starts, np.minimum(sizes, _WORD))
+    hashes += sizes.astype(np.uint64) << np.uint64(56)
+    _mix(hashes)
+    done = _WORD
+    longer = np.flatnonzero(sizes > done)
+    while len(longer):
+        mixed = _eight(words, starts[longer] + done, np.minimum(sizes[longer] - done, _WORD))
+        mixed += hashes[longer]
+        _mix(mixed)
+        hashes[longer] = mixed
+        done += _WORD
+        longer = longer[sizes[longer] > done]
+    hashes[hashes == 0] = 1
+    return hashes
 
-    def __init__(self, longest: int) -> None:
-        self._up = _powers(_MULTIPLIER, _SPAN_BYTES + longest + 1)
-        self._down = _powers(_INVERSE, _SPAN_BYTES + longest + 1)
 
-    def __call__(
-        self, text: bytes | npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.uint64]:
-        """Return uint64[n], the hashes of `text[start:end]`; starts ascend, no token is empty, no hash is 0."""
-        data = np.frombuffer(text, np.uint8)
-        hashes = np.empty(len(starts), np.uint64)
-        first = 0
-        while first < len(starts):
-            last = int(np.searchsorted(starts, starts[first] + _SPAN_BYTES))
-            hashes[first:last] = self._span(data, starts[first:last], ends[first:last])
-            first = last
-        hashes ^= hashes >> np.uint64(32)
-        hashes *= _MIXER
-        hashes ^= hashes >> np.uint64(32)
-        hashes[hashes == 0] = 1
-        return hashes
+def _eight(words: npt.NDArray[np.uint64], starts: Places, counts: Places) -> npt.NDArray[np.uint64]:
+    """Return up to eight bytes from each start as one number: two aligned words, shifted together and masked."""
+    aligned = starts >> 3
+    right = ((starts & 7) << 3).astype(np.uint64)
+    value: npt.NDArray[np.uint64] = words[aligned]
+    value >>= right
+    aligned += 1
+    above = words[aligned]
+    # In two steps: a shift by all 64 bits is not defined.
+    above <<= np.uint64(1)
+    above <<= np.uint64(63) - right
+    value |= above
+    value &= _MASKS[counts]
+    return value
 
-    def _span(
-        self, data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.uint64]:
-        origin = int(starts[0])
-        piece = data[origin : int(ends[-1])]
-        sums = np.empty(len(piece) + 1, np.uint64)
-        sums[0] = 0
-        weighed = sums[1:]
-        np.add(piece, np.uint64(1), out=weighed)
-        weighed *= self._up[: len(piece)]
-        np.cumsum(weighed, out=weighed)
-        begins = starts - origin
-        hashes: npt.NDArray[np.uint64] = sums[ends - origin]
-        hashes -= sums[begins]
-        hashes *= self._down[begins]
-        return hashes
+
+def _mix(hashes: npt.NDArray[np.uint64]) -> None:
+    hashes *= _MULTIPLIER
+    hashes ^= hashes >> np.uint64(32)
+    hashes *= _MIXER
+    hashes ^= hashes >> np.uint64(29)
 
 
 class Numbers:
@@ -98,11 +98,10 @@ class Numbers:
     def __len__(self) -> int:
         return len(self._known)
 
-    def read(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def read(self, hashes: npt.NDArray[np.uint64]) -> tuple[Places, Places]:
         """Return the number of each hash, and the places of those that are new, one of each: the next numbers."""
-        places, found = self._find(hashes)
+        places, missing = self._find(hashes)
         numbers = self._numbers[places].astype(np.int64)
-        missing = np.flatnonzero(~found)
         if not len(missing):
             return numbers, missing
         order = np.argsort(hashes[missing], kind="stable")
@@ -119,19 +118,19 @@ class Numbers:
             self._insert(ordered[heads], before)
         return numbers, missing[order[heads]]
 
-    def _find(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Return the slot in which each hash stands or would stand, and whether it does."""
-        places = (hashes >> self._shift).astype(np.int64)
-        there = self._slots[places]
-        found = there == hashes
-        other = np.flatnonzero(~found & (there != 0))
+    def _find(self, hashes: npt.NDArray[np.uint64]) -> tuple[Places, Places]:
+        """Return the slot in which each hash stands or would stand, and which do not stand anywhere, ascending."""
+        places = (hashes >> self._shift).view(np.int64)
+        other = np.flatnonzero(self._slots[places] != hashes)
+        missing = np.zeros(0, np.int64)
         while len(other):
-            places[other] = next_places = (places[other] + 1) & self._mask
-            there = self._slots[next_places]
-            same = there == hashes[other]
-            found[other[same]] = True
-            other = other[~same & (there != 0)]
-        return places, found
+            there = self._slots[places[other]]
+            taken = (there != 0) & (there != hashes[other])
+            missing = np.concatenate((missing, other[there == 0]))
+            other = other[taken]
+            places[other] = (places[other] + 1) & self._mask
+        missing.sort()
+        return places, missing
 
     def _insert(self, hashes: npt.NDArray[np.uint64], first: int) -> None:
         """Enter distinct hashes that are not in the table, numbered from `first`."""
@@ -175,9 +174,3 @@ class Growing:
             self._room = room
         self._room[self._used : used] = more
         self._used = used
-
-
-def _powers(base: int, count: int) -> npt.NDArray[np.uint64]:
-    steps = np.full(count, base, np.uint64)
-    steps[0] = 1
-    return np.multiply.accumulate(steps)

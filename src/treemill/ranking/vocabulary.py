@@ -15,7 +15,7 @@ from operator import not_
 import numpy as np
 import numpy.typing as npt
 
-from treemill.ranking.tokens import Growing, Numbers, TokenHash, cut
+from treemill.ranking.tokens import Growing, Numbers, Places, cut, hash_tokens
 from treemill.ranking.words import split_identifier, stem, stems, unspaced
 
 # A token longer than this is data (a hash, base64, a row of separators), not a word that anyone asks for.
@@ -28,8 +28,6 @@ _KINDS = np.zeros(256, np.uint8)
 _KINDS[list(b"0123456789")] = _DIGIT
 _KINDS[list(b"abcdefghijklmnopqrstuvwxyz")] = _LOWER
 _KINDS[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")] = _UPPER
-
-Places = npt.NDArray[np.int64]
 
 
 class Stems:
@@ -67,7 +65,6 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self.stems = Stems()
-        self._hash = TokenHash(LONGEST_TOKEN)
         self._tokens, self._parts = Numbers(), Numbers()
         self._stem_of_part = Growing(np.int64)
         self._terms, self._firsts, self._compounds = Growing(np.int64), Growing(np.int64), Growing(np.uint32)
@@ -82,7 +79,7 @@ class Vocabulary:
         The text starts and ends with a blank, and holds nothing but blanks and bytes of words.
         """
         starts, ends = cut(text, LONGEST_TOKEN)
-        numbers, new = self._tokens.read(self._hash(text, starts, ends))
+        numbers, new = self._tokens.read(hash_tokens(text, starts, ends))
         if len(new):
             places = zip(starts[new].tolist(), ends[new].tolist(), strict=True)
             self._learn([text[start:end] for start, end in places])
@@ -124,7 +121,7 @@ class Vocabulary:
         joined = b" ".join((b"", *tokens, b""))
         lowered = joined.lower()
         starts, ends = _parts_of(np.frombuffer(joined, np.uint8))
-        numbers, new = self._parts.read(self._hash(lowered, starts, ends))
+        numbers, new = self._parts.read(hash_tokens(lowered, starts, ends))
         if len(new):
             places = zip(starts[new].tolist(), ends[new].tolist(), strict=True)
             self._stem_of_part.extend(self.stems.number(stems([lowered[start:end] for start, end in places])))
