@@ -37,6 +37,7 @@ FLOORS = {
         "freshness",
         "preparing",
         "cutting",
+        "diagnosing",
         "parallel",
         "processing",
         "indexing",

@@ -16,7 +16,7 @@ from typing import Literal
 
 from treemill.types import Symbol
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """The version of the stored format; another one is a mismatch, never guessed at."""
 
 

@@ -17,6 +17,8 @@ from treemill.errors import TreemillError
 
 COMMANDS = {
     "chunk": "treemill.cli.chunk",
+    "clear": "treemill.cli.clear",
+    "doctor": "treemill.cli.doctor",
     "find-related": "treemill.cli.related",
     "index": "treemill.cli.index",
     "install": "treemill.cli.install",

@@ -104,6 +104,17 @@ examples:
 {_EXIT_CODES}"""
 
 
+_DOCTOR = f"""\
+Reads every row and every segment of the index and every file that it takes for unchanged; nothing is changed unless
+--repair is given. Exits with 6 if something that could make an answer wrong or a run fail is found and not repaired.
+
+examples:
+  treemill doctor                                   what is wrong, each in a sentence
+  treemill doctor --repair && treemill index        make it right, then read again what had to be forgotten
+
+{_EXIT_CODES}"""
+
+
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return the arguments; prints and exits on --help, --version, and on words that make no sense (code 2)."""
     parser = _parser()
@@ -131,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
     _status(commands)
     _why(commands)
     _chunk(commands)
+    _doctor(commands)
+    _clear(commands)
     _mcp(commands)
     _install(commands)
     _serve(commands)
@@ -249,6 +262,20 @@ def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("--port", type=int, default=8766, help="the port, 0 for any free one (default: 8766)")
     command.add_argument("--open", action="store_true", help="open the page in the browser")
+
+
+def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "doctor", "check the index and what it depends on", _DOCTOR)
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    command.add_argument("--repair", action="store_true", help="make right what can be made right")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _clear(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "clear", "remove the index of a folder")
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    command.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    command.add_argument("--cache", action="store_true", help="remove the content cache of this user instead")
 
 
 def _answering(command: argparse.ArgumentParser) -> None:

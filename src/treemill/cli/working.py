@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from treemill.cli.progress import listener_for
+from treemill.cli.words import printable
+from treemill.diagnosing import shortage
 from treemill.embedding.registry import provider_for
 from treemill.errors import IndexLocked
 from treemill.events import Event, Listener, ignore
@@ -43,6 +45,9 @@ def bring_up_to_date(
             shown(event)
 
         listener = shown if recorder is ignore else both
+        problem = shortage(place, settings, empty=not store.generation())
+        if problem and not arguments.quiet:
+            print(f"treemill: {printable(problem)}", file=sys.stderr)
         try:
             with ContentCache(settings.storage.cache_mb) as cache:
                 return index_tree(

@@ -26,6 +26,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,7 +40,8 @@ from treemill.storage.packed import pack_content, unpack_content
 
 _log = logging.getLogger(__name__)
 
-_DATABASE = "contents.db"
+CACHE_DATABASE = "contents.db"
+"""The name of the file in the folder of a cache."""
 
 # Of a cache that is full, this share is kept: room is made for many at once.
 _KEPT_SHARE = 0.9
@@ -109,8 +111,7 @@ class CachedContents:
             return None
         if content.key != key:
             return None
-        object.__setattr__(content, "cached", True)
-        return content
+        return replace(content, cached=True)
 
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""
@@ -158,7 +159,7 @@ class ContentCache:
 
     def lookup(self, recipe: Recipe) -> CachedContents | None:
         """Return what workers ask for contents of a recipe, or None where there is nothing to ask."""
-        if self._given_up or not (self.folder / _DATABASE).exists():
+        if self._given_up or not (self.folder / CACHE_DATABASE).exists():
             return None
         return CachedContents(self.folder, recipe)
 
@@ -254,14 +255,28 @@ class ContentCache:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            remove_cache(self.folder)
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove the cache's own files, and nothing else."""
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                (self.folder / f"{CACHE_DATABASE}{suffix}").unlink()
 
 
-def remove_cache(folder: Path) -> None:
-    """Remove the cache from a folder; nothing but its own files."""
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(OSError):
-            (folder / f"{_DATABASE}{suffix}").unlink()
+def check_cache(folder: Path) -> str | None:
+    """Return in one sentence what is wrong with the cache in a folder, or None. Reads all of it."""
+    try:
+        secret = _secret()
+        with contextlib.closing(_connected(folder, create=False)) as connection:
+            said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if said != "ok":
+                return f"the content cache is damaged: {said}"
+            entries = connection.execute("SELECT key, mac, data FROM entries")
+            wrong = sum(mac != _mac(secret, key, data) for key, mac, data in entries)
+    except (StorageError, OSError, sqlite3.Error) as error:
+        return f"the content cache cannot be used: {error}"
+    return f"{wrong:,} entries of the content cache were not made by your Treemill, or are damaged" if wrong else None
 
 
 def entry_key(key: bytes, recipe: Recipe) -> bytes:
@@ -281,13 +296,13 @@ def _mac(secret: bytes, entry: bytes, data: bytes) -> bytes:
 def _connected(folder: Path, *, create: bool) -> sqlite3.Connection:
     """Open the database, after making sure that nobody else could have put it there."""
     check_private(folder, directory=True)
-    path = folder / _DATABASE
+    path = folder / CACHE_DATABASE
     with contextlib.suppress(FileExistsError):
         if create:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
-            check_private(folder / f"{_DATABASE}{suffix}")
+            check_private(folder / f"{CACHE_DATABASE}{suffix}")
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,

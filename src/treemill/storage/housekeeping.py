@@ -198,13 +198,21 @@ class Layouts:
 
     def _remove_strays(self) -> None:
         """Remove segment files that the index no longer names, once no reader can be about to open them."""
-        named = {file.name for file in read_segment_files(self._connection)}
-        for path in self._folder.glob("*.segment*"):
-            if path.name not in named:
-                # One that another program holds open, or that is gone already, is left to the next run.
-                with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > _GRACE_SECONDS:
-                        path.unlink()
+        for path in stray_segments(self._folder, read_segment_files(self._connection)):
+            # One that another program holds open, or that is gone already, is left to the next run.
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def stray_segments(folder: Path, files: Sequence[SegmentFile]) -> list[Path]:
+    """Return the segment files that the index does not name, and that are too old for a reader to be about to open."""
+    named = {file.name for file in files}
+    strays = []
+    for path in sorted(folder.glob("*.segment*")):
+        with contextlib.suppress(OSError):
+            if path.name not in named and time.time() - path.lstat().st_mtime > _GRACE_SECONDS:
+                strays.append(path)
+    return strays
 
 
 def _held_contents(connection: sqlite3.Connection) -> npt.NDArray[np.int64]:

@@ -31,11 +31,11 @@ _SELECT_CONTENT = f"""
     SELECT {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.sum
     FROM contents c LEFT JOIN bodies b USING (id) WHERE c.id = ?"""
 _SELECT_FILE = """
-    SELECT f.path, f.size, f.stamp, f.changed_ns, c.key, f.seen_ns, f.status, f.reason, f.detail
+    SELECT f.path, f.content_id, f.size, f.stamp, f.changed_ns, f.seen_ns, f.status, f.reason, f.detail, f.sum, c.key
     FROM files f LEFT JOIN contents c ON c.id = f.content_id"""
 _SELECT_TABLE = """
     SELECT f.path, f.content_id, f.sum, c.id, c.language
-    FROM files f LEFT JOIN contents c ON c.id = f.content_id WHERE f.status = 0 ORDER BY f.path"""
+    FROM files f LEFT JOIN contents c ON c.id = f.content_id WHERE f.content_id IS NOT NULL ORDER BY f.path"""
 _SELECT_PARTS = f"""
     SELECT c.id, {_HEAD}, c.sum, s.postings, s.vectors, s.sum
     FROM contents c LEFT JOIN scans s USING (id) WHERE c.id > ? AND c.id <= ? ORDER BY c.id"""
@@ -131,8 +131,8 @@ def file_row(
         UnicodeEncodeError: no file system has such a path.
     """
     raw = path_bytes(path)
-    total = _file_sum(raw, content_id)
-    return raw, content_id, size, stamp, changed_ns, seen_ns, STATUS_CODES[status], reason, detail, total
+    row = raw, content_id, size, stamp, changed_ns, seen_ns, STATUS_CODES[status], reason, detail
+    return *row, file_sum(row)
 
 
 def read_table(connection: sqlite3.Connection) -> tuple[list[bytes], list[int], list[str | None]]:
@@ -145,7 +145,7 @@ def read_table(connection: sqlite3.Connection) -> tuple[list[bytes], list[int], 
     if not found:
         return [], [], []
     paths, contents, sums, ids, languages = map(list, zip(*found, strict=True))
-    if contents != ids or list(map(_file_sum, paths, contents)) != sums:
+    if contents != ids or list(map(_entry_sum, paths, contents)) != [total & _LOW_BITS for total in sums]:
         raise DamagedRow("the table of files")
     return paths, contents, languages
 
@@ -166,8 +166,9 @@ def read_file(connection: sqlite3.Connection, path: str) -> RecordedFile | None:
 
 
 def _recorded(row: tuple[Any, ...]) -> RecordedFile:
-    path, size, stamp, changed_ns, key, seen_ns, status, reason, detail = row
-    if status not in _STATUSES or (key is None) is not (status != 0):
+    *head, total, key = row
+    path, _, size, stamp, changed_ns, seen_ns, status, reason, detail = head
+    if status not in _STATUSES or (key is None) is not (status != 0) or file_sum(tuple(head)) != total:
         raise DamagedRow("the table of files")
     return RecordedFile(
         path_text(path), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns
@@ -225,7 +226,18 @@ def _head_sum(content_id: int, head: tuple[Any, ...]) -> int:
     return zlib.crc32(repr((content_id, *head)).encode("utf-8", "surrogatepass"))
 
 
-def _file_sum(path: bytes, content_id: int | None) -> int:
+def file_sum(row: tuple[Any, ...]) -> int:
+    """Return the sum of a row of `files`: 32 bits over the path and its content, and 31 above them over all of it.
+
+    What every question reads can so be checked without the rest.
+    """
+    return zlib.crc32(repr(row).encode("utf-8", "surrogatepass")) >> 1 << 32 | _entry_sum(row[0], row[1])
+
+
+_LOW_BITS = 0xFFFFFFFF
+
+
+def _entry_sum(path: bytes, content_id: int | None) -> int:
     """Return a CRC-32 of a path and the content it has."""
     return zlib.crc32(path, content_id or 0)
 

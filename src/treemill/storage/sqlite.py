@@ -237,6 +237,28 @@ def rebuild(folder: Path, *, wait_seconds: float = 0.0) -> None:
         _remove(old)
 
 
+def remove(folder: Path) -> list[Path]:
+    """Remove an index that this user's Treemill made; return what else is in its folder, which stays.
+
+    Raises:
+        IndexMissing: there is none.
+        IndexLocked: somebody is writing to it.
+        StorageError: it is not this user's, or cannot be removed.
+    """
+    index_id = read_mark(folder)
+    data = data_folder(folder, index_id)
+    with Lease.acquire(data), explained(data):
+        # Without its mark nobody opens it: whatever happens from here on, no half of an index is left in use.
+        (folder / MARK_NAME).unlink()
+        shutil.rmtree(data)
+    with explained(data):
+        (folder / ".gitignore").unlink(missing_ok=True)
+        left = sorted(folder.iterdir())
+        if not left:
+            folder.rmdir()
+    return left
+
+
 def _remove(path: Path) -> None:
     """Remove a folder and everything in it, or a link or file, following no link."""
     if path.is_dir() and not path.is_symlink():
