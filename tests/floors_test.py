@@ -41,6 +41,7 @@ FLOORS = {
         "parallel",
         "processing",
         "indexing",
+        "rebuilding",
         "searching",
         "watching",
         "cluster",

@@ -18,8 +18,10 @@ from treemill.errors import UsageError
 from treemill.events import ignore
 from treemill.freshness import IndexOptions
 from treemill.places import place_of
+from treemill.rebuilding import rebuilt
 from treemill.reports import IndexReport
-from treemill.storage.sqlite import SqliteStore, rebuild
+from treemill.storage import IndexStore
+from treemill.storage.sqlite import SqliteStore
 
 SKIPPED_WITH_STRICT = 8
 EVERY_FILE_FAILED = 9
@@ -33,14 +35,18 @@ def run(arguments: argparse.Namespace) -> int:
     place = place_of(arguments.path)
     settings = settings_for(place, arguments)
     wait = _FOREVER_SECONDS if arguments.wait else 0.0
+    options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
+    recorder = Recorder()
+
+    def build(store: IndexStore) -> IndexReport:
+        told = recorder if arguments.report else ignore
+        return bring_up_to_date(place, store, settings, arguments, options, recorder=told)
+
     if arguments.rebuild:
-        rebuild(place.folder, wait_seconds=wait)
-    with SqliteStore(place.folder, create=True) as store:
-        options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
-        recorder = Recorder()
-        report = bring_up_to_date(
-            place, store, settings, arguments, options, recorder=recorder if arguments.report else ignore
-        )
+        report = rebuilt(place.folder, build, wait_seconds=wait)
+    else:
+        with SqliteStore(place.folder, create=True) as store:
+            report = build(store)
     if arguments.report:
         _write(arguments.report, page(report, recorder))
     if arguments.json:

@@ -28,8 +28,8 @@ _WAL_LIMIT_BYTES = 64 << 20
 _REBUILD = "Run: treemill index --rebuild"
 
 
-def create_database(folder: Path, index_id: bytes) -> None:
-    """Lay out an empty database in a folder that has none.
+def create_database(folder: Path, index_id: bytes, generation: int = 0) -> None:
+    """Lay out an empty database in a folder that has none, whose commits count on from a generation.
 
     Raises:
         StorageError: it cannot be written.
@@ -44,8 +44,8 @@ def create_database(folder: Path, index_id: bytes) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
                 f"BEGIN; {_schema()} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {INDEX_FORMAT};"
-                f"INSERT INTO meta VALUES ('id', '{index_id.hex()}'), ('generation', '0'), ('refreshed_ns', '0');"
-                "COMMIT;"
+                f"INSERT INTO meta VALUES ('id', '{index_id.hex()}'), ('generation', '{generation}'),"
+                " ('refreshed_ns', '0'); COMMIT;"
             )
         finally:
             connection.close()

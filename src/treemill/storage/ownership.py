@@ -77,7 +77,27 @@ def write_mark(folder: Path, index_id: bytes) -> None:
     Raises:
         OSError: the file cannot be written, or is there already.
     """
-    _write_new(folder / MARK_NAME, f"{index_id.hex()}\n{_signature(index_id)}\n".encode())
+    _write_new(folder / MARK_NAME, _mark_of(index_id))
+
+
+def replace_mark(folder: Path, index_id: bytes) -> None:
+    """Have the mark of an index folder name another index, at once: whoever reads it sees the one or the other.
+
+    Raises:
+        OSError: it cannot be written; the mark is as it was.
+    """
+    beside = folder / f"{MARK_NAME}.{secrets.token_hex(4)}"
+    try:
+        _write_new(beside, _mark_of(index_id))
+        os.replace(beside, folder / MARK_NAME)
+    finally:
+        beside.unlink(missing_ok=True)
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_mark(folder: Path) -> bytes:
@@ -140,6 +160,10 @@ def _foreign(path: Path, reason: str) -> StorageError:
         f"{path} was not made by your Treemill, so it is not opened: {reason}",
         suggestion=f"If you trust the tree, replace the index. {_REBUILD}",
     )
+
+
+def _mark_of(index_id: bytes) -> bytes:
+    return f"{index_id.hex()}\n{_signature(index_id)}\n".encode()
 
 
 def _signature(index_id: bytes) -> str:

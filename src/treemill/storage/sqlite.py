@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -100,6 +101,7 @@ class SqliteStore:
                 lease = Lease.acquire(data, wait_seconds=wait_seconds)
                 # The index may have been replaced while we waited for who replaced it.
                 if self._reader.index_id() == index_id:
+                    remove_strays(self.folder, index_id)
                     return SqliteWriter(data, index_id, lease, garbage=self._garbage)
                 lease.release()
         raise StorageError(f"the index in {self.folder} is being replaced", suggestion="Try again in a moment")
@@ -114,8 +116,15 @@ class SqliteStore:
         Raises:
             IndexMissing: nothing has been committed yet.
         """
-        index_id = self._reader.index_id()
-        return SqliteSnapshot(data_folder(self.folder, index_id), index_id)
+        for _ in range(_ATTEMPTS):
+            index_id = self._reader.index_id()
+            try:
+                return SqliteSnapshot(data_folder(self.folder, index_id), index_id)
+            except StorageError:
+                # What was there a moment ago may just have been replaced.
+                if self._reader.index_id() == index_id:
+                    raise
+        raise StorageError(f"the index in {self.folder} is being replaced", suggestion="Try again in a moment")
 
     def close(self) -> None:
         """Close the store's own connection; snapshots and writers are closed by who opened them."""
@@ -190,17 +199,27 @@ class _Reader:
         self._forget()
 
     def _current(self) -> sqlite3.Connection:
+        place = self._place()
+        while self._connection is None or place != self._opened_for:
+            self._forget()
+            try:
+                self._index_id = read_mark(self._folder)
+                self._connection = open_database(data_folder(self._folder, self._index_id), self._index_id)
+                self._opened_for = place
+            except StorageError:
+                # What the mark named may have been replaced before it could be opened.
+                before, place = place, self._place()
+                if before == place:
+                    raise
+        return self._connection
+
+    def _place(self) -> tuple[int, ...]:
+        """Return what tells one mark from another, and this process from one that it was forked from."""
         try:
             entry = os.lstat(self._folder / MARK_NAME)
-            place: tuple[int, ...] = (os.getpid(), entry.st_dev, entry.st_ino, entry.st_mtime_ns)
         except OSError:
-            place = (os.getpid(),)
-        if self._connection is None or place != self._opened_for:
-            self._forget()
-            self._index_id = read_mark(self._folder)
-            self._connection = open_database(data_folder(self._folder, self._index_id), self._index_id)
-            self._opened_for = place
-        return self._connection
+            return (os.getpid(),)
+        return (os.getpid(), entry.st_dev, entry.st_ino, entry.st_mtime_ns)
 
     def _forget(self) -> None:
         connection, self._connection = self._connection, None
@@ -285,19 +304,39 @@ def _create(folder: Path) -> None:
 def _built_beside(folder: Path) -> Path:
     """Return a new index folder with an empty database in it, next to where it is to go."""
     beside = folder.with_name(f"{folder.name}.new-{secrets.token_hex(4)}")
-    index_id = new_id()
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside.mkdir(mode=0o700)
-    try:
-        (beside / ".gitignore").write_text("*\n")
-        data = data_folder(beside, index_id)
-        data.mkdir(mode=0o700)
-        create_database(data, index_id)
-        write_mark(beside, index_id)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    lay_out(beside)
     return beside
+
+
+def lay_out(place: Path, generation: int = 0) -> None:
+    """Make an index folder with an empty database in it, whose commits count on from a generation.
+
+    Raises:
+        OSError, StorageError: it cannot be made; nothing is left of it.
+    """
+    index_id = new_id()
+    place.mkdir(mode=0o700)
+    try:
+        (place / ".gitignore").write_text("*\n")
+        data = data_folder(place, index_id)
+        data.mkdir(mode=0o700)
+        create_database(data, index_id, generation)
+        write_mark(place, index_id)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+_STRAY = re.compile(r"new-[0-9a-f]{8}|[0-9a-f]{32}")
+
+
+def remove_strays(folder: Path, index_id: bytes) -> None:
+    """Remove what a replacement that was killed has left in an index folder; its lease is held by who calls."""
+    with contextlib.suppress(OSError):
+        for path in list(folder.iterdir()):
+            if _STRAY.fullmatch(path.name) and path.name != index_id.hex() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_leftovers(folder: Path) -> None:
