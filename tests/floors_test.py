@@ -47,9 +47,10 @@ FLOORS = {
         "cluster",
         "library",
         "hosting",
+        "texts",
         "agents",
     },
-    4: {"cli", "mcp", "web", "__main__"},
+    4: {"adapters", "cli", "mcp", "web", "__main__"},
 }
 
 # Who may load modules by name, each from one table: public names, commands, grammars, an optional engine.

@@ -56,6 +56,7 @@ _HOMES = {
     ),
     "treemill.storage.memory": ("MemoryStore",),
     "treemill.storage.sqlite": ("SqliteStore",),
+    "treemill.texts": ("chunk_text",),
     "treemill.types": ("CodeChunk", "DiscoveredFile", "Failure", "SkipReason", "Skipped", "Symbol"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
     from treemill.settings import Settings as Settings
     from treemill.storage.memory import MemoryStore as MemoryStore
     from treemill.storage.sqlite import SqliteStore as SqliteStore
+    from treemill.texts import chunk_text as chunk_text
     from treemill.types import CodeChunk as CodeChunk
     from treemill.types import DiscoveredFile as DiscoveredFile
     from treemill.types import Failure as Failure
