@@ -20,133 +20,31 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from benchmarks.doubles import LATENCY_SECONDS, SlowProvider, by_lines
 from benchmarks.measure import run_process, spread
 from benchmarks.results import Check, Run, Table, at_least, at_most, publish
+from benchmarks.small_files import BATCH, THREADS, processed, settings, small_files
+from benchmarks.soon import cancel, feedback, heartbeat, visible
 from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding.quantise import to_int8
 from treemill.events import Event, Finished
 from treemill.freshness import recipe_of
 from treemill.preparing import Prepare
 from treemill.processing.custom import cutter_for
-from treemill.processing.processor import HighThroughputProcessor
 from treemill.processing.stage import texts_of
 from treemill.records import PreparedFile
-from treemill.settings import ChunkerSettings, ConcurrencySettings, DiscoverySettings, PerformanceSettings, Settings
+from treemill.settings import DiscoverySettings, PerformanceSettings
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import DiscoveredFile
 
-LATENCY_SECONDS = 0.02
-THREADS = 8
-BATCH = 50
 ROUNDS = 3
-
-
-class SlowProvider:
-    """Takes 20 ms for a request, whatever is in it, as a service on the network does."""
-
-    name = "slow"
-    dimension = 64
-    runs_in: Literal["worker", "thread"] = "thread"
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.texts = 0
-        self.first = 0.0
-        self._lock = threading.Lock()
-
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Sleep, and return vectors of the texts' lengths."""
-        with self._lock:
-            self.first = self.first or time.time()
-            self.requests += 1
-            self.texts += len(texts)
-        time.sleep(LATENCY_SECONDS)
-        return np.repeat(np.array([[len(text)] for text in texts], np.float32), self.dimension, axis=1)
-
-    def embed_query(self, text: str) -> npt.NDArray[np.float32]:
-        """Return the vector of a question."""
-        return self.embed([text])[0]
-
-
-def ten_seconds(text: str) -> list[str]:
-    """Chunk a text, taking ten seconds for one that says so."""
-    if text.startswith("slow"):
-        time.sleep(10)
-    return [text]
-
-
-def by_lines(text: str) -> list[str]:
-    """Chunk a text by lines: hardly any work, so that the provider is what a run waits for."""
-    return text.splitlines(keepends=True)
-
-
-def settings(workers: int = 2, **chunker: Any) -> Settings:
-    """Return settings with so many worker processes."""
-    concurrency = ConcurrencySettings(max_parallel_files=workers)
-    return Settings(chunker=ChunkerSettings(concurrency=concurrency, **chunker))
-
-
-def small_files(root: Path, count: int, size: int = 200) -> list[str]:
-    """Write files of `size` bytes, a thousand a folder, no two alike; return their paths."""
-    paths = []
-    for number in range(count):
-        folder = root / f"d{number // 1000:03}"
-        if number % 1000 == 0:
-            folder.mkdir(parents=True)
-        lines = f"def function_{number}(value):\n    return value + {number}\n"
-        path = folder / f"f{number:06}.py"
-        notes = "".join(f"# note {line} of {number} on what it does\n" for line in range(size // 24))
-        path.write_text((lines + notes)[: size - 1] + "\n")
-        paths.append(str(path))
-    return paths
-
-
-def processed(
-    root: Path, files: Sequence[str], provider: Any = None, *, chosen: Settings | None = None, **run: Any
-) -> Any:
-    """Process files into a fresh index and return the statistics; `run` goes to the processor's method."""
-    chunker = run.pop("chunker", None)
-    with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "index", create=True) as store:
-        processor = HighThroughputProcessor(provider, store, root=root, chunker=chunker, settings=chosen or settings())
-        stats = processor.process_files_high_throughput(files, THREADS, BATCH, **run)
-        assert stats.files_processed + stats.cancelled_files == len(files), str(stats)
-        return stats
+CALLBACK_ROUNDS = 7
 
 
 # Parts: each runs in a process of its own, in an empty folder, and returns its figures.
-
-
-def feedback(root: Path) -> dict[str, float]:
-    """How soon files are told of as queued."""
-    files, times = small_files(root, 10_000), []
-
-    def callback(current: int, total: int, path: object, info: str) -> str | None:
-        if info.startswith("📥"):
-            times.append(time.perf_counter())
-        return "INTERRUPT" if len(times) == len(files) else None
-
-    with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "index", create=True) as store:
-        processor = HighThroughputProcessor(None, store, root=root, settings=settings())
-        began = time.perf_counter()
-        processor.process_files_high_throughput(files, THREADS, BATCH, callback)
-    return {"first_ms": (times[0] - began) * 1000, "all_s": times[-1] - began}
-
-
-def heartbeat(root: Path) -> dict[str, float]:
-    """The longest silence while one file takes ten seconds."""
-    files = small_files(root, 100)
-    (root / "slow.py").write_text("slow\n")
-    times = [time.perf_counter()]
-    listener: Callable[[Event], None] = lambda event: times.append(time.perf_counter())  # noqa: E731
-    processed(root, [*files, str(root / "slow.py")], chunker=ten_seconds, on_event=listener)
-    return {"longest_gap_s": max(after - before for before, after in pairwise(times)), "run_s": times[-1] - times[0]}
 
 
 def provider(root: Path, lines: str = "40") -> dict[str, float]:
@@ -252,21 +150,30 @@ def mixed(root: Path) -> dict[str, float]:
 def callbacks(root: Path) -> dict[str, float]:
     """The same run without a callback, with one that does nothing, and with one that blocks."""
     files = small_files(root, 15_000, 600)
-    plain, cheap, blocking = [], [], []
-    for _ in range(ROUNDS):
-        plain.append(processed(root, files).duration)
-        cheap.append(processed(root, files, progress_callback=lambda current, total: None).duration)
-        blocking.append(processed(root, files, progress_callback=lambda current, total: time.sleep(1)).duration)
-    middle = statistics.median(plain)
-    return {
-        "plain_s": middle,
-        "cheap": statistics.median(cheap) / middle - 1,
-        "blocking": statistics.median(blocking) / middle - 1,
+    ways: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "cheap": {"progress_callback": lambda current, total: None},
+        "blocking": {"progress_callback": lambda current, total: time.sleep(1)},
     }
+    took: dict[str, list[float]] = {way: [] for way in ways}
+    cpu: dict[str, list[float]] = {way: [] for way in ways}
+    processed(root, files)
+    for number in range(CALLBACK_ROUNDS):
+        order = list(ways) if number % 2 else list(reversed(ways))
+        for way in order:
+            began = time.process_time()
+            took[way].append(processed(root, files, **ways[way]).duration)
+            cpu[way].append(time.process_time() - began)
+    figures = {"plain_s": statistics.median(took["plain"]), "plain_cpu_s": statistics.median(cpu["plain"])}
+    for way in ("cheap", "blocking"):
+        # Within a round, so that a noisy minute hits both.
+        figures[way] = statistics.median(one / plain for one, plain in zip(took[way], took["plain"], strict=True)) - 1
+        figures[f"{way}_cpu_s"] = statistics.median(cpu[way])
+    return figures
 
 
 PARTS: dict[str, Callable[..., dict[str, float]]] = {
-    each.__name__: each for each in (feedback, heartbeat, provider, workers, many, mixed, callbacks)
+    each.__name__: each for each in (feedback, heartbeat, visible, cancel, provider, workers, many, mixed, callbacks)
 }
 
 
@@ -307,6 +214,18 @@ def results(parts: Sequence[str]) -> Iterator[tuple[Table, list[Check]]]:
     if "heartbeat" in parts:
         figures = measured("heartbeat")
         yield _table("a file that takes 10 s", figures), [at_most("longest silence, s", figures["longest_gap_s"], 1.0)]
+    if "visible" in parts:
+        figures, shown = rounds("visible", key="first_s")
+        yield (
+            _table("20,000 files, from ready to visible", figures, shown),
+            [
+                at_most("first commit after the first file is ready, s", figures["first_s"], 0.5),
+                at_most("longest wait of a file that is ready, s", figures["longest_s"], 0.6),
+            ],
+        )
+    if "cancel" in parts:
+        figures = measured("cancel")
+        yield _table("cancelled while all hangs", figures), [at_most("cancelled run, s", figures["longest_s"], 1.0)]
     if "provider" in parts:
         for lines, bound in (("40", 0.9), ("2", None)):
             figures, shown = rounds("provider", lines, key="share")

@@ -67,6 +67,27 @@ class Content:
     plain: tuple[bytes, bytes, bytes, bytes] | None = field(default=None, compare=False, repr=False)
     cached: bool = field(default=False, compare=False, repr=False)
 
+    def __reduce__(self) -> tuple[type[Content], tuple[object, ...]]:
+        # As in DiscoveredFile: what every file crosses a process border with is taken apart by hand.
+        return Content, (
+            self.key,
+            self.language,
+            self.encoding,
+            self.size,
+            self.chunk_count,
+            self.source,
+            self.fallback,
+            self.text,
+            self.ends,
+            self.lines,
+            self.lengths,
+            self.symbols,
+            self.postings,
+            self.vectors,
+            self.plain,
+            self.cached,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
@@ -82,6 +103,9 @@ class PreparedFile:
     key: bytes
     content: Content | None
     changed_ns: int = 0
+
+    def __reduce__(self) -> tuple[type[PreparedFile], tuple[object, ...]]:
+        return PreparedFile, (self.path, self.size, self.stamp, self.key, self.content, self.changed_ns)
 
 
 class Status(StrEnum):
