@@ -69,14 +69,23 @@ _lock = threading.Lock()
 def warm(count: int, module: str) -> None:
     """Start children that import a module and wait; the next crews of processes take them.
 
-    Those that nobody has taken end with this process.
+    Those that nobody has taken end with this process, or when they are dismissed.
     """
     if not _spares:
-        atexit.register(_end_spares)
+        atexit.register(dismiss)
     for _ in range(count):
         child = launch(module)
         with _lock:
             _spares.append(child)
+
+
+def dismiss() -> None:
+    """End the children that were started early and that nobody has taken."""
+    with _lock:
+        while _spares:
+            child = _spares.pop()
+            child.end()
+            child.said.close()
 
 
 def taken_or_launched() -> Child:
@@ -122,12 +131,6 @@ def launch(module: str = "") -> Child:
     assert process.stdin is not None
     assert process.stdout is not None
     return Child(process, process.stdin, process.stdout, cell, Path(name), said)
-
-
-def _end_spares() -> None:
-    with _lock:
-        while _spares:
-            _spares.pop().end()
 
 
 def _json_list(entries: list[str]) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import pickle
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from typing import TypeVar
 
 from treemill import errors
 from treemill.flow import Cause, Crew, InlineCrew, Limits, Lost, ProcessCrew, ThreadCrew, Work
+from treemill.flow.launching import dismiss, warm
 from treemill.settings import EXECUTORS, ChunkerSettings
 from treemill.types import Failure
 
@@ -18,6 +22,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
+
+# Fewer may be one batch, which is one worker's.
+_FILES_OF_TWO_BATCHES = 64
 
 _CREWS: dict[str, type[Crew[object, object]]] = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
 
@@ -45,6 +52,26 @@ def make_crew(
     if count < 1:
         raise errors.UsageError(f"{count} workers can do nothing", suggestion="Ask for at least 1")
     return _CREWS[name](count, work, limits_of(settings))  # type: ignore[arg-type, return-value]
+
+
+@contextmanager
+def starting(executor: str, settings: ChunkerSettings, files: int) -> Iterator[None]:
+    """Have the first workers start while the store is being opened, where workers are processes.
+
+    `files` is how many there are at least: no more workers start early than surely get a batch.
+    """
+    if executor != "process" or not files:
+        yield
+        return
+    workers = min(settings.concurrency.max_parallel_files, os.cpu_count() or 1)
+    try:
+        warm(min(workers, 2 if files >= _FILES_OF_TWO_BATCHES else 1), "treemill.preparing")
+    except OSError:
+        pass  # the crew says so, if it still cannot start one
+    try:
+        yield
+    finally:
+        dismiss()
 
 
 def executor_for(settings: ChunkerSettings, work: Work[T, R]) -> str:

@@ -86,6 +86,7 @@ class Run(Generic[Q]):
         self._vectors = vectors
         self._dispatcher = Dispatcher(listener, self._heartbeat)
         self._begun: dict[str, DiscoveredFile] = {}
+        self._marks: list[RecordedFile] = []
         self._shapes: dict[str, tuple[int, str | None]] = {}
         self._uncommitted_bytes = 0
         self._last_commit = time.monotonic()
@@ -255,6 +256,7 @@ class Run(Generic[Q]):
 
     def _put(self, files: Sequence[PreparedFile]) -> None:
         """Put whole files into the store's transaction; those it refuses fail alone."""
+        self._write_marks()
         if not files:
             return
         refused = {failure.path: failure for failure in self._writer.put(files)}
@@ -266,6 +268,7 @@ class Run(Generic[Q]):
 
     def _commit(self) -> None:
         began = time.perf_counter()
+        self._write_marks()
         self._writer.set_known(self._known())
         generation = self._writer.commit()
         self.tally.spent({"commit": time.perf_counter() - began})
@@ -284,6 +287,7 @@ class Run(Generic[Q]):
             self._begun.pop(file.name, None)
         self.tally.skipped(skip)
         if skip.reason is SkipReason.VANISHED:
+            self._write_marks()
             self._writer.remove([skip.path])
         elif file is not None:
             self._mark(file, Status.SKIPPED, str(skip.reason), skip.detail)
@@ -299,9 +303,15 @@ class Run(Generic[Q]):
 
     def _mark(self, file: DiscoveredFile, status: Status, reason: str, detail: str) -> None:
         now = time.time_ns()
-        self._writer.mark(
-            [RecordedFile(file.name, file.size, file.mtime_ns, b"", now, status, reason, detail, file.changed_ns)]
+        """Note a file that is none of the index's, for the next statement: one a batch costs what one a file does."""
+        self._marks.append(
+            RecordedFile(file.name, file.size, file.mtime_ns, b"", now, status, reason, detail, file.changed_ns)
         )
+
+    def _write_marks(self) -> None:
+        if self._marks:
+            marks, self._marks = self._marks, []
+            self._writer.mark(marks)
 
     def _cancelled(self, path: str) -> None:
         self.tally.stats.cancelled_files += 1

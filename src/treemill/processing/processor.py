@@ -21,7 +21,7 @@ from treemill.events import Event, Listener, ignore
 from treemill.freshness import recipe_of
 from treemill.preparing import Prepare, chunker_of
 from treemill.processing.callbacks import ProgressCallback, listener_of
-from treemill.processing.crews import executor_for, limits_of, make_crew
+from treemill.processing.crews import executor_for, limits_of, make_crew, starting
 from treemill.processing.custom import Chunker, cutter_for
 from treemill.processing.engine import Run
 from treemill.processing.given import GivenFiles, GivenPath
@@ -134,12 +134,13 @@ class HighThroughputProcessor:
                 vectors=None if manager is None else Embedding(manager),
             )
             self._stats = run.tally.stats
-            with run.queue(given.strings(files)), self._store.writer() as writer:
+            stack.enter_context(run.queue(given.strings(files)))
+            executor = executor_for(self._settings.chunker, self._work())
+            stack.enter_context(starting(executor, self._settings.chunker, intake.expected or 0))
+            with self._store.writer() as writer:
                 writer.begin_run(recipe_of(chunker_of(self._governor, self._cutter), self._provider))
                 given.besides.update(each.path for each in self._store.recorded() if each.status is Status.INDEXED)
-                work = self._work()
-                executor = executor_for(self._settings.chunker, work)
-                with make_crew(self._settings.chunker, work, executor=executor) as crew:
+                with make_crew(self._settings.chunker, self._work(), executor=executor) as crew:
                     stats = run.work(crew, writer)
                 writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
             return stats
