@@ -54,7 +54,7 @@ def test_a_segment_holds_the_postings_of_its_contents_by_term(dimension):
     assert segment.contents.tolist() == [1, 2, 3, 4]
     assert segment.first_chunk.tolist() == [0, 2, 2, 3, 6]
     assert len(segment.terms) == 5
-    assert len(segment.vectors) == (6 if dimension else 0)
+    assert len(segment.vectors) == len(segment.norms) == (6 if dimension else 0)
 
 
 def test_a_segment_of_nothing_is_empty():
@@ -126,6 +126,7 @@ def test_a_full_segment_of_one_word_comes_back_from_its_file(tmp_path):
         chunks=everywhere.astype(np.uint16),
         weights=np.ones(FULL_CHUNKS, np.uint8),
         vectors=np.empty((0, 0), np.int8),
+        norms=np.empty(0, np.float32),
     )
     assert_equal(open_segment(tmp_path, write(tmp_path, full), index_id=INDEX), full)
 

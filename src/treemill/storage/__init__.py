@@ -27,7 +27,8 @@ class Segment:
     chunks, else uint32: widen it before arithmetic.
     Postings of `terms[t]` are `chunks[offsets[t]:offsets[t+1]]` (ascending) with `weights` beside them: the low six
     bits of a weight count the word in the text (capped at 63), the high two the definitions named by it (capped
-    at 3). `vectors` is int8[n, dimension], with no rows where the index has no model.
+    at 3). `vectors` is int8[n, dimension], with no rows where the index has no model; `norms` (float32, as many) is the
+    length of each vector, 1 for one that is all zeros.
     """
 
     contents: npt.NDArray[np.int64]
@@ -38,6 +39,7 @@ class Segment:
     chunks: npt.NDArray[Any]
     weights: npt.NDArray[np.uint8]
     vectors: npt.NDArray[np.int8]
+    norms: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

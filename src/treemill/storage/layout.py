@@ -23,6 +23,9 @@ from treemill.storage import Segment
 FULL_CHUNKS = 65_536
 """Chunks of a full segment: as many as sixteen bits can number, which makes a posting cost three bytes."""
 
+# Vectors are turned into floating point so many at a time, which stay in a core's cache.
+_BLOCK = 1024
+
 MOST_FULL = 16
 """How many full segments an index may have before larger ones are allowed."""
 
@@ -171,6 +174,7 @@ def _regrouped(
         chunks=chunks.astype(narrow)[take],
         weights=weights[take],
         vectors=vectors,
+        norms=_norms(vectors),
     )
     for each in fields(segment):
         getattr(segment, each.name).flags.writeable = False
@@ -198,7 +202,18 @@ def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:
         chunks=number[segment.chunks[keep]].astype(np.uint32),
         weights=segment.weights[keep],
         vectors=segment.vectors[chunk_alive] if len(segment.vectors) else segment.vectors,
+        norms=segment.norms[chunk_alive] if len(segment.norms) else segment.norms,
     )
+
+
+def _norms(vectors: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+    """Return float32[n], the length of each vector, 1 for one that is all zeros."""
+    norms = np.ones(len(vectors), np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK].astype(np.float32)
+        np.einsum("ij,ij->i", block, block, out=norms[start : start + _BLOCK])
+    np.sqrt(norms, out=norms)
+    return np.maximum(norms, np.float32(1))
 
 
 def _offsets(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

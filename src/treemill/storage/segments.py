@@ -1,6 +1,6 @@
 """One file a segment: written whole, mapped read-only, refused when a byte is not what was written.
 
-    header │ contents │ first_chunk │ lengths │ terms │ counts │ chunks │ weights │ vectors
+    header │ contents │ first_chunk │ lengths │ terms │ counts │ chunks │ weights │ vectors │ norms
 
 The header says which index the segment belongs to, which contents it covers, how much it has of everything, and the
 checksum.
@@ -32,7 +32,7 @@ import numpy.typing as npt
 from treemill.storage import Segment
 from treemill.storage.layout import FULL_CHUNKS
 
-MAGIC = b"TMsegm\x00\x01"
+MAGIC = b"TMsegm\x00\x02"
 _NAME = re.compile(r"[0-9a-f]{16}\.segment")
 _HEADER = struct.Struct("<8s16s7Q16s")
 _ALIGNMENT = 64
@@ -82,6 +82,7 @@ class _Shape:
             (narrow, self.postings),
             (np.uint8, self.postings),
             (np.int8, self.chunks * self.dimension),
+            (np.float32, self.chunks if self.dimension else 0),
         ]
 
     def places(self) -> tuple[list[int], int]:
@@ -115,6 +116,7 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
         segment.chunks,
         segment.weights,
         segment.vectors,
+        segment.norms,
     )
     for start, (kind, _), array in zip(starts, shape.fields(), arrays, strict=True):
         raw = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")).reshape(-1).view(np.uint8)
@@ -151,13 +153,13 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     for start, (kind, count) in zip(starts, shape.fields(), strict=True):
         little = np.dtype(kind).newbyteorder("<")
         arrays.append(image[start : start + little.itemsize * count].view(little))
-    contents, first_chunk, lengths, terms, more, chunks, weights, vectors = arrays
+    contents, first_chunk, lengths, terms, more, chunks, weights, vectors, norms = arrays
     # A term is in at least one chunk: one less is kept, so that even "in all 65,536" fits.
     offsets = np.zeros(len(terms) + 1, np.int64)
     np.cumsum(more, out=offsets[1:], dtype=np.int64)
     offsets += np.arange(len(offsets))
     rows = vectors.reshape(shape.chunks if shape.dimension else 0, shape.dimension)
-    segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows)
+    segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows, norms)
     _check_structure(segment, file.name)
     return segment
 
