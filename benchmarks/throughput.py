@@ -1,7 +1,8 @@
-"""How fast: indexing and chunking, beside the raw tree-sitter parse of the same files in the same run.
+"""How fast: indexing, chunking and encoding, beside the raw tree-sitter parse of the same files in the same run.
 
     python -m benchmarks.throughput index django
     python -m benchmarks.throughput chunking languages
+    python -m benchmarks.throughput encoding languages
 
 Results are printed and, unless --no-write, kept in `benchmarks/runs/`. The exit code is 1 where a bound is missed.
 """
@@ -10,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from benchmarks import chunk_run, index_run
+from benchmarks import chunk_run, encoding_run, index_run
 from benchmarks.corpora import MAKERS, CorpusError
 from benchmarks.measure import CommandError
 from benchmarks.results import Run, publish
+from treemill.embedding.static import MODEL_PATH
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     chunking.add_argument("--no-stream", dest="stream", action="store_false", help="leave the streamed gigabyte out")
     chunking.set_defaults(run=_chunking)
+    encoding = _command(commands, "encoding", "languages", "the word pass and the static encoder, beside model2vec")
+    encoding.add_argument("--model", type=Path, default=MODEL_PATH, help="another table of the same format")
+    encoding.set_defaults(run=_encoding)
     return parser
 
 
@@ -63,6 +69,10 @@ def _index(given: argparse.Namespace) -> Run:
 
 def _chunking(given: argparse.Namespace) -> Run:
     return chunk_run.run(given.corpus, rounds=given.rounds, rivals_mb=given.rivals_mb, stream=given.stream)
+
+
+def _encoding(given: argparse.Namespace) -> Run:
+    return encoding_run.run(given.corpus, rounds=given.rounds, model=given.model)
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ class _Preparer:
             chunking = self._cut(file, source)
             if isinstance(chunking, Failure):
                 return chunking
-            text = _text_to_index(source, chunking)
+            text = text_to_index(source, chunking)
         except ChunkingError as error:
             return Failure(file.name, "chunk", type(error).__name__, str(error), traceback.format_exc())
         finally:
@@ -255,7 +255,7 @@ def _ranges(chunking: Chunking) -> list[tuple[int, int]]:
     return list(zip((0, *chunking.ends[:-1]), chunking.ends, strict=True))
 
 
-def _text_to_index(source: Source, chunking: Chunking) -> TextToIndex:
+def text_to_index(source: Source, chunking: Chunking) -> TextToIndex:
     """Return a file's text as UTF-8 with its chunk ends in it, and what each chunk defines."""
     places = np.searchsorted(np.array(chunking.ends), [s.start for s in chunking.symbols], side="right")
     names = list(zip(places.tolist(), (symbol.name for symbol in chunking.symbols), strict=True))
