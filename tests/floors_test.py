@@ -63,6 +63,7 @@ LOADERS = {
     "cli/serve.py",
     "chunking/syntax.py",
     "chunking/delimiter.py",
+    "embedding/local.py",
     "embedding/registry.py",
     "flow/child.py",
     "mcp/server.py",

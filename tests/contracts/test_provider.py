@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support import tiny
 from support.embedding_server import KEY, EmbeddingServer
 from support.providers import HashProvider
 from treemill.embedding import EmbeddingProvider, limits_of
@@ -37,10 +38,23 @@ def voyage(folder: Path, server: EmbeddingServer) -> EmbeddingProvider | None:
     )
 
 
+def model2vec(folder: Path, server: EmbeddingServer) -> EmbeddingProvider | None:
+    pytest.importorskip("model2vec", reason="the extra treemill[model2vec] is not installed")
+    return make_provider(EmbeddingSettings(provider="model2vec", model=str(tiny.model2vec_folder(folder / "tiny"))))
+
+
+def onnx(folder: Path, server: EmbeddingServer) -> EmbeddingProvider | None:
+    pytest.importorskip("onnxruntime", reason="the extra treemill[onnx] is not installed")
+    pytest.importorskip("onnx", reason="the package onnx, which writes the model, is not installed")
+    return make_provider(EmbeddingSettings(provider="onnx", model=str(tiny.onnx_folder(folder / "tiny"))))
+
+
 PROVIDERS: dict[str, Make] = {
     "hash": lambda folder, server: HashProvider(),
     "http": http,
     "voyage": voyage,
+    "model2vec": model2vec,
+    "onnx": onnx,
 }
 
 WRAPPERS: dict[str, Callable[[EmbeddingProvider], EmbeddingProvider]] = {
