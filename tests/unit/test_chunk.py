@@ -77,6 +77,16 @@ def test_a_limit_on_the_tree_hands_the_file_to_the_next_chunker_or_raises_when_s
     assert isinstance(pickle.loads(pickle.dumps(raised.value)), error)  # noqa: S301 what we pickled ourselves
 
 
+def test_a_tree_that_outgrows_its_memory_while_it_is_parsed_is_given_up():
+    one, limits = source("a;" * 550_000, "javascript"), governor(max_memory_mb_per_operation=50)
+    chunking = chunk(one, limits)
+    assert (chunking.source, chunking.fallback) == ("delimiter", "MemoryLimitExceededError")
+    with pytest.raises(MemoryLimitExceededError, match=r"names\.js: the syntax tree would take about"):
+        chunk(one, limits, name="names.js", strict=True)
+    again = chunk(source("var x = 1;\n" * 500, "javascript"), limits)
+    assert (again.source, again.fallback) == ("semantic", None)
+
+
 def test_a_grammar_that_cannot_be_loaded_hands_the_file_to_the_next_chunker(monkeypatch):
     def missing(*_: object) -> None:
         raise ParseError("the grammar for python cannot be loaded", suggestion="Install it")

@@ -22,6 +22,7 @@ from tree_sitter import Node
 
 from treemill.chunking.spans import last_break
 from treemill.chunking.syntax import grammar
+from treemill.chunking.tree_memory import TreeMemory
 from treemill.errors import ASTDepthExceededError
 
 # What a node follows: nothing special, a comment (a blank line parts the two), the head of the node around.
@@ -35,21 +36,27 @@ _POOR = 1 << 30
 # A chunk is filled at least so far before rank counts: one part in this many of the limit.
 _LEAST_FILL = 4
 
+# Nodes of so many children are listed only if there is memory for them.
+_LONG = 20_000
+
 # How many of the best beginnings are looked at for one that stands at the beginning of a line.
 _TRIES = 8
 
-_LEADING = re.compile(r"comment|attribute_item|haddock|^signature$|^unary_operator$|^unary_operator$")
+_LEADING = re.compile(r"comment|attribute_item|haddock|^signature$|^unary_operator$")
 _BODY = re.compile(r"(^|_)(body|block|suite|list|statements|arguments|parameters|compound_statement)$")
 
 
-def cut(text: bytes, root: Node, language: str, limit: int, max_depth: int) -> list[int]:
+def cut(
+    text: bytes, root: Node, language: str, limit: int, max_depth: int, memory: TreeMemory | None = None
+) -> list[int]:
     """Return the ends of chunks of at most `limit` bytes that tile the text.
 
     Raises:
         ASTDepthExceededError: the tree's named nodes are nested deeper than `max_depth`. Exact: a subtree is passed
             over only if it has too few nodes to be that deep.
+        MemoryLimitExceededError: `memory` has no room for a node's children.
     """
-    starts, ranks = _beginnings(text, root, language, limit, max_depth)
+    starts, ranks = _beginnings(text, root, language, limit, max_depth, memory)
     return _take(text, starts, ranks, limit)
 
 
@@ -62,7 +69,9 @@ def _kinds(language: str) -> tuple[frozenset[int], frozenset[int]]:
     return leading, frozenset(kind for kind, name in names if _BODY.search(name))
 
 
-def _beginnings(text: bytes, root: Node, language: str, limit: int, max_depth: int) -> tuple[list[int], list[int]]:
+def _beginnings(
+    text: bytes, root: Node, language: str, limit: int, max_depth: int, memory: TreeMemory | None
+) -> tuple[list[int], list[int]]:
     """Return where nodes begin that may begin a chunk, ascending, and the rank of each."""
     leading, bodies = _kinds(language)
     special = leading | bodies
@@ -89,6 +98,8 @@ def _beginnings(text: bytes, root: Node, language: str, limit: int, max_depth: i
                 starts.append(start)
                 ranks.append(rank)
             if large or node.descendant_count > room:
+                if memory is not None and end - start > _LONG and node.child_count > _LONG:
+                    memory.check_list(node.child_count)
                 children = node.named_children
                 if children:
                     stack.append((nodes, end, over))

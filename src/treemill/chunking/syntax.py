@@ -14,7 +14,8 @@ from functools import cache
 
 from tree_sitter import Language, Parser, Point, Tree
 
-from treemill.errors import ChunkingTimeoutError, MemoryLimitExceededError, ParseError
+from treemill.chunking.tree_memory import TreeMemory
+from treemill.errors import ChunkingTimeoutError, ParseError
 from treemill.languages import LANGUAGES
 
 # The form of the parse that can be stopped costs 3 % more, so texts go without that are over before it matters:
@@ -24,9 +25,6 @@ _SLOWEST_BYTES_PER_SECOND = 1_000
 
 # How much text the parser is given at a time.
 _PIECE_BYTES = 65_536
-
-# What a tree of ordinary code takes, about; measured by growth of the process.
-_TREE_BYTES_PER_BYTE = 40
 
 # What begins a line in C++ and not in C.
 _CPP = re.compile(
@@ -72,19 +70,20 @@ def has_grammar(language: str | None) -> bool:
     return entry is not None and entry.grammar is not None
 
 
-def parse(text: bytes, language: str, timeout_seconds: float) -> Tree:
+def parse(text: bytes, language: str, timeout_seconds: float, memory: TreeMemory | None = None) -> Tree:
     """Parse UTF-8 text. The tree holds on to 25 to 45 bytes of memory a byte of text: let go of it early.
 
     Raises:
         ParseError: the grammar cannot be loaded or gave no tree.
         ChunkingTimeoutError: it took longer than that; the parser can be used again.
+        MemoryLimitExceededError: the tree outgrew `memory`; the same.
     """
     if language == "yaml":
         _refuse_deep_yaml(text)
     parser = _parser(language)
     if len(text) <= _SMALL_BYTES and len(text) <= timeout_seconds * _SLOWEST_BYTES_PER_SECOND:
         return parser.parse(text)
-    return _parse_in_time(parser, text, timeout_seconds)
+    return _parse_in_time(parser, text, timeout_seconds, memory if memory is not None and memory.watched else None)
 
 
 def _parser(language: str) -> Parser:
@@ -109,7 +108,7 @@ def _refuse_deep_yaml(text: bytes) -> None:
         raise ParseError("the grammar for yaml cannot hold so many levels")
 
 
-def _parse_in_time(parser: Parser, text: bytes, timeout_seconds: float) -> Tree:
+def _parse_in_time(parser: Parser, text: bytes, timeout_seconds: float, memory: TreeMemory | None) -> Tree:
     """Parse with a clock at hand, which tree-sitter lets us look at every hundred of its steps."""
     clock = time.monotonic
     started = clock()
@@ -121,12 +120,17 @@ def _parse_in_time(parser: Parser, text: bytes, timeout_seconds: float) -> Tree:
     def overdue(_: int, __: bool) -> bool:
         return clock() > deadline
 
+    def overgrown(_: int, __: bool) -> bool:
+        return clock() > deadline or (memory is not None and memory.outgrown())
+
     try:
-        return parser.parse(read, progress_callback=overdue)
+        return parser.parse(read, progress_callback=overdue if memory is None else overgrown)
     except ValueError as error:
         parser.reset()  # else the next parse would go on with this one
         spent = clock() - started
         if spent <= timeout_seconds:
+            if memory is not None and memory.full:
+                raise memory.error() from error
             raise ParseError(f"the parser gave no tree: {error}") from error
         raise ChunkingTimeoutError(
             f"parsing took longer than {timeout_seconds:g} s",
@@ -135,20 +139,3 @@ def _parse_in_time(parser: Parser, text: bytes, timeout_seconds: float) -> Tree:
             unit="seconds",
             suggestion="Raise parse_timeout_seconds, or leave the file out",
         ) from error
-
-
-def check_memory(text: bytes, limit_mb: float) -> None:
-    """Refuse a text whose tree would be over the memory that one file may take.
-
-    Raises:
-        MemoryLimitExceededError: it would, by the most that trees of code take a byte of text.
-    """
-    actual = len(text) * _TREE_BYTES_PER_BYTE / 1e6
-    if actual > limit_mb:
-        raise MemoryLimitExceededError(
-            f"the syntax tree would take about {actual:,.0f} MB, more than {limit_mb:g}",
-            limit=limit_mb,
-            actual=actual,
-            unit="MB",
-            suggestion="Raise max_memory_mb_per_operation, or leave the file out",
-        )

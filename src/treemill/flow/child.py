@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from treemill.flow import wire
+from treemill.flow.resident import resident_bytes
 
 # Results are plain buffers: there are hardly any cycles to find, and each search for them visits every live node.
 _COLLECT_AFTER = 50_000
@@ -97,7 +98,7 @@ def _serve(
     last_resort = (seconds or 0.0) + _GRACE_SECONDS
     while True:
         number, items = waiting.get()
-        resident = resident_bytes("self")
+        resident = resident_bytes()
         in_hand = -1
 
         def mark(index: int, number: int = number, resident: int = resident) -> None:
@@ -116,11 +117,3 @@ def _serve(
             reply = ("raised", in_hand, type(error).__name__, str(error), traceback.format_exc())
         mark(-1)
         wire.send(replies, reply)
-
-
-def resident_bytes(pid: int | str) -> int:
-    """Return the resident memory of a process, or 0 where the platform does not tell cheaply."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * mmap.PAGESIZE
-    except (OSError, IndexError, ValueError):
-        return 0

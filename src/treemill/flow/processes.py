@@ -19,10 +19,10 @@ from typing import IO, Any, TypeVar
 
 from treemill.errors import WorkersError
 from treemill.flow import wire
-from treemill.flow.child import resident_bytes
 from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled, Work, set_apart, settle_loss
 from treemill.flow.launching import Child, taken_or_launched
 from treemill.flow.outcomes import Cause, Done, Limits
+from treemill.flow.resident import resident_bytes
 
 T = TypeVar("T")
 R = TypeVar("R")
