@@ -19,6 +19,7 @@ COMMANDS = {
     "chunk": "treemill.cli.chunk",
     "clear": "treemill.cli.clear",
     "doctor": "treemill.cli.doctor",
+    "completion": "treemill.cli.completion",
     "find-related": "treemill.cli.related",
     "index": "treemill.cli.index",
     "install": "treemill.cli.install",

@@ -6,14 +6,12 @@ import argparse
 from collections.abc import Sequence
 
 from treemill._version import __version__
+from treemill.cli.commands import EXIT_CODES as _EXIT_CODES
+from treemill.cli.commands import Commands
+from treemill.cli.commands import add_command as _add
+from treemill.cli.door_arguments import add_doors
 from treemill.records import FILE_KINDS
 from treemill.settings import EXECUTORS
-
-_EXIT_CODES = """\
-exit codes:
-  0 done   1 no match   2 bad use or setting   3 no index   4 index of another recipe   5 another process writes
-  6 store or workers failed   7 embedding failed   8 files skipped, with --strict   9 every file failed
-  130 interrupted"""
 
 _TOP = f"""\
 examples:
@@ -57,42 +55,6 @@ examples:
 
 {_EXIT_CODES}"""
 
-_MCP = f"""\
-Serves the tools search, find_related, read_chunk, index_status and reindex at once, and indexes behind. Agents start it
-by themselves, over standard input and output; `treemill install` writes that into their settings. Needs the extra:
-pip install "treemill[mcp]"
-
-examples:
-  treemill mcp                                      serve this folder to the agent that started it
-  treemill mcp ~/src/app ~/src/lib                  several roots
-  treemill mcp --http --port 8765                   over HTTP on this machine, with a token
-
-{_EXIT_CODES}"""
-
-_SERVE = f"""\
-A search box with results as you type, files at the line, a map of the code base, and indexing as it goes on. Listens on
-this machine alone; the address holds a token. Loads nothing from elsewhere. Needs the extra:
-pip install "treemill[serve]"
-
-examples:
-  treemill serve                                    this folder
-  treemill serve ~/src/app --port 9000 --open       and open the browser
-
-{_EXIT_CODES}"""
-
-_INSTALL = f"""\
-Shows what will be written, and asks. Installing twice changes nothing; uninstalling puts the files back as they were.
-
-examples:
-  treemill install                                  for every agent that is found for this user
-  treemill install claude cursor -y                 for these, without asking
-  treemill install vscode --project .               into the project's own settings, to be shared
-  treemill uninstall                                undo it
-
-agents: claude (Claude Code), codex, cursor, vscode (VS Code), gemini (Gemini CLI), opencode
-
-{_EXIT_CODES}"""
-
 _CHUNK = f"""\
 Folders are walked as `index` walks them; files that are named are taken as they are. Nothing is stored.
 
@@ -117,7 +79,7 @@ examples:
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return the arguments; prints and exits on --help, --version, and on words that make no sense (code 2)."""
-    parser = _parser()
+    parser = command_line()
     arguments, rest = parser.parse_known_args(words)
     # argparse takes all positional words at the first of them; folders may as well stand behind options.
     if rest and arguments.command == "search" and not any(word.startswith("-") for word in rest):
@@ -127,7 +89,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="treemill",
         description="Turn source trees into a searchable index, and ask it about the code.",
@@ -144,25 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     _chunk(commands)
     _doctor(commands)
     _clear(commands)
-    _mcp(commands)
-    _install(commands)
-    _serve(commands)
+    add_doors(commands)
     return parser
 
 
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, epilog: str = ""
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=epilog or _EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def _index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _index(commands: Commands) -> None:
     command = _add(commands, "index", "bring the index of a folder up to date", _INDEX)
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     _working(command)
@@ -178,7 +127,7 @@ def _index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
 
 
-def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _search(commands: Commands) -> None:
     command = _add(commands, "search", "ask about the code in a folder", _SEARCH)
     command.add_argument("query", help="a question, a name, or words")
     command.add_argument("paths", nargs="*", metavar="path", help="the folders to answer for (default: this one)")
@@ -203,26 +152,26 @@ def _search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     _working(command)
 
 
-def _related(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _related(commands: Commands) -> None:
     command = _add(commands, "find-related", "find code like that at a place", _RELATED)
     command.add_argument("place", metavar="FILE[:LINE]", help="a file, and the line to start from")
     _answering(command)
     _working(command)
 
 
-def _status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _status(commands: Commands) -> None:
     command = _add(commands, "status", "say what is indexed, and how much of it")
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _why(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _why(commands: Commands) -> None:
     command = _add(commands, "why", "say whether a file is in the index, and why")
     command.add_argument("file", help="the file")
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _chunk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _chunk(commands: Commands) -> None:
     command = _add(commands, "chunk", "print the chunks of files and folders", _CHUNK)
     command.add_argument("paths", nargs="+", metavar="PATH", help="files and folders")
     command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each chunk")
@@ -231,47 +180,14 @@ def _chunk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _working(command)
 
 
-def _mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = _add(commands, "mcp", "serve agents over the Model Context Protocol", _MCP)
-    command.add_argument("roots", nargs="*", metavar="ROOT", help="the folders to serve (default: this one)")
-    command.add_argument("--http", action="store_true", help="serve over HTTP instead of standard input and output")
-    command.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    command.add_argument("--port", type=int, default=8765, help="the port, 0 for any free one (default: 8765)")
-    command.add_argument(
-        "--token-file", metavar="FILE", help="a file with the token (default: $TREEMILL_MCP_TOKEN, else a fresh one)"
-    )
-    command.add_argument("--remote", action="store_true", help="allow an address that other machines can reach")
-
-
-def _install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    for name, summary in (
-        ("install", "make agents start Treemill's server"),
-        ("uninstall", "undo what install wrote"),
-    ):
-        command = _add(commands, name, summary, _INSTALL)
-        command.add_argument("agents", nargs="*", metavar="AGENT", help="which agents (default: all that are found)")
-        command.add_argument(
-            "--project", metavar="FOLDER", help="the project's settings in a folder, instead of the user's"
-        )
-        command.add_argument("-y", "--yes", action="store_true", help="write without asking")
-        command.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
-
-
-def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = _add(commands, "serve", "serve a web page about the code on this machine", _SERVE)
-    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
-    command.add_argument("--port", type=int, default=8766, help="the port, 0 for any free one (default: 8766)")
-    command.add_argument("--open", action="store_true", help="open the page in the browser")
-
-
-def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _doctor(commands: Commands) -> None:
     command = _add(commands, "doctor", "check the index and what it depends on", _DOCTOR)
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("--repair", action="store_true", help="make right what can be made right")
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _clear(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _clear(commands: Commands) -> None:
     command = _add(commands, "clear", "remove the index of a folder")
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("-y", "--yes", action="store_true", help="do not ask")
