@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import Tree
 from treemill.errors import UsageError
 from treemill.indexing import index_tree
 from treemill.records import Hit, Query
 from treemill.searching import Index
+from treemill.searching.path_text import PathText
 from treemill.searching.patterns import words_needed
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.memory import MemoryStore
@@ -229,6 +232,17 @@ def test_what_is_like_a_place_is_found_but_not_the_place_itself(ask: Any) -> Non
 def test_a_place_that_is_not_there_is_said_so(ask: Any, place: str) -> None:
     with pytest.raises(UsageError):
         ask(SHOP, place, mode="related")
+
+
+@given(
+    st.lists(st.text("abBİß_./-1", min_size=1, max_size=8), max_size=12),
+    st.text("abiß1", min_size=1, max_size=2),
+)
+def test_paths_are_found_by_any_part_of_a_word_however_often_one_asks(found: list[str], fragment: str) -> None:
+    text = PathText(found)
+    expected = [number for number, path in enumerate(found) if fragment in path.lower()]
+    for _ in range(60):
+        assert text.holding(fragment, 100).tolist() == expected
 
 
 def test_a_file_without_a_chunk_answers_for_no_other(ask: Any) -> None:

@@ -149,28 +149,49 @@ def likeness(
     The harmonic mean of how much of the question (by weight) the name has, and how much of the name is asked for. A
     beginning of a word counts by how much of the word it is; with `synonyms` they count half.
     """
-    fits: dict[str, tuple[float, int]] = {}
+    fits = _Fits(terms, synonyms=synonyms)
+    weighed = weights.tolist()
     result = np.zeros(len(paths), np.float32)
     for number, path in enumerate(paths):
         covered: dict[int, float] = {}
         asked = 0.0
         for word in path.stems:
-            if word not in fits:
-                fits[word] = max((_fit(word, term.word, synonyms), -i) for i, term in enumerate(terms))
             fit, place = fits[word]
             asked += fit
-            if fit > covered.get(-place, 0.0):
-                covered[-place] = fit
+            if fit > covered.get(place, 0.0):
+                covered[place] = fit
         if asked:
             precision = asked / len(path.stems)
-            recall = sum(fit * float(weights[place]) for place, fit in covered.items())
+            recall = sum(fit * weighed[place] for place, fit in covered.items())
             result[number] = 2 * precision * recall / (precision + recall) if recall else 0.0
     return result
 
 
-def _fit(word: str, term: str, synonyms: bool) -> float:
+class _Fits(dict[str, tuple[float, int]]):
+    """word → how well it fits the term of a question that it fits best, and which that is; fills itself."""
+
+    def __init__(self, terms: Sequence[Term], *, synonyms: bool) -> None:
+        super().__init__()
+        self._beginnings: dict[str, list[int]] = {}
+        self._synonyms: dict[str, int] = {}
+        self._terms = [term.word for term in terms]
+        for place in range(len(terms) - 1, -1, -1):
+            word = self._terms[place]
+            self._beginnings.setdefault(word[:_SHORTEST_BEGINNING], []).append(place)
+            self._synonyms |= dict.fromkeys(SYNONYMS.get(word, ()) if synonyms else (), place)
+
+    def __missing__(self, word: str) -> tuple[float, int]:
+        best, place = (_SYNONYM, self._synonyms[word]) if word in self._synonyms else (0.0, 0)
+        for other in self._beginnings.get(word[:_SHORTEST_BEGINNING], ()):
+            fit = _fit(word, self._terms[other])
+            if fit > best or (fit == best and other < place):
+                best, place = fit, other
+        self[word] = best, place
+        return best, place
+
+
+def _fit(word: str, term: str) -> float:
     if word == term:
         return 1.0
     short, long = (word, term) if len(word) < len(term) else (term, word)
-    fit = len(short) / len(long) if len(short) >= _SHORTEST_BEGINNING and long.startswith(short) else 0.0
-    return max(fit, _SYNONYM) if synonyms and word in SYNONYMS.get(term, ()) else fit
+    return len(short) / len(long) if len(short) >= _SHORTEST_BEGINNING and long.startswith(short) else 0.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from isal import isal_zlib
 
 from treemill.ranking.question import Question
 from treemill.records import Content, Hit
@@ -68,7 +68,7 @@ class Pages:
 
 def source_of(record: Content) -> Source:
     """Return a content's bytes as they were when it was indexed."""
-    data = zlib.decompress(record.text)
+    data = isal_zlib.decompress(record.text)
     return Source(data, b"", record.encoding, _bom(data), record.language)
 
 

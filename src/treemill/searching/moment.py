@@ -17,6 +17,7 @@ import numpy.typing as npt
 from treemill.chunking.packing import unpack_symbols
 from treemill.ranking.evidence import Array
 from treemill.records import Content
+from treemill.searching.path_text import PathText
 from treemill.storage import FileTable, Segment, Snapshot
 from treemill.types import Symbol
 
@@ -147,7 +148,7 @@ class Moment:
     @cached_property
     def path_text(self) -> PathText:
         """All paths as one text, to look for words in."""
-        return PathText([path.lower() for path in self.files.paths])
+        return PathText(self.files.paths)
 
     def _unpacked(self, row: int) -> Unpacked:
         record = self.snapshot.content(int(self.contents[row]))
@@ -175,23 +176,6 @@ class Unpacked:
     symbols: tuple[Symbol, ...]
     starts: Numbers
     ends: Numbers
-
-
-class PathText:
-    """All paths in one string: a substring search over a hundred thousand of them takes a millisecond or two."""
-
-    def __init__(self, lowered: Sequence[str]) -> None:
-        self._text = "\n".join(lowered)
-        self._starts = np.cumsum([0, *(len(path) + 1 for path in lowered)])
-
-    def holding(self, fragment: str, most: int) -> Numbers:
-        """Return which paths hold a fragment; those of its first `most` occurrences."""
-        at: list[int] = []
-        place = self._text.find(fragment)
-        while place >= 0 and len(at) < most:
-            at.append(place)
-            place = self._text.find(fragment, place + 1)
-        return distinct(np.searchsorted(self._starts, at, side="right") - 1)
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -6,16 +6,15 @@ place where most pairs stand close together is where it comes from.
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
+from isal import isal_zlib
 
 from treemill.ranking.asking import pairs_of
 from treemill.ranking.evidence import Array, Evidence
 from treemill.searching.moment import Moment, Numbers
 
 _MOST_PAIRS = 24
-_MOST_FILES = 40
+_MOST_FILES = 25
 _MOST_PLACES = 50
 
 # How far apart the parts of one message stand: a few lines, where the source breaks it.
@@ -32,8 +31,8 @@ def verbatim(moment: Moment, evidence: Evidence, files: Numbers) -> tuple[Array,
     pairs = [pair.encode("utf-8", "surrogateescape") for pair in pairs_of(evidence.question.text, _MOST_PAIRS)]
     likely = np.argsort(-evidence.best(evidence.places), kind="stable")[:_MOST_FILES]
     for place in likely.tolist() if pairs else ():
-        record = moment.unpacked(int(moment.row_of_file[files[place]])).record
-        count, offset = _together(zlib.decompress(record.text).lower(), pairs)
+        record = moment.snapshot.content(int(moment.files.contents[files[place]]))
+        count, offset = _together(isal_zlib.decompress(record.text).lower(), pairs)
         # A few pairs of many say nothing: they stand everywhere.
         if count > 1 and count >= _LEAST_SHARE * len(pairs):
             share[place], offsets[place] = count / len(pairs), offset
