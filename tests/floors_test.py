@@ -22,6 +22,7 @@ FLOORS = {
     1: {"settings", "layers", "chunking", "plan", "ranking"},
     2: {
         "discovery",
+        "file_events",
         "generated",
         "ignoring",
         "git",
@@ -44,6 +45,7 @@ FLOORS = {
         "rebuilding",
         "searching",
         "watching",
+        "hints",
         "cluster",
         "library",
         "hosting",

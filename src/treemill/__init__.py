@@ -58,6 +58,7 @@ _HOMES = {
     "treemill.storage.sqlite": ("SqliteStore",),
     "treemill.texts": ("chunk_text",),
     "treemill.types": ("CodeChunk", "DiscoveredFile", "Failure", "SkipReason", "Skipped", "Symbol"),
+    "treemill.watching": ("watch",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
     from treemill.types import Skipped as Skipped
     from treemill.types import SkipReason as SkipReason
     from treemill.types import Symbol as Symbol
+    from treemill.watching import watch as watch
 
 __all__ = ["__version__", *_HOME_OF]
 

@@ -50,6 +50,10 @@ _BRINGS_RULES = frozenset({".git", GIT_IGNORE_FILE, OWN_IGNORE_FILE})
 Found = DiscoveredFile | Skipped | Unreadable
 
 
+_Branches = dict[str, "_Branches | None"]
+"""Which entries of a folder are wanted, by name: None for all of one, else which entries of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Folder:
     """A folder on the way: `path` ends in a slash ("" for the root); the rules in force in it, strongest first.
@@ -68,11 +72,17 @@ def discover(
     settings: DiscoverySettings | None = None,
     *,
     language_of: Callable[[str], str | None] = language_of_name,
+    within: Iterable[str] | None = None,
+    entered: Callable[[str], object] = lambda folder: None,
 ) -> Iterator[Found]:
     """Walk a tree and yield its files, lazily and in order of path.
 
     Each path comes at most once. A folder or entry that cannot be read is yielded as `Unreadable`; nothing may be
     concluded about paths at or below it. Entries that vanish on the way are passed over.
+
+    With `within`, only those paths (relative to the root, files or folders, "" for the root) and what lies below them
+    are yielded, as a walk of the whole tree would; the folders on the way to them are listed, their other entries are
+    not looked at. `entered` is told each folder that is walked, with a slash behind it ("" for the root).
 
     Raises:
         UsageError: `root` is no folder. Raised by the call, not by the first step.
@@ -80,7 +90,8 @@ def discover(
     """
     if not os.path.isdir(root):
         raise UsageError(f"{os.fspath(root)!r} is not a folder", suggestion="Name the folder that holds the sources")
-    return _Walk(os.fspath(root), settings or DiscoverySettings(), language_of).walk()
+    walk = _Walk(os.fspath(root), settings or DiscoverySettings(), language_of)
+    return walk.walk(None if within is None else _branches(within), entered)
 
 
 def why_ignored(root: str | Path, path: str | Path, settings: DiscoverySettings | None = None) -> str | None:
@@ -113,29 +124,35 @@ class _Walk:
 
     # ── the walk ──
 
-    def walk(self) -> Iterator[Found]:
+    def walk(self, wanted: _Branches | None, entered: Callable[[str], object]) -> Iterator[Found]:
         """Yield depth first; a stack of listings stands in for recursion, so that depth costs nothing."""
-        stack = [self._enter(self._top())]
+        entered("")
+        stack = [(self._enter(self._top(), wanted), wanted)]
         while stack:
-            for found in stack[-1]:
+            listing, wanted = stack[-1]
+            for found in listing:
                 if isinstance(found, _Folder):
-                    stack.append(self._enter(found))
+                    below = None if wanted is None else wanted[found.path.rpartition("/")[0].rpartition("/")[2]]
+                    entered(found.path)
+                    stack.append((self._enter(found, below), below))
                     break
                 yield found
             else:
                 stack.pop()
 
-    def _enter(self, folder: _Folder) -> Iterator[Found | _Folder]:
-        """Yield what one folder holds, folders to enter included, in order of path."""
+    def _enter(self, folder: _Folder, wanted: _Branches | None) -> Iterator[Found | _Folder]:
+        """Yield what one folder holds, folders to enter included, in order of path; of `wanted` entries alone."""
         try:
             with os.scandir(self._prefix + folder.path) as listing:
-                entries = sorted(listing, key=_place)
+                entries = sorted(listing, key=_place) if wanted is None else list(listing)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             yield Unreadable(folder.path.rstrip("/"), error.strerror or str(error))
             return
         names = {entry.name for entry in entries}
+        if wanted is not None:
+            entries = sorted((entry for entry in entries if entry.name in wanted), key=_place)
         if self._generated_inside(folder, names) is not None:
             if folder.path not in self._opened:
                 return
@@ -297,6 +314,24 @@ def _place(entry: os.DirEntry[str]) -> str:
 def _is_junction(entry: os.DirEntry[str]) -> bool:
     """Whether a folder is a mount point of Windows, which leads elsewhere as a link does."""
     return os.name == "nt" and getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == 0xA0000003
+
+
+def _branches(paths: Iterable[str]) -> _Branches | None:
+    """Return the branches that lead to paths; None where that is the whole tree."""
+    top: _Branches = {}
+    for path in paths:
+        if not path:
+            return None
+        here = top
+        *way, last = path.split("/")
+        for name in way:
+            below = here.setdefault(name, {})
+            if below is None:
+                break
+            here = below
+        else:
+            here[last] = None
+    return top
 
 
 def _ways_to(patterns: Iterable[str]) -> frozenset[str]:

@@ -131,6 +131,57 @@ class Ended(Event):
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class StandingBy(Event):
+    """Another process watches this tree; this one takes over when that one ends. `at` counts from the watch's begin."""
+
+    root: str
+    pid: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watching(Event):
+    """The index is up to date, and changes in so many folders are heard of; `polling` says why not, where they are not.
+
+    With polling, the whole tree is looked at every `interval` seconds.
+    """
+
+    root: str
+    files: int
+    folders: int
+    polling: str = ""
+    interval: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed(Event):
+    """Changes were heard of, in so many places; 0 where the whole tree is looked at."""
+
+    root: str
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class Updated(Event):
+    """The index is up to date again: what became of the changed files, and how long that took since it was noticed."""
+
+    root: str
+    processed: int
+    removed: int
+    skipped: int
+    failed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled(Event):
+    """The tree, its index or its settings cannot be used now, for a reason that may pass; it is tried again."""
+
+    root: str
+    message: str
+
+
 Listener = Callable[[Event], object]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from treemill.embedding.registry import make_provider
 from treemill.errors import IndexLocked, IndexMissing
 from treemill.plan import Plan
 from treemill.ranking import words
-from treemill.records import Recipe, RunState
+from treemill.records import Recipe, RunState, Status
 from treemill.settings import Settings
 from treemill.storage import IndexStore
 from treemill.types import DiscoveredFile
@@ -42,22 +42,46 @@ class IndexOptions:
     wait_seconds: float = 0.0
 
 
+def _nothing(folder: str) -> None:
+    """Take no note of a folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """A walk that stopped at the first file to process, or at its end where there is none.
 
     `files` are the files to process, the first one included; they can be had once, and pull the walk on. `generation`
-    is the index's when it was compared.
+    is the index's when it was compared. `within` are the paths that the walk was confined to, None for the whole tree,
+    and `elsewhere` how many files to index are known outside of them; `entered` is told the folders of the walk.
     """
 
     generation: int
     plan: Plan
     files: Iterator[DiscoveredFile]
     found_work: bool
+    within: tuple[str, ...] | None = None
+    elsewhere: int = 0
+    entered: Callable[[str], object] = _nothing
+
+    @property
+    def known(self) -> int:
+        """How many files to index are known so far; see `Plan.known`."""
+        return self.plan.known + self.elsewhere
 
 
-def look(root: Path, store: IndexStore, settings: Settings, options: IndexOptions | None = None) -> Survey:
+def look(
+    root: Path,
+    store: IndexStore,
+    settings: Settings,
+    options: IndexOptions | None = None,
+    *,
+    within: Sequence[str] | None = None,
+    entered: Callable[[str], object] = _nothing,
+) -> Survey:
     """Walk a tree up to the first file that is not as the store has it.
+
+    With `within`, only those paths and what lies below them are looked at, if the last run over the whole tree ended;
+    else all of it is. `entered` is told each folder that is walked, see `discover`.
 
     Raises:
         UsageError: there is no such folder.
@@ -65,9 +89,15 @@ def look(root: Path, store: IndexStore, settings: Settings, options: IndexOption
     """
     options = options or IndexOptions()
     generation = store.generation()
+    run = store.last_run()
+    whole = within is None or run is None or run.state is not RunState.COMPLETE
+    paths = None if whole or within is None else tuple(within)
+    recorded = list(store.recorded(paths))
+    inside = sum(record.status is not Status.SKIPPED for record in recorded)
+    elsewhere = 0 if paths is None or run is None else max(0, run.known - inside)
     plan = Plan(
-        discover(root, settings.discovery),
-        store.recorded(),
+        discover(root, settings.discovery, within=paths, entered=entered),
+        recorded,
         retry=options.retry,
         everything=options.everything,
         readable=_can_be_read,
@@ -75,8 +105,8 @@ def look(root: Path, store: IndexStore, settings: Settings, options: IndexOption
     stale = iter(plan)
     first = next(stale, None)
     if first is not None:
-        return Survey(generation, plan, chain((first,), stale), found_work=True)
-    return Survey(generation, plan, stale, found_work=bool(plan.gone or plan.to_mark))
+        return Survey(generation, plan, chain((first,), stale), True, paths, elsewhere, entered)
+    return Survey(generation, plan, stale, bool(plan.gone or plan.to_mark), paths, elsewhere, entered)
 
 
 def _can_be_read(file: DiscoveredFile) -> bool:

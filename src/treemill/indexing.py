@@ -71,7 +71,7 @@ def index_tree(
     if _has_work(survey, store, recipe):
         with _lease(store, options.wait_seconds, listener, cancel) as opened:
             if store.generation() != survey.generation:
-                survey = look(root, store, settings, options)
+                survey = look(root, store, settings, options, within=survey.within, entered=survey.entered)
             if _has_work(survey, store, recipe):
                 writer = opened if cache is None else Keeping(opened, cache, recipe)
                 made_before = None if cache is None else cache.lookup(recipe)
@@ -96,7 +96,7 @@ def index_tree(
 
 
 def _has_work(survey: Survey, store: IndexStore, recipe: Recipe) -> bool:
-    return survey.found_work or not is_settled(store, recipe, survey.plan.known)
+    return survey.found_work or not is_settled(store, recipe, survey.known)
 
 
 def _carry_out(
@@ -132,7 +132,7 @@ def _carry_out(
             listener=listener,
             cancel=cancel,
             # What turns out to be binary or gone was never a file to index.
-            known=lambda: plan.known - run.tally.stats.skipped_files,
+            known=lambda: survey.known - run.tally.stats.skipped_files,
             vectors=stage_for(provider, settings.embedding, stack),
         )
         stack.enter_context(run.queue(_announced(survey.files, plan, run)))
@@ -140,7 +140,7 @@ def _carry_out(
             stats = run.work(crew, writer)
         if not stats.cancelled:
             removed = _settle(plan, writer)
-        writer.set_known(plan.known - stats.skipped_files)
+        writer.set_known(survey.known - stats.skipped_files)
         writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
     return stats, removed
 

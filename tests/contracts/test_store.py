@@ -75,6 +75,14 @@ def skipped(path: str, reason: str = "binary", status: Status = Status.SKIPPED) 
     return RecordedFile(path, 5, 6, b"", 7, status, reason, "a detail")
 
 
+def test_what_is_recorded_can_be_asked_for_in_parts(store):
+    names = ["a", "a!b", "a-b/c", "a/b", "a/b/c", "a0", "b/a", "é/ü"]
+    put(store, *(prepared(name, name) for name in names))
+    for within in ([], [""], ["a"], ["a/b"], ["a/b", "a"], ["b", "é", "none"], ["a/b/c", "a!b"]):
+        below = [name for name in names if any(not top or f"{name}/".startswith(f"{top}/") for top in within)]
+        assert [each.path for each in store.recorded(within)] == sorted(below, key=os.fsencode)
+
+
 # ── an empty store ──
 
 

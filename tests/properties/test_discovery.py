@@ -58,8 +58,8 @@ def quiet_home(tmp_path_factory):
 
 @pytest.mark.skipif(GIT is None, reason="git is the oracle here")
 @settings(max_examples=120, deadline=None)
-@given(tree=trees())
-def test_the_files_found_are_those_that_git_lists(tree, quiet_home):
+@given(tree=trees(), data=st.data())
+def test_the_files_found_are_those_that_git_lists_also_in_a_part_of_the_tree(tree, data, quiet_home):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "root")
         for path, text in tree.items():
@@ -74,5 +74,15 @@ def test_the_files_found_are_those_that_git_lists(tree, quiet_home):
             each.name for each in discover(root, DiscoverySettings(hidden=True)) if isinstance(each, DiscoveredFile)
         }
         assert ours == by_git
+        some = data.draw(st.lists(st.one_of(st.sampled_from(sorted(tree)), folders, names), max_size=4))
+        within = [path.rstrip("/") for path in some]
+        seen: list[str] = []
+        part = {
+            each.name
+            for each in discover(root, DiscoverySettings(hidden=True), within=within, entered=seen.append)
+            if isinstance(each, DiscoveredFile)
+        }
+        assert part == {path for path in ours if any(f"{path}/".startswith(f"{top}/" if top else "") for top in within)}
+        assert {path[: path.rfind("/") + 1] for path in part} <= set(seen)
         for path in tree:
             assert (why_ignored(root, path, DiscoverySettings(hidden=True)) is None) == (path in ours)

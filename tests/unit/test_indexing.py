@@ -108,7 +108,7 @@ def test_a_file_deleted_while_indexing_costs_one_line_in_the_report(
 ) -> None:
     root, store = tree({"a.py": "def a(): ...", "b.py": "def b(): ..."}), MemoryStore()
 
-    def delete(*_: object) -> Iterator[DiscoveredFile | Skipped | Unreadable]:
+    def delete(*_: object, **__: object) -> Iterator[DiscoveredFile | Skipped | Unreadable]:
         for found in discover(root):
             (root / "a.py").unlink(missing_ok=True)
             yield found

@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "treemill.cli.serve",
     "status": "treemill.cli.status",
     "uninstall": "treemill.cli.install",
+    "watch": "treemill.cli.watch",
     "why": "treemill.cli.why",
 }
 """Each command and the module whose `run(arguments) -> exit code` does it."""

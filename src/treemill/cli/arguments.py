@@ -18,6 +18,7 @@ examples:
   treemill search "where are retries decided"       ask about the code in this folder
   treemill search QuerySet ~/src/django -k 3        find a definition
   treemill index                                    bring the index up to date
+  treemill watch                                    keep it so while the folder changes
   treemill status                                   what is indexed, and how much of it
   treemill why build/app.js                         why a file is not in the index
 
@@ -52,6 +53,17 @@ examples:
   treemill index ~/src/app --workers 2 -v           say what is done with each file
   treemill index --rebuild                          from nothing, beside the old one
   treemill index --report run.html                  and a page about where the time went
+
+{_EXIT_CODES}"""
+
+_WATCH = f"""\
+The index is never more than a second behind a folder at rest. Another watch of the same folder stands by, and takes
+over when this one ends. Ctrl-C ends it.
+
+examples:
+  treemill watch                                    this folder, or the indexed folder above it
+  treemill watch ~/src/app ~/src/lib                several
+  treemill watch --json | jq .event                 for programs: one event a line
 
 {_EXIT_CODES}"""
 
@@ -100,6 +112,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"treemill {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _index(commands)
+    _watch(commands)
     _search(commands)
     _related(commands)
     _status(commands)
@@ -125,6 +138,14 @@ def _index(commands: Commands) -> None:
     command.add_argument(
         "--report", metavar="FILE.html", help="write a page about the run: timeline, throughput, failures"
     )
+
+
+def _watch(commands: Commands) -> None:
+    command = _add(commands, "watch", "keep the index of folders up to date while they change", _WATCH)
+    command.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="the folders (default: this one)")
+    command.add_argument("--json", action="store_true", help="print one event a line on standard output")
+    command.add_argument("--poll", action="store_true", help="look again and again, instead of using file events")
+    _working(command)
 
 
 def _search(commands: Commands) -> None:

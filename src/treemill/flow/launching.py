@@ -67,13 +67,13 @@ _lock = threading.Lock()
 
 
 def warm(count: int, module: str) -> None:
-    """Start children that import a module and wait; the next crews of processes take them.
+    """Have that many children import a module and wait, starting those that are missing; the next crews take them.
 
     Those that nobody has taken end with this process, or when they are dismissed.
     """
     if not _spares:
         atexit.register(dismiss)
-    for _ in range(count):
+    for _ in range(count - len(_spares)):
         child = launch(module)
         with _lock:
             _spares.append(child)

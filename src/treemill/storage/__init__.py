@@ -143,8 +143,11 @@ class IndexStore(AbstractContextManager["IndexStore"], Protocol):
     def recipe(self) -> Recipe | None:
         """What the index was built with, or None while it is empty."""
 
-    def recorded(self) -> Iterator[RecordedFile]:
-        """Everything recorded, in the order of the paths' bytes, as of the last commit."""
+    def recorded(self, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+        """Everything recorded, in the order of the paths' bytes, as of the last commit.
+
+        With `within`, only what is recorded of those paths ("" for the root) and of what lies below them, each once.
+        """
 
     def last_run(self) -> RunRecord | None:
         """The newest run, or None. RUNNING is reported as INTERRUPTED when no living writer holds the lease."""

@@ -19,6 +19,11 @@ from treemill.errors import IndexLocked, StorageError
 
 LOCK_NAME = "writer.lock"
 
+WATCH_NAME = "watcher.lock"
+"""A second lease of the same kind: at most one process keeps an index up to date by watching its tree."""
+
+_DOING = {LOCK_NAME: "writing this index", WATCH_NAME: "watching this tree"}
+
 # `holder` takes a shared lock for a moment to see whether it can, so a writer does not take the first refusal for
 # an answer.
 _GRACE_SECONDS = 0.05
@@ -69,19 +74,19 @@ class Lease:
         _held.add(self)
 
     @classmethod
-    def acquire(cls, folder: Path, *, wait_seconds: float = 0.0) -> Self:
-        """Take the lease, waiting at most that long.
+    def acquire(cls, folder: Path, *, wait_seconds: float = 0.0, name: str = LOCK_NAME) -> Self:
+        """Take the lease (the writer's, or the watcher's), waiting at most that long.
 
         Raises:
             IndexLocked: somebody holds it; `.pid` is the process.
             StorageError: the lock file cannot be opened.
         """
         deadline = time.monotonic() + max(wait_seconds, _GRACE_SECONDS)
-        descriptor = _opened(folder, os.O_RDWR | os.O_CREAT)
+        descriptor = _opened(folder, os.O_RDWR | os.O_CREAT, name)
         try:
             while not _try_lock(descriptor, shared=False):
                 if time.monotonic() >= deadline:
-                    raise _locked(descriptor)
+                    raise _locked(descriptor, name)
                 time.sleep(_PAUSE_SECONDS)
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -153,14 +158,14 @@ def locked(folder: Path) -> IndexLocked | None:
         if _try_lock(descriptor, shared=True):
             _unlock(descriptor)
             return None
-        return _locked(descriptor)
+        return _locked(descriptor, LOCK_NAME)
     finally:
         os.close(descriptor)
 
 
-def _opened(folder: Path, flags: int) -> int:
+def _opened(folder: Path, flags: int, name: str = LOCK_NAME) -> int:
     try:
-        return os.open(folder / LOCK_NAME, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        return os.open(folder / name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -180,18 +185,18 @@ def _written(descriptor: int) -> tuple[int, int]:
     return max(pid, 0), max(since, 0)
 
 
-def _locked(descriptor: int) -> IndexLocked:
+def _locked(descriptor: int, name: str) -> IndexLocked:
     pid, since = _written(descriptor)
     who = f"process {pid}" if pid else "another process"
     start = f" since {time.strftime('%H:%M:%S', time.localtime(since / 1e9))}" if since else ""
     if pid and is_stopped(pid):
         return IndexLocked(
-            f"{who} is writing this index{start}, but is stopped, so that nobody else can",
+            f"{who} is {_DOING[name]}{start}, but is stopped, so that nobody else can",
             pid=pid,
             suggestion=f"Have it go on (kill -CONT {pid}) or end it (kill -KILL {pid}); what it committed is safe",
         )
     return IndexLocked(
-        f"{who} is writing this index{start}",
+        f"{who} is {_DOING[name]}{start}",
         pid=pid or None,
         suggestion="Wait for it, or run: treemill index --wait",
     )

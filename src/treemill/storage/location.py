@@ -23,7 +23,7 @@ if sys.platform == "darwin":
 INDEX_NAME = ".treemill"
 
 # fmt: off
-_REMOTE = frozenset(
+REMOTE_FILE_SYSTEMS = frozenset(
     {
         "9p", "afs", "afpfs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.davfs2", "fuse.gcsfuse",
         "fuse.glusterfs", "fuse.goofys", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "gpfs", "lustre", "macfuse",
@@ -32,7 +32,7 @@ _REMOTE = frozenset(
 )
 _WITHOUT_PERMISSIONS = frozenset({"drvfs", "exfat", "fat", "fuseblk", "msdos", "ntfs", "ntfs3", "vfat"})
 # fmt: on
-UNFIT_FILE_SYSTEMS = _REMOTE | _WITHOUT_PERMISSIONS
+UNFIT_FILE_SYSTEMS = REMOTE_FILE_SYSTEMS | _WITHOUT_PERMISSIONS
 """File systems that an index is not kept on: remote ones, and those that keep no permissions."""
 
 

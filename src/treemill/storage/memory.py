@@ -49,10 +49,11 @@ class MemoryStore:
         """Return what the index was built with, or None while it is empty."""
         return self._moment.recipe
 
-    def recorded(self) -> Iterator[RecordedFile]:
-        """Return everything recorded, in the order of the paths' bytes, as of the last commit."""
+    def recorded(self, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+        """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
         files = self._moment.files
-        return iter([files[path] for path in sorted(files, key=os.fsencode)])
+        paths = [path for path in files if within is None or any(_lies_in(path, folder) for folder in within)]
+        return iter([files[path] for path in sorted(paths, key=os.fsencode)])
 
     def last_run(self) -> RunRecord | None:
         """Return the newest run, or None. RUNNING is reported as INTERRUPTED when there is no writer."""
@@ -97,6 +98,10 @@ class MemoryStore:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(folder + "/")
 
 
 @dataclass(frozen=True, slots=True)

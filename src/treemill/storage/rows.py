@@ -10,7 +10,7 @@ import sqlite3
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -150,10 +150,20 @@ def read_table(connection: sqlite3.Connection) -> tuple[list[bytes], list[int], 
     return paths, contents, languages
 
 
-def read_files(connection: sqlite3.Connection) -> Iterator[RecordedFile]:
-    """Return everything recorded, in the order of the paths' bytes."""
-    for row in connection.execute(f"{_SELECT_FILE} ORDER BY f.path"):
-        yield _recorded(row)
+def read_files(connection: sqlite3.Connection, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+    """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
+    if within is None or "" in within:
+        for row in connection.execute(f"{_SELECT_FILE} ORDER BY f.path"):
+            yield _recorded(row)
+        return
+    found = {}
+    for path in map(path_bytes, within):
+        # A slash is followed by a zero, so what lies below a folder is between its name with the one and the other.
+        places = (path, path + b"/", path + b"0")
+        for row in connection.execute(f"{_SELECT_FILE} WHERE f.path = ? OR f.path > ? AND f.path < ?", places):
+            found[row[0]] = row
+    for path in sorted(found):
+        yield _recorded(found[path])
 
 
 def read_file(connection: sqlite3.Connection, path: str) -> RecordedFile | None:

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from treemill.records import Recipe, RecordedFile, RunRecord, RunState
 from treemill.storage import rows as tables
 from treemill.storage.connection import create_database, explained, open_database
 from treemill.storage.housekeeping import GarbageLimits
-from treemill.storage.lease import Lease, holder, locked
+from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
 from treemill.storage.sqlite_writer import SqliteWriter
@@ -62,12 +62,12 @@ class SqliteStore:
         with self._reader.connection() as connection:
             return tables.read_recipe(connection)
 
-    def recorded(self) -> Iterator[RecordedFile]:
-        """Return everything recorded, in the order of the paths' bytes, as of the last commit."""
+    def recorded(self, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+        """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
         index_id = self._reader.index_id()
         data = data_folder(self.folder, index_id)
         with contextlib.closing(open_database(data, index_id)) as connection, explained(data):
-            yield from tables.read_files(connection)
+            yield from tables.read_files(connection, within)
 
     def last_run(self) -> RunRecord | None:
         """Return the newest run, or None. RUNNING is reported as INTERRUPTED when nobody holds the lease."""
@@ -109,6 +109,14 @@ class SqliteStore:
     def locked(self) -> IndexLocked | None:
         """Return the error that `writer` would raise now, or None if nobody is writing; never waits."""
         return locked(self._data())
+
+    def watcher(self) -> Lease:
+        """Take the lease of whoever keeps this index up to date by watching its tree; never waits.
+
+        Raises:
+            IndexLocked: another process holds it; its pid is in the error.
+        """
+        return Lease.acquire(self._data(), name=WATCH_NAME)
 
     def snapshot(self) -> SqliteSnapshot:
         """Open the last commit for reading; never waits for a writer.
