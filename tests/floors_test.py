@@ -43,6 +43,7 @@ FLOORS = {
         "processing",
         "indexing",
         "rebuilding",
+        "checking",
         "searching",
         "watching",
         "hints",

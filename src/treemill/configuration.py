@@ -96,9 +96,15 @@ def user_settings_file(environ: Mapping[str, str]) -> Path:
     return folder / "treemill" / "config.toml"
 
 
+def settings_file(environ: Mapping[str, str]) -> Path:
+    """Return where this user's settings are looked for: what TREEMILL_CONFIG names, or the platform's place."""
+    named = environ.get("TREEMILL_CONFIG")
+    return Path(named) if named else user_settings_file(environ)
+
+
 def _user_layers(environ: Mapping[str, str], user_file: Path | None) -> Iterator[Layer]:
     named = environ.get("TREEMILL_CONFIG")
-    place = user_file or (Path(named) if named else user_settings_file(environ))
+    place = user_file or settings_file(environ)
     data = read_small_file(os.fspath(place), follow=True)
     if data is not None:
         yield _layer(data, os.fspath(place), trusted=True)

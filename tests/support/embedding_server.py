@@ -4,8 +4,8 @@
         server.script = ["429 2", "500", "ok"]
 
 Each request takes the next word of the script; when it is over, `always` holds, which is "ok" unless it is set. A
-request with a text that has `poison` in it is refused with 400. It keeps what it was
-asked: `requests` are the bodies, `headers` their headers, `peers` the ports they came from.
+request with a text that has `poison` in it is refused with 400; after `dies_after` requests the server is gone. It
+keeps what it was asked: `requests` are the bodies, `headers` their headers, `peers` the ports they came from.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class EmbeddingServer:
         self.script: list[str] = []
         self.always: str | None = None
         self.poison: str | None = None
+        self.dies_after: int | None = None
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -77,6 +78,12 @@ class EmbeddingServer:
             self.headers.append(headers)
             self.paths.append(path)
             self.peers.append(peer)
+            if self.closing.is_set():
+                return "slam"
+            if self.dies_after is not None and len(self.requests) > self.dies_after:
+                # The loop that accepts connections cannot be ended by a thread that it waits for.
+                threading.Thread(target=self.stop, daemon=True).start()
+                return "slam"
             return self.script.pop(0) if self.script else (self.always or "ok")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -91,9 +98,7 @@ class EmbeddingServer:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 word = server._next(body, headers, self.path, self.client_address[1])
                 given = headers.get("authorization", "").removeprefix("Bearer ")
-                if server.closing.is_set():
-                    self.close_connection = True
-                elif server.key is not None and given != server.key and word == "ok":
+                if server.key is not None and given != server.key and word == "ok":
                     self._say(401, {"error": {"message": "Incorrect API key provided"}})
                 elif server.poison is not None and any(server.poison in text for text in body["input"]):
                     self._say(400, {"error": {"message": "this text is refused"}})

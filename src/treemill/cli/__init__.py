@@ -18,6 +18,7 @@ from treemill.errors import TreemillError
 COMMANDS = {
     "chunk": "treemill.cli.chunk",
     "clear": "treemill.cli.clear",
+    "config": "treemill.cli.config",
     "doctor": "treemill.cli.doctor",
     "completion": "treemill.cli.completion",
     "find-related": "treemill.cli.related",

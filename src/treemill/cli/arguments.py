@@ -67,6 +67,16 @@ examples:
 
 {_EXIT_CODES}"""
 
+_CONFIG = f"""\
+Secrets are shown as "set" or "not set". Without --check nothing is sent anywhere.
+
+examples:
+  treemill config                                   what holds in this folder, and who said so
+  treemill config --check                           does the embedding provider answer
+  $EDITOR "$(treemill config --file)"               change your own settings
+
+{_EXIT_CODES}"""
+
 _CHUNK = f"""\
 Folders are walked as `index` walks them; files that are named are taken as they are. Nothing is stored.
 
@@ -118,6 +128,7 @@ def command_line() -> argparse.ArgumentParser:
     _status(commands)
     _why(commands)
     _chunk(commands)
+    _config(commands)
     _doctor(commands)
     _clear(commands)
     add_doors(commands)
@@ -213,6 +224,14 @@ def _clear(commands: Commands) -> None:
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("-y", "--yes", action="store_true", help="do not ask")
     command.add_argument("--cache", action="store_true", help="remove the content cache of this user instead")
+
+
+def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add(commands, "config", "show each setting and where it came from, and which provider embeds", _CONFIG)
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    command.add_argument("--check", action="store_true", help="ask the provider for a vector")
+    command.add_argument("--file", action="store_true", help="print only where your own settings file is")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _answering(command: argparse.ArgumentParser) -> None:

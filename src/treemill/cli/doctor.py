@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from treemill.checking import provider_trouble
 from treemill.cli.words import printable
 from treemill.diagnosing import diagnose, mend
 from treemill.places import place_of
@@ -24,7 +25,7 @@ _STEPS = {
 def run(arguments: argparse.Namespace) -> int:
     """Print what is found, repair it on request, and return 0 if nothing bad is left, else 6."""
     place = place_of(arguments.path)
-    findings = list(diagnose(place))
+    findings = list(diagnose(place, check_provider=provider_trouble))
     repaired = arguments.repair and any(each.repair is not Repair.NONE for each in findings)
     if repaired:
         mend(place, findings)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill._version import __version__
+from treemill.embedding.texts import shown_url
 from treemill.errors import EmbeddingError, SettingsError
 
 # No request's vectors come near this; what sends more is not embedding.
@@ -241,16 +242,6 @@ def checked_url(text: str) -> str:
             suggestion="Put the key into OPENAI_API_KEY or, in your own settings file, embedding.api_key",
         )
     return text.strip().rstrip("/")
-
-
-def shown_url(url: str) -> str:
-    """Return a URL as messages show it: without what may be secret in it."""
-    try:
-        parts = urlsplit(url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "") + parts.path
-    except ValueError:
-        return "(no URL)"
 
 
 def checked_key(text: str) -> str:

@@ -1,10 +1,11 @@
-"""What stands before a text that is embedded, and how much of it is read."""
+"""What stands before a text that is embedded, how much of it is read, and how the place it goes to is shown."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
 from treemill.settings import EmbeddingSettings
 
@@ -39,3 +40,13 @@ def clipped(text: str, tokens: int) -> str:
     """
     shown = text[: tokens * CHARACTERS_PER_TOKEN] if tokens else text
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def shown_url(url: str) -> str:
+    """Return a URL as messages show it: without what may be secret in it."""
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "") + parts.path
+    except ValueError:
+        return "(no URL)"
