@@ -76,6 +76,9 @@ def test_the_display_has_a_bar_the_rates_and_a_line_for_each_worker() -> None:
         "worker 1  slow.py  3 s",
         "worker 2  quick.py",
     ]
+    live(Worked(0.9, 1, 0.5, 0.4, 1, 9, "quick.py"))
+    live(beat(1.0, in_hand=((0, "slow.py", 3.7),)))
+    assert terminal.screen[2:] == ["worker 1  slow.py  4 s", "worker 2  between files"]
     live.clear()
     assert terminal.screen == []
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.chunkers import DirectedChunker
 from support.providers import HashProvider, PoisonProvider, ScriptedProvider, Vectors
 from support.stores import CueStore, held, wrong_vectors
-from treemill.errors import StorageError
+from treemill.errors import EmbeddingError, StorageError
 from treemill.events import Event, Queued
 from treemill.processing.lanes import Lanes, Task
 from treemill.processing.managers import FileChunkingManager
@@ -50,13 +50,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class FaultyProvider(PoisonProvider):
-    """Fails by script for the first requests, and by the texts for all of them."""
+    """Fails by script for the first requests, by the texts for all of them, and from one on to the last."""
 
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str, down_from: int | None = None) -> None:
         super().__init__({"poison": "e", "nan": "n", "few": "f"})
         self.script = script
+        self.down_from = down_from
 
     def answer(self, number: int, texts: Sequence[str]) -> Vectors:
+        if self.down_from is not None and number >= self.down_from:
+            raise EmbeddingError("the provider is down")
         if number < len(self.script) and self.script[number] != "r":
             return ScriptedProvider(self.script).answer(number, texts)
         return super().answer(number, texts)
@@ -64,7 +67,7 @@ class FaultyProvider(PoisonProvider):
 
 @dataclass
 class Moment:
-    """A listener that cancels, interrupts or raises at the n-th event."""
+    """A listener and a callback that cancel at the n-th event, or raise at all of them."""
 
     processor: HighThroughputProcessor
     cancel_at: int | None
@@ -82,7 +85,11 @@ class Moment:
 
     def callback(self, current: int, total: int, path: object, info: str) -> str | None:
         self.calls += 1
-        return "INTERRUPT" if self.calls - 1 == self.interrupt_at else None
+        if self.calls - 1 == self.interrupt_at:
+            return "INTERRUPT"
+        if self.raises:
+            raise RuntimeError("a callback that fails")
+        return None
 
 
 def settings_for(executor: str) -> Settings:
@@ -95,6 +102,7 @@ def settings_for(executor: str) -> Settings:
     names=st.lists(st.sampled_from(NAMES), max_size=30),
     executor=st.sampled_from(["inline", "thread"]),
     script=st.text("rrrexfmdng", max_size=6),
+    down_from=st.one_of(st.none(), st.integers(0, 20)),
     threads=st.integers(1, 4),
     batch_size=st.integers(1, 12),
     full_at_put=st.one_of(st.just(0), st.integers(1, 4)),
@@ -108,6 +116,7 @@ def test_every_file_ends_once_and_the_processed_are_those_that_are_committed(
     names: list[str],
     executor: str,
     script: str,
+    down_from: int | None,
     threads: int,
     batch_size: int,
     full_at_put: int,
@@ -119,7 +128,7 @@ def test_every_file_ends_once_and_the_processed_are_those_that_are_committed(
     store = CueStore(
         full_at_put=full_at_put, full_at_commit=full_at_commit, refuses=frozenset({"refused0.txt", "refused1.txt"})
     )
-    provider = FaultyProvider(script)
+    provider = FaultyProvider(script, down_from)
     processor = HighThroughputProcessor(
         provider, store, root=root, chunker=DirectedChunker(), settings=settings_for(executor)
     )
@@ -134,7 +143,7 @@ def test_every_file_ends_once_and_the_processed_are_those_that_are_committed(
 
     # Afterwards the processor works as if nothing had been.
     store.full_at_put = store.full_at_commit = 0
-    provider.script = ""
+    provider.script, provider.down_from = "", None
     stats = processor.process_files_high_throughput(["plain0.txt", "same0.txt"], threads)
     assert (stats.files_processed, stats.cancelled) == (2, False)
     assert {"plain0.txt", "same0.txt"} <= set(held(store))

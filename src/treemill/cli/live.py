@@ -17,7 +17,7 @@ import time
 from typing import TextIO
 
 from treemill.cli.words import count, printable, seconds
-from treemill.events import Ended, Event, Finished, Heartbeat, Passed, Planned, Queued, Started, Waiting
+from treemill.events import Ended, Event, Finished, Heartbeat, Passed, Planned, Queued, Started, Waiting, Worked
 
 # The eye sees no more than this; drawing more often only costs.
 _REDRAW_SECONDS = 0.1
@@ -45,6 +45,7 @@ class Live:
         self._last_path = ""
         self._beat: Heartbeat | None = None
         self._marks: list[tuple[float, int]] = []
+        self._seen: set[int] = set()
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -62,6 +63,8 @@ class Live:
             case Passed(failed=failed):
                 self._ended += 1
                 self._failed += failed
+            case Worked(worker=worker):
+                self._seen.add(worker)
             case Heartbeat():
                 self._beat = event
                 self._final = self._final or event.known_is_final
@@ -134,9 +137,11 @@ class Live:
         return f"{text}  {self._failed:,} failed" if self._failed else text
 
     def _workers(self) -> list[str]:
-        in_hand = sorted(self._beat.in_hand)[:_MOST_WORKER_LINES] if self._beat is not None else []
+        """Return a line for each worker there has been, so that lines keep their places while files come and go."""
+        held = {} if self._beat is None else {worker: (path, since) for worker, path, since in self._beat.in_hand}
         lines = []
-        for worker, path, held in in_hand:
+        for worker in sorted(self._seen | held.keys())[:_MOST_WORKER_LINES]:
+            path, since = held.get(worker, ("between files", 0.0))
             text = f"worker {worker + 1}  {path}"
-            lines.append(f"{text}  {held:.0f} s" if held > _SLOW_SECONDS else text)
+            lines.append(f"{text}  {since:.0f} s" if since > _SLOW_SECONDS else text)
         return lines

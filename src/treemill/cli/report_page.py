@@ -49,9 +49,9 @@ def page(report: IndexReport, recorder: Recorder) -> str:
         ),
         _section("Throughput over time", _throughput(recorder), "Source read and chunked, in MB a second."),
         _section("Where the time went", _stages(report), "Seconds by stage, summed over the workers."),
-        _section("Languages", _languages(report)),
-        _section("Slowest files", _rows(("seconds", "file"), [(f"{s:.3f}", p) for p, s in report.stats.slowest])),
         _section("Failures", _failures(report)),
+        _section("Slowest files", _rows(("seconds", "file"), [(f"{s:.3f}", p) for p, s in report.stats.slowest])),
+        _section("Languages", _languages(report)),
         _section("Left out", _skipped(report)),
     ]
     ended = datetime.fromtimestamp(report.stats.end_time).astimezone()
