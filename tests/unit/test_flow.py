@@ -330,6 +330,22 @@ def test_batches_are_weighed_and_the_first_ones_are_small() -> None:
     assert list(weigh_batches([500, 1], lambda item: item, 200)) == [(500,), (1,)]
 
 
+def test_batches_become_smaller_towards_the_end_where_it_is_known() -> None:
+    left = 100
+
+    def weigh(item: int) -> int:
+        nonlocal left
+        left -= item
+        return item
+
+    batches = list(weigh_batches([1] * 100, weigh, 20, share=lambda: max(2, left // 4)))
+    assert sum(map(len, batches)) == 100
+    sizes = [len(batch) for batch in batches]
+    assert sizes[0] == 20
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] <= 2
+
+
 def test_a_slow_source_holds_up_neither_its_own_items_nor_outcomes() -> None:
     first_is_out = threading.Event()
 

@@ -9,13 +9,20 @@ T = TypeVar("T")
 
 
 def weigh_batches(
-    items: Iterable[T | None], weigh: Callable[[T], int], limit: int, *, most: int = 256, first: int | None = None
+    items: Iterable[T | None],
+    weigh: Callable[[T], int],
+    limit: int,
+    *,
+    most: int = 256,
+    first: int | None = None,
+    share: Callable[[], int] | None = None,
 ) -> Iterator[tuple[T, ...]]:
     """Group items lazily so that each group weighs at most `limit` and holds at most `most`, or holds one item.
 
     The first groups weigh at most `first`, doubling up to `limit`: the first result comes early and every worker is
-    busy soon. A None among the items says that the next one takes a while: what is there so far is given out at once,
-    and an empty group says that there is nothing.
+    busy soon. `share` is asked for how much the group of an item may weigh by now: less and less towards the end, so
+    that workers end at about the same time. A None among the items says that the next one takes a while: what is there
+    so far is given out at once, and an empty group says that there is nothing.
     """
     allowed = limit if first is None else min(first, limit)
     group: list[T] = []
@@ -26,7 +33,8 @@ def weigh_batches(
             group, total = [], 0
             continue
         weight = weigh(item)
-        if group and (total + weight > allowed or len(group) >= most):
+        now = allowed if share is None else min(allowed, share())
+        if group and (total + weight > now or len(group) >= most):
             yield tuple(group)
             group, total = [], 0
             allowed = min(2 * allowed, limit)

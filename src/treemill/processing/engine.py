@@ -50,6 +50,10 @@ FIRST_BATCH_BYTES = 25_000
 # What a file costs a worker besides its bytes: opening it, a row, a result.
 _FILE_WEIGHT = 600
 
+# What is left goes out in so many batches a worker, none above the size that pays best: two are with a worker at a
+# time, so that otherwise one could be done two large batches before the other.
+_LAST_BATCHES_A_WORKER = 4
+
 # Put files wait for their commit in the store's transaction; more than this is committed before its time.
 _MOST_UNCOMMITTED_BYTES = 32_000_000
 
@@ -87,6 +91,7 @@ class Run(Generic[Q]):
         self._dispatcher = Dispatcher(listener, self._heartbeat)
         self._begun: dict[str, DiscoveredFile] = {}
         self._marks: list[RecordedFile] = []
+        self._weighed = 0
         self._shapes: dict[str, tuple[int, str | None]] = {}
         self._uncommitted_bytes = 0
         self._last_commit = time.monotonic()
@@ -176,11 +181,24 @@ class Run(Generic[Q]):
                     self._begun[file.name] = file
                     yield file
 
-        weighed = weigh_batches(wanted(), lambda f: f.size + _FILE_WEIGHT, BATCH_BYTES, first=FIRST_BATCH_BYTES)
+        weighed = weigh_batches(wanted(), self._weigh, BATCH_BYTES, first=FIRST_BATCH_BYTES, share=self._fair_share)
         for batch in weighed:
             for file in batch:
                 self.post(Started(self.tally.elapsed, file.name))
             yield batch
+
+    def _weigh(self, file: DiscoveredFile) -> int:
+        weight = file.size + _FILE_WEIGHT
+        self._weighed += weight
+        return weight
+
+    def _fair_share(self) -> int:
+        """Return how much a batch may weigh: a part of what is left, once it is known how many files there are."""
+        ahead, crew, taken = self._ahead, self._crew, self.tally.stats.submitted_files
+        if ahead is None or crew is None or not ahead.ended or not taken:
+            return BATCH_BYTES
+        left = (ahead.found - taken) * self._weighed // taken
+        return max(FIRST_BATCH_BYTES, left // (_LAST_BATCHES_A_WORKER * crew.count))
 
     def _take(self, outcomes: Iterator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle]) -> None:
         """Deal with what becomes of batches until there is no more, or the run is cancelled."""
