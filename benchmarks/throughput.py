@@ -3,6 +3,7 @@
     python -m benchmarks.throughput index django
     python -m benchmarks.throughput chunking languages
     python -m benchmarks.throughput encoding languages
+    python -m benchmarks.throughput incremental --files 20000
 
 Results are printed and, unless --no-write, kept in `benchmarks/runs/`. The exit code is 1 where a bound is missed.
 """
@@ -13,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import chunk_run, encoding_run, index_run
+from benchmarks import chunk_run, encoding_run, incremental_run, index_run
 from benchmarks.corpora import MAKERS, CorpusError
 from benchmarks.measure import CommandError
 from benchmarks.results import Run, publish
@@ -48,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     encoding = _command(commands, "encoding", "languages", "the word pass and the static encoder, beside model2vec")
     encoding.add_argument("--model", type=Path, default=MODEL_PATH, help="another table of the same format")
     encoding.set_defaults(run=_encoding)
+    incremental = commands.add_parser("incremental", help="nothing changed, an edit, a switch of branches, a watch")
+    incremental.add_argument("--files", type=int, default=20_000, help="the size of the tree (default: 20,000)")
+    incremental.add_argument("--moved", type=int, default=5_000, help="how many files a switch moves (default: 5,000)")
+    incremental.add_argument("--rounds", type=int, default=5, help="how often each figure is measured (default: 5)")
+    incremental.add_argument("--no-write", dest="write", action="store_false", help="print only")
+    incremental.set_defaults(run=_incremental)
     return parser
 
 
@@ -69,6 +76,10 @@ def _index(given: argparse.Namespace) -> Run:
 
 def _chunking(given: argparse.Namespace) -> Run:
     return chunk_run.run(given.corpus, rounds=given.rounds, rivals_mb=given.rivals_mb, stream=given.stream)
+
+
+def _incremental(given: argparse.Namespace) -> Run:
+    return incremental_run.run(given.files, moved=given.moved, rounds=given.rounds)
 
 
 def _encoding(given: argparse.Namespace) -> Run:
