@@ -159,3 +159,10 @@ def test_a_language_without_definitions_has_none():
 if __name__ == "__main__":  # write the listings anew; then read every one
     for each in SAMPLES:
         each.with_name(each.name + ".golden").write_text(render(each))
+
+
+def test_externals_of_ocaml_are_found_in_the_modules_that_hold_them():
+    text = 'module Shape = struct\n  external area : t -> int = "shape_area"\nend\n'
+    assert names(text, "ocaml") == [("module", "Shape"), ("function", "Shape.area")]
+    text = 'module Shape : sig\n  external area : t -> int = "shape_area"\nend\n'
+    assert names(text, "ocaml-interface") == [("module", "Shape"), ("function", "Shape.area")]

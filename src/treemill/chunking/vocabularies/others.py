@@ -127,10 +127,10 @@ OCAML = Vocabulary(
     },
     wraps=("value_definition", "type_definition", "module_definition", "class_definition", "class_type_definition"),
     opens=("compilation_unit", "structure", "signature", "object_expression"),
-    cues=cues.finder((b"let ",), ()),
+    cues=cues.finder((b"let ", b"external "), ()),
     comments=Comments((), b"", (b"(*", b"*)")),
 )
-OCAML_INTERFACE = replace(OCAML, cues=cues.finder((b"val ", b"type ", b"module ", b"exception "), ()))
+OCAML_INTERFACE = replace(OCAML, cues=cues.finder((b"val ", b"type ", b"module ", b"exception ", b"external "), ()))
 BASH = Vocabulary(
     {
         "function_definition": "function",
