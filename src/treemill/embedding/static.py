@@ -118,7 +118,7 @@ class _Rows:
             self._greatest.extend(np.abs(rows).max(axis=1, initial=0))
             self._known = len(self.stems)
         table = self._values.values.reshape(self._known, self._model.dimension)
-        return table[terms].astype(np.float32), self._greatest.values[terms]
+        return np.take(table, terms, axis=0).astype(np.float32), self._greatest.values[terms]
 
 
 def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.NDArray[np.float32]:
@@ -128,29 +128,30 @@ def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.ND
     """
     total = int(occurrences.first_chunks[-1])
     pooled = np.zeros((-(-total // _GROUP) * _GROUP, model.dimension), np.float32)
-    chunks = occurrences.chunks.astype(np.uint64)
-    keys = ((chunks >> _GROUP_SHIFT) << _CHUNK_SHIFT | occurrences.terms.astype(np.uint64)) << _GROUP_SHIFT
-    keys |= chunks & _IN_GROUP
+    numbers = np.arange(total, dtype=np.uint64)
+    places = (numbers >> _GROUP_SHIFT) << (_CHUNK_SHIFT + _GROUP_SHIFT) | numbers & _IN_GROUP
+    keys = places.take(occurrences.chunks)
+    keys |= occurrences.terms.view(np.uint64) << _GROUP_SHIFT
     keys.sort()
     starts = _starts_of_runs(keys)
-    factors = model.counts[np.minimum(np.diff(starts, append=len(keys)), len(model.counts) - 1)]
-    keys = keys[starts]
+    factors = model.counts.take(np.minimum(np.diff(starts, append=len(keys)), len(model.counts) - 1))
+    keys = keys.take(starts)
+    inside = (keys & _IN_GROUP).view(np.int64)
     pairs = keys >> _GROUP_SHIFT
     firsts = _starts_of_runs(pairs)
-    columns = np.repeat(np.arange(len(firsts)), np.diff(firsts, append=len(pairs)))
-    pairs = pairs[firsts]
-    groups = (pairs >> _CHUNK_SHIFT).astype(np.int64)
-    table, greatest = rows.of((pairs & _TERM).astype(np.int64))
+    sizes = np.diff(firsts, append=len(pairs))
+    pairs = pairs.take(firsts)
+    groups = (pairs >> _CHUNK_SHIFT).view(np.int64)
+    table, greatest = rows.of((pairs & _TERM).view(np.int64))
     edges = np.searchsorted(groups, np.arange(len(pooled) // _GROUP + 1))
-    inside = (keys & _IN_GROUP).astype(np.int64)
-    chunk = groups[columns] * _GROUP + inside
-    bound = np.bincount(chunk, factors * greatest[columns], len(pooled)).reshape(-1, _GROUP).max(axis=1)
+    chunk = np.repeat(groups * _GROUP, sizes) + inside
+    bound = np.bincount(chunk, factors * np.repeat(greatest, sizes), len(pooled)).reshape(-1, _GROUP).max(axis=1)
     # Group g has a matrix of counts, _GROUP × its terms, behind those of the groups before it.
-    widths = np.diff(edges)
+    columns = np.arange(len(pairs)) + (edges * (_GROUP - 1)).take(groups)
+    inside *= np.repeat(np.diff(edges).take(groups), sizes)
+    inside += np.repeat(columns, sizes)
     counts = np.zeros(_GROUP * len(pairs), np.float32)
-    counts[edges[groups[columns]] * _GROUP + inside * widths[groups[columns]] + columns - edges[groups[columns]]] = (
-        factors
-    )
+    counts[inside] = factors
     for group, (first, last) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         left = counts[first * _GROUP : last * _GROUP].reshape(_GROUP, last - first)
         into = pooled[group * _GROUP : (group + 1) * _GROUP]

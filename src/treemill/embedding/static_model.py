@@ -19,6 +19,7 @@ import mmap
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -111,11 +112,16 @@ class StaticModel:
         known = places < len(self._ids)
         known[known] = self._ids[places[known]] == ids[known]
         places = places[known]
-        found[known] = self._rows[places] * self._weights[places, None].astype(np.int16)
+        found[known] = np.take(self._rows, places, axis=0) * self._weights[places, None].astype(np.int16)
         others = np.flatnonzero(~known)
         if len(others) and self.facts.fallbacks:
             found[others] = self._fallback_rows([texts[place] for place in others.tolist()])
         return found
+
+    @cached_property
+    def _fallbacks(self) -> npt.NDArray[np.int16]:
+        """The shared rows, as wide as their sums are, so that adding converts nothing."""
+        return self._rows[self.facts.vocabulary :].astype(np.int16)
 
     def _fallback_rows(self, texts: Sequence[bytes]) -> npt.NDArray[np.int16]:
         """Return int16[n, dimension]: the sums of the rows of each term's trigrams, each with its share of the weight.
@@ -127,19 +133,19 @@ class StaticModel:
         order = np.argsort(-grams, kind="stable")
         ordered = grams[order]
         joined = b"".join([framed[place] for place in order.tolist()])
-        rows = self._rows[self.facts.vocabulary :]
         numbers = _crc_of_trigrams(joined) % np.uint32(self.facts.fallbacks)
         starts = np.cumsum(ordered + _GRAM - 1) - (ordered + _GRAM - 1)
         sums = np.zeros((len(texts), self.dimension), np.int16)
         for column in range(int(ordered[0])):
             having = int(np.searchsorted(-ordered, -column))
-            sums[:having] += rows[numbers[starts[:having] + column]]
+            sums[:having] += np.take(self._fallbacks, numbers[starts[:having] + column], axis=0)
         sums *= np.maximum(self.facts.fallback_weight // ordered, 1).astype(np.int16)[:, None]
         back = np.empty_like(sums)
         back[order] = sums
         return back
 
 
+@cache
 def _crc_table() -> npt.NDArray[np.uint32]:
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):

@@ -66,15 +66,15 @@ def _eight(words: npt.NDArray[np.uint64], starts: Places, counts: Places) -> npt
     """Return up to eight bytes from each start as one number: two aligned words, shifted together and masked."""
     aligned = starts >> 3
     right = ((starts & 7) << 3).astype(np.uint64)
-    value: npt.NDArray[np.uint64] = words[aligned]
+    value: npt.NDArray[np.uint64] = words.take(aligned)
     value >>= right
     aligned += 1
-    above = words[aligned]
+    above = words.take(aligned)
     # In two steps: a shift by all 64 bits is not defined.
     above <<= np.uint64(1)
     above <<= np.uint64(63) - right
     value |= above
-    value &= _MASKS[counts]
+    value &= _MASKS.take(counts)
     return value
 
 
@@ -101,7 +101,7 @@ class Numbers:
     def read(self, hashes: npt.NDArray[np.uint64]) -> tuple[Places, Places]:
         """Return the number of each hash, and the places of those that are new, one of each: the next numbers."""
         places, missing = self._find(hashes)
-        numbers = self._numbers[places].astype(np.int64)
+        numbers = self._numbers.take(places).astype(np.int64)
         if not len(missing):
             return numbers, missing
         order = np.argsort(hashes[missing], kind="stable")
@@ -121,7 +121,7 @@ class Numbers:
     def _find(self, hashes: npt.NDArray[np.uint64]) -> tuple[Places, Places]:
         """Return the slot in which each hash stands or would stand, and which do not stand anywhere, ascending."""
         places = (hashes >> self._shift).view(np.int64)
-        other = np.flatnonzero(self._slots[places] != hashes)
+        other = np.flatnonzero(self._slots.take(places) != hashes)
         missing = np.zeros(0, np.int64)
         while len(other):
             there = self._slots[places[other]]

@@ -88,15 +88,15 @@ class Vocabulary:
     def terms_of(self, tokens: Places) -> tuple[Places, Places]:
         """Return how many terms each token has, compounds not counted, and the terms of all, one behind the other."""
         firsts = self._firsts.values
-        first = firsts[tokens]
-        counts = firsts[tokens + 1]
+        first = firsts.take(tokens)
+        counts = firsts.take(tokens + 1)
         counts -= first
         ends = np.cumsum(counts)
         first += counts
         first -= ends
         flat = np.repeat(first, counts)
         flat += np.arange(len(flat))
-        return counts, self._terms.values[flat]
+        return counts, self._terms.values.take(flat)
 
     def compounds(self, tokens: Places) -> npt.NDArray[np.uint32]:
         """Return the id of each token's compound."""

@@ -94,7 +94,7 @@ class WordPass:
         lengths = np.bincount(chunks, minlength=total) + np.bincount(compound_chunks, minlength=total)
         keys = np.concatenate(
             (
-                _keys(place[chunks], self._vocabulary.stems.ids[terms]),
+                _keys(place.take(chunks), self._vocabulary.stems.ids.take(terms)),
                 _keys(place[compound_chunks], self._vocabulary.compounds(tokens[of_several])),
                 *self._definition_keys(files, place, first_chunks),
             )
