@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import secrets
 import sys
+import threading
+from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from treemill.errors import UsageError
+from treemill.mcp.doorman import Wire
 
 TOKEN_VARIABLE = "TREEMILL_MCP_TOKEN"
 
@@ -25,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not Path(root).is_dir():
             raise UsageError(f"there is no folder {root}", suggestion="Name the folders to serve")
     if not arguments.http:
-        _sdk("treemill.mcp.server").serve_stdio(roots)
+        _serve(roots)
         return 0
     if arguments.host not in _LOOPBACK and not arguments.remote:
         raise UsageError(
@@ -43,6 +48,32 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"token, made for this run: {token}", file=sys.stderr, flush=True)
     door.serve_http(roots, listener, token)
     return 0
+
+
+def _serve(roots: Sequence[str]) -> None:
+    """Serve standard input and output: at once, and with the SDK as soon as that is loaded.
+
+    Raises:
+        UsageError: the SDK is not installed.
+    """
+    if find_spec("mcp") is None:
+        raise _missing("mcp")
+    loaded, wire = threading.Event(), Wire()
+    found: list[Any] = []
+
+    def load() -> None:
+        # What loading leaves behind lives as long as the process: looking through it for garbage only takes time.
+        gc.disable()
+        try:
+            found.append(_sdk("treemill.mcp.server"))
+        finally:
+            gc.enable()
+            loaded.set()
+
+    threading.Thread(target=load, name="treemill-sdk").start()
+    wire.attend(loaded)
+    if found:
+        found[0].serve_wire(roots, wire)
 
 
 def _here() -> str:
@@ -70,9 +101,11 @@ def _sdk(module: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("treemill"):
             raise
-        raise UsageError(
-            f"serving MCP needs the package {error.name}", suggestion='Run: pip install "treemill[mcp]"'
-        ) from error
+        raise _missing(error.name) from error
+
+
+def _missing(package: str) -> UsageError:
+    return UsageError(f"serving MCP needs the package {package}", suggestion='Run: pip install "treemill[mcp]"')
 
 
 def _token(file: str | None) -> str | None:

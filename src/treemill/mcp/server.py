@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -20,6 +20,7 @@ from mcp.server.stdio import stdio_server
 
 from treemill._version import __version__
 from treemill.errors import TreemillError
+from treemill.mcp.doorman import Incoming, Wire
 from treemill.mcp.given import checked, tool_named
 from treemill.mcp.tools import INSTRUCTIONS, TOOLS
 
@@ -153,15 +154,20 @@ def server_for(service: Service) -> Server[dict[str, Any]]:
     )
 
 
-def serve_stdio(roots: Sequence[str]) -> None:
+def serve_wire(roots: Sequence[str], wire: Wire) -> None:
     """Serve one client over standard input and output, until it closes them."""
     service = Service(roots)
 
+    async def in_thread(read: Callable[[], str | None]) -> str | None:
+        return await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
+
     async def serve() -> None:
         server = server_for(service)
-        async with stdio_server() as (incoming, outgoing):
+        # The SDK asks of both only what the wire has: to be iterated over, to be written and flushed.
+        incoming, outgoing = cast(Any, Incoming(wire, in_thread)), cast(Any, wire)
+        async with stdio_server(incoming, outgoing) as (reading, writing):
             service.open()
-            await server.run(incoming, outgoing, server.create_initialization_options())
+            await server.run(reading, writing, server.create_initialization_options())
 
     try:
         anyio.run(serve)
