@@ -39,6 +39,7 @@ FLOORS = {
         "preparing",
         "cutting",
         "diagnosing",
+        "transfer",
         "parallel",
         "processing",
         "indexing",

@@ -20,7 +20,7 @@ from treemill.errors import IndexLocked
 from treemill.events import Listener, Planned, Waiting, ignore
 from treemill.freshness import IndexOptions, Survey, governor_for, is_settled, look, recipe_of, with_progress
 from treemill.plan import Plan
-from treemill.preparing import Prepare
+from treemill.preparing import Cutter, Prepare
 from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.engine import Run
 from treemill.processing.seams import Intake, itself, name_of
@@ -48,11 +48,12 @@ def index_tree(
     cancel: threading.Event | None = None,
     survey: Survey | None = None,
     cache: ContentCache | None = None,
+    cutter: Cutter | None = None,
 ) -> IndexReport:
     """Bring a store up to date with a tree, and report what that came to.
 
     `survey` is a look at this tree and store that was just taken, if there was one. What `cache` holds is not parsed
-    again, and what is new is kept in it.
+    again, and what is new is kept in it. `cutter` cuts in the place of Treemill's own chunkers, as they would.
 
     Raises:
         UsageError: there is no such folder.
@@ -76,7 +77,7 @@ def index_tree(
                 writer = opened if cache is None else Keeping(opened, cache, recipe)
                 made_before = None if cache is None else cache.lookup(recipe)
                 stats, removed = _carry_out(
-                    survey, store, writer, settings, recipe, provider, made_before, listener, cancel
+                    survey, store, writer, settings, recipe, provider, made_before, cutter, listener, cancel
                 )
     plan = survey.plan
     with store.snapshot() as snapshot:
@@ -107,6 +108,7 @@ def _carry_out(
     recipe: Recipe,
     provider: EmbeddingProvider | None,
     made_before: ContentLookup | None,
+    cutter: Cutter | None,
     listener: Listener,
     cancel: threading.Event,
 ) -> tuple[ProcessingStats, int]:
@@ -122,6 +124,7 @@ def _carry_out(
         max_bytes=settings.discovery.max_file_bytes,
         lookup=store.lookup() if store.generation() else None,
         cache=made_before,
+        cutter=cutter,
         provider=provider if provider is not None and provider.runs_in == "worker" else None,
     )
     with contextlib.ExitStack() as stack:

@@ -13,7 +13,7 @@ import itertools
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -182,6 +182,8 @@ class _Preparer:
             return PreparedFile(file.name, read.size, read.stamp, key, None, read.changed_ns)
         made_before = None if self._work.cache is None else self._work.cache.get(key)
         if made_before is not None:
+            if not made_before.text and source.data:  # it came without its text, as from an export
+                made_before = replace(made_before, text=isal_zlib.compress(source.data, _TEXT_LEVEL))
             clock.lap("look up")
             return PreparedFile(file.name, read.size, read.stamp, key, made_before, read.changed_ns)
         try:

@@ -21,6 +21,8 @@ COMMANDS = {
     "config": "treemill.cli.config",
     "doctor": "treemill.cli.doctor",
     "completion": "treemill.cli.completion",
+    "export": "treemill.cli.transfer",
+    "import": "treemill.cli.transfer",
     "find-related": "treemill.cli.related",
     "index": "treemill.cli.index",
     "install": "treemill.cli.install",

@@ -99,6 +99,18 @@ examples:
 {_EXIT_CODES}"""
 
 
+_TRANSFER = f"""\
+An export holds what parsing found, under digests of the bytes: neither source nor paths. Importing reads every file of
+the folder; what the export says of exactly those bytes is taken, everything else is parsed.
+
+examples:
+  treemill export app.treemill                      on the machine that has an index
+  treemill import app.treemill                      on one that has the files
+  treemill import app.treemill --trust              words and vectors too, from a machine of yours
+
+{_EXIT_CODES}"""
+
+
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return the arguments; prints and exits on --help, --version, and on words that make no sense (code 2)."""
     parser = command_line()
@@ -131,6 +143,7 @@ def command_line() -> argparse.ArgumentParser:
     _config(commands)
     _doctor(commands)
     _clear(commands)
+    _transfer(commands)
     add_doors(commands)
     return parser
 
@@ -217,6 +230,20 @@ def _doctor(commands: Commands) -> None:
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("--repair", action="store_true", help="make right what can be made right")
     command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _transfer(commands: Commands) -> None:
+    command = _add(commands, "export", "write what the index came to into one file for another machine", _TRANSFER)
+    command.add_argument("file", help="the file to write")
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    command = _add(commands, "import", "index a folder, taking from an export instead of parsing", _TRANSFER)
+    command.add_argument("file", help="the export")
+    command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    command.add_argument(
+        "--trust", action="store_true", help="take words and vectors too: only from a machine of yours"
+    )
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    _working(command)
 
 
 def _clear(commands: Commands) -> None:

@@ -58,7 +58,7 @@ _BUSY_SECONDS = 0.2
 _DAY_SECONDS = 86_400
 
 # What a chunker falls back to when time or memory runs out depends on the machine's load: such a content is not shared.
-_BY_CHANCE = frozenset({"ChunkingTimeoutError", "MemoryLimitExceededError", "WorkerCrashedError"})
+BY_CHANCE = frozenset({"ChunkingTimeoutError", "MemoryLimitExceededError", "WorkerCrashedError"})
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -171,7 +171,7 @@ class ContentCache:
             entry = entry_key(content.key, recipe)
             if content.cached:
                 used.append((today, entry, today))
-            elif content.fallback not in _BY_CHANCE:
+            elif content.fallback not in BY_CHANCE:
                 data = pack_content(content, with_plain=True)
                 new.append((entry, today, len(data), data))
         try:

@@ -95,6 +95,18 @@ def read_content(connection: sqlite3.Connection, content_id: int) -> Content | N
     )
 
 
+def read_scan(connection: sqlite3.Connection, content_id: int) -> tuple[bytes, bytes]:
+    """Return the packed postings and the vectors of a content.
+
+    Raises:
+        DamagedRow: they are not what was written, or are not there.
+    """
+    row = connection.execute("SELECT postings, vectors, sum FROM scans WHERE id = ?", (content_id,)).fetchone()
+    if row is None or _bulk_sum(content_id, *row[:2]) != row[2]:
+        raise DamagedRow(f"content {content_id}")
+    return row[0], row[1]
+
+
 def read_parts(connection: sqlite3.Connection, after: int, last: int, *, dimension: int) -> Iterator[Part]:
     """Return what a segment takes from each content above `after` and up to `last`, in order.
 

@@ -97,6 +97,18 @@ class SqliteSnapshot:
             raise KeyError(content_id)
         return content
 
+    def whole(self, content_id: int) -> Content:
+        """Return the content under that id with its postings and vectors.
+
+        Raises:
+            KeyError: there is none.
+            StorageError: it is damaged.
+        """
+        content = self.content(content_id)
+        with self._lock, explained(self._folder):
+            postings, vectors = tables.read_scan(self._connection, content_id)
+        return replace(content, postings=postings, vectors=vectors)
+
     def file(self, path: str) -> RecordedFile | None:
         """Return what is recorded of that path, or None."""
         with self._lock, explained(self._folder):

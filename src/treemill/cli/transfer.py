@@ -1,0 +1,51 @@
+"""`treemill export` and `treemill import`: an index from one machine to another."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from treemill.cli.given import settings_for
+from treemill.cli.index import as_json, exit_code, summary
+from treemill.cli.progress import listener_for
+from treemill.cli.words import count, printable, size
+from treemill.cli.working import cancelled_by_ctrl_c
+from treemill.embedding.registry import provider_for
+from treemill.places import place_of
+from treemill.transfer import export_index, import_index
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write or read an export, and return the exit code."""
+    return _export(arguments) if arguments.command == "export" else _import(arguments)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    target = Path(arguments.file)
+    head = export_index(place_of(arguments.path), target)
+    written = f"wrote {count(head.contents, 'content')} to {target} ({size(target.stat().st_size)})"
+    print(printable(written), file=sys.stderr)
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    place = place_of(arguments.path)
+    settings = settings_for(place, arguments)
+    with listener_for(sys.stderr, arguments) as listener, cancelled_by_ctrl_c() as cancel:
+        report = import_index(
+            place,
+            Path(arguments.file),
+            settings,
+            provider=provider_for(settings),
+            trust=arguments.trust,
+            listener=listener,
+            cancel=cancel,
+        )
+    if arguments.json:
+        print(json.dumps(as_json(report), indent=1))
+    elif not arguments.quiet:
+        for line in summary(report):
+            print(printable(line), file=sys.stderr)
+    return exit_code(report, strict=False)
