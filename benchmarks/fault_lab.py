@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -147,16 +148,16 @@ def in_child(
     tree: Tree, *, rebuilding: bool = False, kill_after: float | None = None, harm: Callable[[], object]
 ) -> Outcome:
     """Index a tree in a forked child, after `harm()` there; kill it after so many seconds, if that is given."""
-    reader, writer = os.pipe()
+    reader, writer = socket.socketpair()
     child = os.fork()
     if child == 0:
-        os.close(reader)
+        reader.close()
         os._exit(_run_child(tree, writer, rebuilding=rebuilding, harm=harm))
-    os.close(writer)
+    writer.close()
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
-    with open(reader, encoding="utf-8") as said:
+    with reader, reader.makefile(encoding="utf-8") as said:
         lines = said.read().split("\n")
     _, status = os.waitpid(child, 0)
     committed = frozenset(line[2:] for line in lines[:-1] if line.startswith("C "))
@@ -164,10 +165,10 @@ def in_child(
     return Outcome(os.waitstatus_to_exitcode(status), committed, error)
 
 
-def _run_child(tree: Tree, writer: int, *, rebuilding: bool, harm: Callable[[], object]) -> int:
+def _run_child(tree: Tree, writer: socket.socket, *, rebuilding: bool, harm: Callable[[], object]) -> int:
     def tell(event: Event) -> None:
         if isinstance(event, Finished):
-            os.write(writer, f"C {event.path}\n".encode())
+            writer.sendall(f"C {event.path}\n".encode())  # no write that is made to fail
 
     code = 0
     line = ""
@@ -183,7 +184,7 @@ def _run_child(tree: Tree, writer: int, *, rebuilding: bool, harm: Callable[[], 
         where = traceback.extract_tb(error.__traceback__)[-1]
         code, line = 99, f"E {type(error).__name__}: {error} at {Path(where.filename).name}:{where.lineno}\n"
     calm()
-    os.write(writer, line.replace("\n", " ").encode() + b"\n" if line else b"")
+    writer.sendall(line.replace("\n", " ").encode() + b"\n" if line else b"")
     return code
 
 

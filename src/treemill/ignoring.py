@@ -13,9 +13,10 @@ make its reader wait on a FIFO or swallow an endless device.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import re2
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
@@ -30,6 +31,9 @@ GIT_IGNORE_FILE = ".gitignore"
 
 # Rules by the ten thousand were made by a program, or to harm.
 MAX_PATTERNS = 10_000
+
+MAX_PATTERN_BYTES = 4_096
+"""No path is longer on any platform; a longer pattern counts as none."""
 
 # RE2 compiles about this many patterns into one automaton within its default memory.
 _PATTERNS_A_SET = 500
@@ -62,7 +66,7 @@ class Rules:
         self.origin = origin
         self._skip = skip
         self._above = above
-        self._sets: list[re2.Set] = []
+        self._sets: list[Any] = []
         self._ignores: list[bool] = []
         self._lines: list[int] = []
         self._texts: list[bytes] = []
@@ -89,9 +93,12 @@ class Rules:
         return Verdict(self._ignores[number], self.origin, self._lines[number], text)
 
     def _compile(self, lines: Iterable[bytes]) -> None:
+        regexes: list[bytes] = []
         for number, line in enumerate(lines, 1):
-            regex, ignores = _regex(line.removesuffix(b"\r"))
-            if regex is None or len(self._ignores) >= MAX_PATTERNS:
+            if len(self._ignores) >= MAX_PATTERNS:
+                break
+            regex, ignores = _regex(line.removesuffix(b"\r")) if len(line) <= MAX_PATTERN_BYTES else (None, False)
+            if regex is None:
                 continue
             if len(self._ignores) % _PATTERNS_A_SET == 0:
                 self._sets.append(re2.Set.SearchSet(_options()))
@@ -104,8 +111,31 @@ class Rules:
             self._ignores.append(ignores)
             self._lines.append(number)
             self._texts.append(line.strip())
-        for each in self._sets:
-            each.Compile()
+            regexes.append(regex)
+        for number, each in enumerate(self._sets):
+            try:
+                each.Compile()
+            except re2.error:  # together they are too large: each for itself, and the one that still is matches nothing
+                start = number * _PATTERNS_A_SET
+                self._sets[number] = _OneByOne(regexes[start : start + _PATTERNS_A_SET])
+
+
+class _OneByOne:
+    """Patterns that are too large for one automaton together, matched one after the other."""
+
+    def __init__(self, regexes: Sequence[bytes]) -> None:
+        self._compiled = [_alone(regex) for regex in regexes]
+
+    def Match(self, subject: bytes) -> list[int]:
+        """Return the numbers of the patterns that match."""
+        return [number for number, each in enumerate(self._compiled) if each is not None and each.search(subject)]
+
+
+def _alone(regex: bytes) -> Any:
+    try:
+        return re2.compile(regex, _options())
+    except re2.error:
+        return None
 
 
 @lru_cache(1)

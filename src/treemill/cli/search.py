@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from treemill.cli.given import settings_for
-from treemill.cli.words import ago, printable
+from treemill.cli.words import ago, on_one_line, printable
 from treemill.embedding.registry import provider_for
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
 from treemill.freshness import IndexOptions, asking_provider, governor_for, is_settled, look, recipe_of, with_progress
@@ -151,7 +151,7 @@ def _print(answer: Answer, arguments: argparse.Namespace) -> None:
             print(json.dumps(hit_json(hit, scores=arguments.scores)))
     elif arguments.files_with_matches:
         for hit in answer.hits:
-            print(printable(shown_path(hit)))
+            print(on_one_line(shown_path(hit)))
     else:
         paint = _painter()
         whole = answer.query.context > 0 or answer.query.max_tokens is not None
@@ -237,7 +237,9 @@ def _shown(hit: Hit, paint: dict[str, str], *, scores: bool, whole: bool) -> str
     def in_colour(text: str, name: str) -> str:
         return f"\x1b[{paint[name]}m{text}\x1b[0m" if paint else text
 
-    place = in_colour(printable(shown_path(hit)), "path") + ":" + in_colour(f"{hit.start_line}-{hit.end_line}", "line")
+    place = (
+        in_colour(on_one_line(shown_path(hit)), "path") + ":" + in_colour(f"{hit.start_line}-{hit.end_line}", "line")
+    )
     heading = place + (f"  {in_colour(printable(hit.symbol), 'symbol')}  {hit.kind}" if hit.symbol else "")
     if hit.more:
         places = ", ".join(f"{first}-{last}" for first, last in hit.more[:_PLACES_NAMED])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from treemill.chunking.packing import unpack_symbols
-from treemill.cli.words import ago, count, printable
+from treemill.cli.words import ago, count, on_one_line, printable
 from treemill.configuration import load_settings
 from treemill.discovery import why_ignored
 from treemill.errors import UsageError
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"file_path": path, "indexed": indexed, "reason": reason}))
     else:
-        print(printable(f"{path}: {reason}"))
+        print(f"{on_one_line(path)}: {printable(reason)}")
     return 0 if indexed else NOT_INDEXED
 
 

@@ -12,6 +12,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else _visible(c) for c in text)
 
 
+def on_one_line(text: str) -> str:
+    """Return a name as `printable` does, with line feeds and tabs made visible too: it stays within its line."""
+    return printable(text).replace("\n", _visible("\n")).replace("\t", _visible("\t"))
+
+
 def _visible(character: str) -> str:
     code = ord(character)
     if code < 0x20:

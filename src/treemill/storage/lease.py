@@ -6,6 +6,7 @@ and a live one cannot be taken over. The file says who holds it; that is for mes
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -106,9 +107,13 @@ class Lease:
         """Give the lease back. Doing it twice is fine."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.ftruncate(descriptor, 0)
-            _unlock(descriptor)
-            os.close(descriptor)
+            # What the file says is for messages; a disk that fails must not keep the lock, which closing gives back.
+            try:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, 0)
+                    _unlock(descriptor)
+            finally:
+                os.close(descriptor)
 
     def forget(self) -> None:
         """Close the file in a forked child, without touching the lock that the parent holds."""

@@ -28,6 +28,7 @@ STATE_VARIABLE = "TREEMILL_STATE_DIR"
 
 _KEY_BYTES = 32
 _ID_BYTES = 16
+_MOST_MARK_BYTES = 1_000
 _REBUILD = "Run: treemill index --rebuild"
 
 
@@ -114,7 +115,8 @@ def read_mark(folder: Path) -> bytes:
     try:
         mark = folder / MARK_NAME
         check_private(mark)
-        words = mark.read_text("ascii").split()
+        with open(mark, "rb") as file:
+            words = file.read(_MOST_MARK_BYTES).decode("ascii").split()
         index_id, signature = bytes.fromhex(words[0]), words[1]
     except (OSError, ValueError, IndexError):
         raise _foreign(folder, "it carries no mark of yours") from None
