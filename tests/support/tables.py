@@ -22,6 +22,7 @@ def write_table(
     fallbacks: int = 64,
     counts: Sequence[int] = (0, 8, 13, 16),
     fallback_weight: int = 60,
+    name_count: int = 0,
     seed: int = 1,
 ) -> Path:
     """Write a table of random rows for the given stems, and return its path."""
@@ -32,7 +33,9 @@ def write_table(
     front = np.array(counts, "<u2").tobytes() + ids.tobytes() + weights.tobytes()
     body = front + bytes(-(HEADER_BYTES + len(front)) % 64) + rows.tobytes()
     version = hashlib.blake2b(body, digest_size=16).digest()
-    header = HEADER.pack(MAGIC, FORMAT, dimension, len(ids), fallbacks, len(counts), fallback_weight, version)
+    header = HEADER.pack(
+        MAGIC, FORMAT, dimension, len(ids), fallbacks, len(counts), fallback_weight, version, name_count
+    )
     path.write_bytes(header.ljust(HEADER_BYTES, b"\0") + body)
     return path
 
@@ -46,7 +49,7 @@ def random_words(count: int, seed: int = 3) -> list[str]:
 def slow_sums(path: Path, terms: Mapping[str, int]) -> list[int]:
     """Return the sums for a text that holds each term so many times: the format as it is written down, term by term."""
     data = path.read_bytes()
-    _, _, dimension, vocabulary, fallbacks, longest, fallback_weight, _ = HEADER.unpack_from(data)
+    _, _, dimension, vocabulary, fallbacks, longest, fallback_weight, *_ = HEADER.unpack_from(data)
     counts = np.frombuffer(data, "<u2", longest, HEADER_BYTES).tolist()
     ids = np.frombuffer(data, "<u4", vocabulary, HEADER_BYTES + 2 * longest).tolist()
     weights = np.frombuffer(data, np.uint8, vocabulary, HEADER_BYTES + 2 * longest + 4 * vocabulary).tolist()

@@ -27,6 +27,12 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_table(tmp_path_factory.mktemp("model") / "static.model", [*KNOWN, *random_words(200)])
 
 
+@pytest.fixture(scope="module")
+def naming(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("naming")
+    return write_table(folder / "static.model", [*KNOWN, *random_words(200)], name_count=4)
+
+
 def terms(text: str) -> Counter[str]:
     return Counter(term for token in text.split(" ") for term in terms_of(token) if not term.startswith("="))
 
@@ -54,6 +60,19 @@ def test_a_chunk_has_the_same_vector_in_any_company(
     encoder.encode(worker.read([file(before)])[1])
     among = encoder.encode(worker.read([file(beside), file(chunks)])[1])[len(beside) :]
     assert among.tolist() == to_int8(StaticEncoder(table).embed(chunks)).tolist()
+
+
+@given(st.lists(st.tuples(texts, st.lists(words, max_size=3)), min_size=1, max_size=6))
+def test_the_words_of_the_names_that_a_chunk_defines_count_so_many_times_more(
+    naming: Path, chunks: list[tuple[str, list[str]]]
+) -> None:
+    pieces = [f"{text}\n".encode() for text, _ in chunks]
+    names = [(place, name) for place, (_, defined) in enumerate(chunks) for name in defined]
+    file = TextToIndex(b"".join(pieces), np.cumsum([len(piece) for piece in pieces]).tolist(), names)
+    found = StaticEncoder(naming).encode(WordPass().read([file])[1])
+    for row, (text, defined) in zip(found, chunks, strict=True):
+        counted = terms(text) + terms(" ".join(defined * 4))
+        assert row.tolist() == to_int8(np.array([slow_sums(naming, counted)], np.float32))[0].tolist()
 
 
 def test_sums_beyond_single_precision_are_as_exact(tmp_path: Path) -> None:

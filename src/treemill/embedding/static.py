@@ -2,6 +2,7 @@
 
     occurrences (of the word pass) ─▶ distinct (chunk, term) with counts ─▶ sparse × dense product ─▶ int8
 
+The words of a definition's name count as if they stood more often in its chunk: what code is for stands in its name.
 It runs in the chunk workers, beside the text index and fed by the same word pass: no text is split twice. All sums are
 of integers and come out exactly, whatever the order of additions, so that the same text has the same vector on every
 machine, in every batch and with any number of workers. Where a sum could pass what single precision holds exactly, it
@@ -71,7 +72,7 @@ class StaticEncoder:
         return StaticModel(self.path)
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return float32[len(texts), dimension]: integers, with the same direction as `encode` gives a chunk."""
+        """Return float32[len(texts), dimension]: integers, the direction is that of a chunk that defines nothing."""
         files = [TextToIndex(data, [len(data)], ()) for text in texts for data in [text.encode("utf-8", "replace")]]
         _, occurrences = WordPass().read(files)
         return _pooled(occurrences, _Rows(self.model, occurrences.stems), self.model)
@@ -128,10 +129,13 @@ def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.ND
     """
     total = int(occurrences.first_chunks[-1])
     pooled = np.zeros((-(-total // _GROUP) * _GROUP, model.dimension), np.float32)
+    times = model.facts.name_count
+    chunks = np.concatenate((occurrences.chunks, np.repeat(occurrences.name_chunks, times)))
+    terms = np.concatenate((occurrences.terms, np.repeat(occurrences.name_terms, times)))
     numbers = np.arange(total, dtype=np.uint64)
     places = (numbers >> _GROUP_SHIFT) << (_CHUNK_SHIFT + _GROUP_SHIFT) | numbers & _IN_GROUP
-    keys = places.take(occurrences.chunks)
-    keys |= occurrences.terms.view(np.uint64) << _GROUP_SHIFT
+    keys = places.take(chunks)
+    keys |= terms.view(np.uint64) << _GROUP_SHIFT
     keys.sort()
     starts = _starts_of_runs(keys)
     factors = model.counts.take(np.minimum(np.diff(starts, append=len(keys)), len(model.counts) - 1))

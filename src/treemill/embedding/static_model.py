@@ -1,13 +1,15 @@
 """The table behind the static encoder: one flat file, mapped read-only, so that opening it costs nothing to speak of.
 
     header, 64 bytes    magic "TMSM", u32 format, u32 dimension D, u32 vocabulary V, u32 fallback rows G, u32 length T
-                        of the table of counts, u32 weight of fallback terms, 16 bytes version, zeros
+                        of the table of counts, u32 weight of fallback terms, 16 bytes version,
+                        u32 N, zeros
     u16[T]              what a term counts that stands i times in a text; from T on as the last
     u32[V]              ids of terms, ascending
     u8[V]               weight of each term, 0 drops it
     zeros to a multiple of 64
     i8[(V + G) × D]     rows: those of the vocabulary, then those that are shared by all other terms
 
+A term of the name of a definition counts as if it stood N times more in the chunk that defines it.
 All numbers are little-endian. The version is the BLAKE2b-128 of everything behind the header. A term outside the
 vocabulary is made of the rows of its trigrams (of `<term>` in UTF-8), found by their CRC-32.
 """
@@ -29,10 +31,13 @@ from treemill.errors import EmbeddingError
 
 MAGIC = b"TMSM"
 FORMAT = 1
-HEADER = struct.Struct("<4s6I16s")
+HEADER = struct.Struct("<4s6I16sI")
 HEADER_BYTES = 64
 _ALIGNMENT = 64
 _GRAM = 3
+# More than these a sound header does not say.
+_MOST_WEIGHT = 0xFF
+_MOST_NAME_COUNT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Facts:
     longest: int
     fallback_weight: int
     version: bytes
+    name_count: int
 
     @property
     def places(self) -> tuple[int, int, int, int, int]:
@@ -69,11 +75,12 @@ def read_facts(path: Path) -> Facts:
         raise EmbeddingError(f"the model {path} cannot be read: {error.strerror}", suggestion=_REINSTALL) from error
     if len(head) < HEADER_BYTES or head[:4] != MAGIC:
         raise EmbeddingError(f"{path} is no model of the static encoder", suggestion=_REINSTALL)
-    _, version, dimension, vocabulary, fallbacks, longest, fallback_weight, digest = HEADER.unpack_from(head)
+    _, version, dimension, vocabulary, fallbacks, longest, fallback_weight, digest, names = HEADER.unpack_from(head)
     if version != FORMAT:
         raise EmbeddingError(f"{path} has format {version}, not {FORMAT}", suggestion=_REINSTALL)
-    facts = Facts(dimension, vocabulary, fallbacks, longest, fallback_weight, digest)
-    if not (facts.dimension and facts.longest and facts.fallback_weight <= 0xFF) or facts.places[-1] != length:
+    facts = Facts(dimension, vocabulary, fallbacks, longest, fallback_weight, digest, names)
+    sound = dimension and longest and fallback_weight <= _MOST_WEIGHT and names <= _MOST_NAME_COUNT
+    if not sound or facts.places[-1] != length:
         raise EmbeddingError(f"{path} is damaged: its length does not fit its header", suggestion=_REINSTALL)
     return facts
 

@@ -50,12 +50,15 @@ class IndexedText:
 class Occurrences:
     """Which terms stand where in a batch: word i is term `terms[i]` of `stems`, in chunk `chunks[i]` of the batch.
 
-    Compounds are left out. File j has the chunks from `first_chunks[j]` up to `first_chunks[j + 1]`.
+    `name_chunks` and `name_terms` are the same for the words of the names that chunks define. Compounds are left out.
+    File j has the chunks from `first_chunks[j]` up to `first_chunks[j + 1]`.
     """
 
     first_chunks: Places
     chunks: Places
     terms: Places
+    name_chunks: Places
+    name_terms: Places
     stems: Stems
 
 
@@ -70,7 +73,7 @@ class WordPass:
 
     def _forget(self) -> None:
         self._vocabulary = Vocabulary()
-        self._odd_names: dict[str, list[int]] = {}
+        self._odd_names: dict[str, _OddName] = {}
 
     def read(self, files: Sequence[TextToIndex]) -> tuple[list[IndexedText], Occurrences]:
         """Return the postings of each file, in order, and the occurrences in all of them.
@@ -84,7 +87,9 @@ class WordPass:
         total = int(first_chunks[-1])
         if total == 0:
             empty = IndexedText(_NO_POSTINGS, np.zeros(0, np.uint16))
-            return [empty] * len(files), Occurrences(first_chunks, _NOWHERE, _NOWHERE, self._vocabulary.stems)
+            return [empty] * len(files), Occurrences(
+                first_chunks, _NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE, self._vocabulary.stems
+            )
         place = _places(chunk_counts, first_chunks, total)
         chunks, tokens = self._tokens(files)
         counts, terms = self._vocabulary.terms_of(tokens)
@@ -92,16 +97,17 @@ class WordPass:
         compound_chunks = chunks[of_several]
         chunks = np.repeat(chunks, counts)
         lengths = np.bincount(chunks, minlength=total) + np.bincount(compound_chunks, minlength=total)
+        definition_keys, name_chunks, name_terms = self._definitions(files, place, first_chunks)
         keys = np.concatenate(
             (
                 _keys(place.take(chunks), self._vocabulary.stems.ids.take(terms)),
                 _keys(place[compound_chunks], self._vocabulary.compounds(tokens[of_several])),
-                *self._definition_keys(files, place, first_chunks),
+                *definition_keys,
             )
         )
         keys.sort()
         lengths = np.minimum(lengths, 0xFFFF).astype(np.uint16)
-        occurrences = Occurrences(first_chunks, chunks, terms, self._vocabulary.stems)
+        occurrences = Occurrences(first_chunks, chunks, terms, name_chunks, name_terms, self._vocabulary.stems)
         return _postings_by_file(keys, lengths, first_chunks), occurrences
 
     def _tokens(self, files: Sequence[TextToIndex]) -> tuple[Places, Places]:
@@ -119,13 +125,16 @@ class WordPass:
         before = np.searchsorted(starts, np.cumsum(sizes)[:-1])
         return np.repeat(np.arange(len(pieces) - 2), np.diff(before)), tokens
 
-    def _definition_keys(
+    def _definitions(
         self, files: Sequence[TextToIndex], place: npt.NDArray[np.uint64], first_chunks: Places
-    ) -> tuple[npt.NDArray[np.uint64], ...]:
-        """Return the keys of the names that the files define: each name's terms, and the whole as a compound."""
+    ) -> tuple[tuple[npt.NDArray[np.uint64], ...], Places, Places]:
+        """Return the keys of the names that the files define (each name's terms, and the whole as a compound).
+
+        Beside them stand the chunks and the stems of the names' words, one by one.
+        """
         tokens: list[bytes] = []
         token_chunks: list[int] = []
-        odd: list[int] = []
+        odd: list[_OddName] = []
         odd_chunks: list[int] = []
         for file, first in zip(files, first_chunks.tolist(), strict=False):
             for chunk, name in file.names:
@@ -133,24 +142,40 @@ class WordPass:
                     tokens.append(name.encode())
                     token_chunks.append(first + chunk)
                 else:
-                    terms = self._terms_of_odd_name(name)
-                    odd += terms
-                    odd_chunks += [first + chunk] * len(terms)
-        where = place[np.array(odd_chunks, np.int64)]
-        found = [_keys(where, np.array(odd, np.uint32))]
+                    odd.append(self._odd_name(name))
+                    odd_chunks.append(first + chunk)
+        ids = [term for name in odd for term in name.ids]
+        stems = [term for name in odd for term in name.stems]
+        where = np.array(odd_chunks, np.int64)
+        found = [_keys(place[np.repeat(where, [len(name.ids) for name in odd])], np.array(ids, np.uint32))]
+        chunks = [np.repeat(where, [len(name.stems) for name in odd])]
+        terms = [np.array(stems, np.int64)]
         if tokens:
-            where = place[np.array(token_chunks, np.int64)]
+            where = np.array(token_chunks, np.int64)
             _, numbers = self._vocabulary.read(b" ".join((b"", *tokens, b"")))
-            counts, terms_ = self._vocabulary.terms_of(numbers)
-            found.append(_keys(np.repeat(where, counts), self._vocabulary.stems.ids[terms_]))
-            found.append(_keys(where, self._vocabulary.compounds(numbers)))
-        return tuple(keys | _ONE for keys in found)
+            counts, token_terms = self._vocabulary.terms_of(numbers)
+            chunks.append(np.repeat(where, counts))
+            terms.append(token_terms)
+            found.append(_keys(place[chunks[-1]], self._vocabulary.stems.ids[token_terms]))
+            found.append(_keys(place[where], self._vocabulary.compounds(numbers)))
+        return tuple(keys | _ONE for keys in found), np.concatenate(chunks), np.concatenate(terms)
 
-    def _terms_of_odd_name(self, name: str) -> list[int]:
-        terms = self._odd_names.get(name)
-        if terms is None:
-            terms = self._odd_names[name] = [term_id(word) for word in name_terms(name)]
-        return terms
+    def _odd_name(self, name: str) -> _OddName:
+        known = self._odd_names.get(name)
+        if known is None:
+            *words, compound = name_terms(name)
+            stems = self._vocabulary.stems.number([word.encode("utf-8", "surrogatepass") for word in words])
+            ids = [term_id(word) for word in (*words, compound)]
+            known = self._odd_names[name] = _OddName(ids, stems.tolist())
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class _OddName:
+    """A name that is no token: the ids of its terms, its compound among them, and the numbers of its stems."""
+
+    ids: list[int]
+    stems: list[int]
 
 
 # A key is file (14 bits), term (32), chunk of the file (16), and whether it counts a definition (1), so that one sort
