@@ -14,6 +14,8 @@ texts that lead to it, each with its kind:
     file       the words of its file's path, for the largest definition of a file
     heading    a documentation heading and sentence, for the code block below it
 
+FOLDER/pairs.json counts them, FOLDER/used.json by package.
+
 The packages of `heldout.json` are set aside: FOLDER/heldout.jsonl.gz and FOLDER/validation.jsonl.gz hold every function
 of theirs, and no pair has their code or their queries. `--draw` makes that file, by its seed, and refuses to make
 it twice.
@@ -30,6 +32,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,8 @@ LONGEST_CODE = 2400
 SHORTEST_CODE = 60
 # At most this many definitions of a package, documented ones first: one giant must not set the language's tone.
 MOST_OF_A_PACKAGE = 2500
+# Which of a package's bytes are parsed for pairs: enough for that many definitions. Packages held out are read whole.
+MOST_PARSED_BYTES = 2_500_000
 # A text that documents more definitions than this says nothing about any of them.
 MOST_REPEATS = 3
 
@@ -63,7 +68,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--draw", action="store_true", help="draw the packages to hold out, once")
+    parser.add_argument("--parse", action="store_true", help="only prepare what is there, for a later run")
     arguments = parser.parse_args()
+    _prepare_all(arguments.work)
+    if arguments.parse:
+        return
     if arguments.draw:
         _draw(arguments.work)
     else:
@@ -72,24 +81,62 @@ def main() -> None:
 
 def _packages(work: Path) -> list[tuple[str, Path]]:
     folders = sorted(folder for registry in sorted((work / "sources").iterdir()) for folder in registry.iterdir())
-    return [(f"{folder.parent.name}:{folder.name.replace('+', '/', 1)}", folder) for folder in folders]
+    return [
+        (f"{folder.parent.name}:{folder.name.replace('+', '/', 1)}", folder)
+        for folder in folders
+        if not folder.name.startswith(".")
+    ]
+
+
+def _prepare_all(work: Path) -> None:
+    """Parse the packages that are not parsed yet and make their texts, on every core; what judges comes first."""
+    todo = [(package, folder) for package, folder in _packages(work) if not _is_prepared(work, package, folder)]
+    todo.sort(key=lambda item: (item[0] not in _judges(), content_hash(item[0])))
+    with ProcessPoolExecutor() as pool:
+        running = [pool.submit(_prepare, work, package, folder) for package, folder in todo]
+        for done in running:
+            done.result()
+    print(f"prepared {len(todo)} packages", flush=True)
+
+
+def _kept(work: Path, stage: str, folder: Path) -> Path:
+    return work / stage / f"{folder.parent.name}+{folder.name}.jsonl.gz"
+
+
+def _is_prepared(work: Path, package: str, folder: Path) -> bool:
+    return _kept(work, "records" if package in _judges() else "texted", folder).exists()
+
+
+def _prepare(work: Path, package: str, folder: Path) -> None:
+    records = records_of(work, package, folder)
+    if package not in _judges():
+        _keep(_kept(work, "texted", folder), _with_texts(records, package, folder))
+
+
+def _keep(path: Path, records: list[Record]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    _write(part, records)
+    part.rename(path)
+
+
+def _read(path: Path) -> list[Record]:
+    with gzip.open(path, "rt") as file:
+        return [json.loads(line) for line in file]
 
 
 def records_of(work: Path, package: str, folder: Path) -> list[Record]:
     """Return a record for each definition of a package, by file and position; parsed once, then kept under FOLDER."""
-    kept = work / "records" / f"{folder.parent.name}+{folder.name}.jsonl.gz"
+    kept = _kept(work, "records", folder)
     if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        _write(kept.with_suffix(".part"), _parse_package(package, folder))
-        kept.with_suffix(".part").rename(kept)
-    with gzip.open(kept, "rt") as file:
-        return [json.loads(line) for line in file]
+        _keep(kept, _parse_package(package, folder))
+    return _read(kept)
 
 
 def _parse_package(package: str, folder: Path) -> list[Record]:
     declared: dict[str, str] = {}
     records: list[Record] = []
-    for path in _sources(folder):
+    for path in _sources(folder, MOST_BYTES_OF_A_PACKAGE if package in _judges() else MOST_PARSED_BYTES):
         language = language_of_name(path.name) or ""
         name = path.relative_to(folder).as_posix()
         for found in definitions(path.read_bytes(), language):
@@ -106,14 +153,20 @@ def _parse_package(package: str, folder: Path) -> list[Record]:
     return records
 
 
-def _sources(folder: Path) -> list[Path]:
-    """Return a package's source files in order of path, drawn by hash up to the bytes that a package may have."""
+def _judges() -> set[str]:
+    """Return the packages that were drawn to judge."""
+    drawn = json.loads((HERE / "heldout.json").read_text()) if (HERE / "heldout.json").exists() else {}
+    return {*drawn.get("heldout", ()), *drawn.get("validation", ())}
+
+
+def _sources(folder: Path, most: int) -> list[Path]:
+    """Return a package's source files in order of path, drawn by hash up to that many bytes."""
     paths = [path for path in folder.rglob("*") if language_of_name(path.name) in TAUGHT and path.is_file()]
     paths.sort(key=lambda path: hashlib.blake2b(path.relative_to(folder).as_posix().encode()).digest())
     size, taken = 0, []
     for path in paths:
         size += path.stat().st_size
-        if size > MOST_BYTES_OF_A_PACKAGE:
+        if size > most:
             break
         taken.append(path)
     return sorted(taken)
@@ -334,7 +387,7 @@ def _make(work: Path) -> None:
     for package, folder in packages.items():
         if package in aside:
             continue
-        fresh = _fresh(work, package, folder, hashes)
+        fresh = _fresh(work, folder, hashes)
         kept += fresh
         print(
             f"{package}: {len(fresh):,} definitions, {sum(len(record['texts']) for record in fresh):,} texts",
@@ -352,18 +405,22 @@ def _make(work: Path) -> None:
     _report(work, kept)
 
 
-def _fresh(work: Path, package: str, folder: Path, hashes: set[str]) -> list[Record]:
-    """Return a package's records whose code is nowhere in `hashes`, and add theirs."""
-    records = records_of(work, package, folder)
+def _with_texts(records: list[Record], package: str, folder: Path) -> list[Record]:
+    """Return the records that have texts, examples and tests among them."""
     for record in records:
         _texts(record)
     _file_texts(records)
     _change_texts(records, folder)
     records += [*_heading_records(package, folder), *_test_records(package, folder)]
+    return [record for record in records if record["texts"]]
+
+
+def _fresh(work: Path, folder: Path, hashes: set[str]) -> list[Record]:
+    """Return a package's records whose code is nowhere in `hashes`, and add theirs."""
     fresh = []
-    for record in records:
+    for record in _read(_kept(work, "texted", folder)):
         keys = (content_hash(record["code"]), likeness(record["code"]))
-        if record["texts"] and hashes.isdisjoint(keys):
+        if hashes.isdisjoint(keys):
             hashes.update(keys)
             fresh.append(record)
     if len(fresh) > MOST_OF_A_PACKAGE:
@@ -395,6 +452,10 @@ def _report(work: Path, kept: list[Record]) -> None:
     }
     (work / "pairs.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))
+    pairs = Counter[str]()
+    for record in kept:
+        pairs[record["package"]] += len(record["texts"])
+    (work / "used.json").write_text(json.dumps(dict(sorted(pairs.items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":

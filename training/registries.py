@@ -47,6 +47,11 @@ _LICENCE_FILE = re.compile(r"(^|/)(licen[cs]e|copying|unlicense|copyright)[^/]*$
 DOCUMENT = re.compile(r"(readme|changelog|changes|history|news|releases?)[^/]*$|\.(md|rst|markdown)$", re.IGNORECASE)
 
 
+# Images for containers often forbid apt its caches, and reading the lists anew costs most of a small download's time.
+_CACHES = ["-o", "Dir::Cache::pkgcache=pkgcache.bin", "-o", "Dir::Cache::srcpkgcache=srcpkgcache.bin"]
+_APT_GET = ["apt-get", *_CACHES]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A package to try: its registry, its name there, the language it is listed under, its pinned version."""
@@ -82,10 +87,10 @@ class Refused(Exception):
 
 
 class Client:
-    """The three registries' own clients, each called for one package at a time."""
+    """The three registries' own clients, each called for one package at a time, in a folder of its own."""
 
-    def __init__(self, work: Path) -> None:
-        self._downloads = work / "downloads"
+    def __init__(self, work: Path, lane: int = 0) -> None:
+        self._downloads = work / "downloads" / str(lane)
         self._apt = work / "apt"
         self._apt_environment: dict[str, str] | None = None
 
@@ -145,7 +150,7 @@ class Client:
         environment = self._apt_environment or self._prepare_apt()
         wanted = candidate.name + (f"={candidate.version}" if candidate.version else "")
         try:
-            self._run(["apt-get", "source", "--download-only", "--only-source", "-q", wanted], environment)
+            self._run([*_APT_GET, "source", "--download-only", "--only-source", "-q", wanted], environment)
         except Refused:
             return self._debian_binary(candidate, environment)
         description = next(self._downloads.glob("*.dsc")).read_text(errors="replace")
@@ -176,7 +181,7 @@ class Client:
             name = f"lib{name}-dev"
         elif name.startswith("golang-"):
             name = f"{name}-dev"
-        self._run(["apt-get", "download", "-q", name], environment)
+        self._run([*_APT_GET, "download", "-q", name], environment)
         archive = next(self._downloads.glob("*.deb"))
         control = subprocess.run(["dpkg-deb", "--field", archive], capture_output=True, text=True, check=True).stdout
         version = re.search(r"^Version: (\S+)", control, re.MULTILINE)
@@ -193,6 +198,11 @@ class Client:
             re.findall(r"^(?:Source|Upstream-Contact):.*", unpacked.copyright, re.MULTILINE)
         )
         return unpacked
+
+    def prepare_apt(self) -> None:
+        """Make the configuration and lists of apt-get that all clients of a folder share."""
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        self._run(["apt-cache", *_CACHES, "stats"], self._prepare_apt())
 
     def _prepare_apt(self) -> dict[str, str]:
         """Give apt-get a configuration of its own that names only the sources of the running release."""
