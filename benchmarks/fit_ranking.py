@@ -1,11 +1,14 @@
 """Learn the weights of ranking from annotated questions, and say what each signal is worth.
 
-    python -m benchmarks.fit_ranking --bench FOLDER [--trees FOLDER] [--write] [--ablate]
+    python -m benchmarks.fit_ranking --bench FOLDER [--trees FOLDER] [--write] [--ablate] [--vectors FILE]
 
 A listwise softmax (the probability that a candidate is the answer goes with the exponential of its score) with an L2
 penalty on weights in units of each signal's spread; repositories count alike. It is convex, so Newton's method finds
 the optimum in a few steps. "Left out" figures come from weights that were learned without the repositories of the
 question's language.
+
+With `--vectors`, trees are indexed with the static model in that file, weights are learned with and without meaning on
+the same questions, and the difference is told with its 95 % interval; both tables are written.
 """
 
 from __future__ import annotations
@@ -19,12 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 import treemill.ranking.weights
+from benchmarks.quality import difference
 from benchmarks.questions import Asked, Repository, ndcg, repositories
+from treemill.embedding import EmbeddingProvider
+from treemill.embedding.static import StaticEncoder
 from treemill.indexing import index_tree
-from treemill.ranking.model import BESIDE_THE_BEST, SIGNALS, values
-from treemill.ranking.question import analyse
+from treemill.ranking.model import BESIDE_THE_BEST, MESSAGE, SIGNALS, learned_as, values
+from treemill.ranking.question import Question, analyse
 from treemill.searching.candidates import Candidates, find_candidates
 from treemill.searching.hits import Pages
+from treemill.searching.meaning import Meant
 from treemill.searching.moment import Moment
 from treemill.searching.places import places_in
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
@@ -64,6 +71,12 @@ SELECTED: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# What is weighed beside these where there are vectors.
+MEANING: dict[str, tuple[str, ...]] = {
+    "symbol": (),
+    "sentence": tuple(name + BESIDE_THE_BEST for name in ("meaning", "file meaning", "path meaning")),
+}
+
 # Penalties that did best with languages left out; twice and half of them cost little.
 PENALTY = {"symbol": 16.0, "sentence": 12.0}
 
@@ -77,7 +90,8 @@ Floats = npt.NDArray[np.float64]
 class Example:
     """A question with the signals of its candidates (float64[files, signals]), and which of them answer.
 
-    `lines` are those that would be shown of each file that answers.
+    `added` (float64[files]) is what their scores have beside what is learned. `lines` are those that would be shown of
+    each file that answers.
     """
 
     kind: str
@@ -86,6 +100,7 @@ class Example:
     repository: str
     paths: Sequence[str]
     signals: Floats
+    added: Floats
     answers: Floats
     lines: dict[str, tuple[int, int]]
     asked: Asked
@@ -98,48 +113,83 @@ def main() -> None:
     parser.add_argument("--trees", type=Path, help="folder of the working trees (default: repos in the bench)")
     parser.add_argument("--write", action="store_true", help="write the weights into the package")
     parser.add_argument("--ablate", action="store_true", help="say what each signal is worth")
+    parser.add_argument("--vectors", type=Path, metavar="FILE", help="learn with this static model too")
     arguments = parser.parse_args()
-    examples = [
-        example
-        for repository in repositories(arguments.bench, arguments.trees or arguments.bench / "repos")
-        for example in examples_of(repository)
-    ]
+    examples, with_vectors = [], []
+    for repository in repositories(arguments.bench, arguments.trees or arguments.bench / "repos"):
+        provider = StaticEncoder(arguments.vectors) if arguments.vectors else None
+        moment = indexed(repository, provider)
+        examples += examples_of(repository, moment, None)
+        with_vectors += examples_of(repository, moment, provider) if provider is not None else []
     left_out = scores_left_out(examples, SELECTED)
     report("left out", examples, left_out)
-    weights = {kind: fit(of_kind(examples, kind), SELECTED[kind], PENALTY[kind]) for kind in SELECTED}
-    shipped = np.array([quality(each, columns(each, SELECTED[each.kind]) @ weights[each.kind]) for each in examples])
-    report("shipped", examples, shipped)
+    weights = learned(examples, SELECTED)
+    report("shipped", examples, scores_of(examples, SELECTED, weights))
     by_language(examples, left_out)
+    if with_vectors:
+        selected = {kind: (*names, *MEANING[kind]) for kind, names in SELECTED.items()}
+        hybrid = scores_left_out(with_vectors, selected)
+        report("left out, with vectors", with_vectors, hybrid)
+        more = learned(with_vectors, selected)
+        report("shipped, with vectors", with_vectors, scores_of(with_vectors, selected, more))
+        by_language(with_vectors, hybrid)
+        compare(examples, left_out, with_vectors, hybrid)
     if arguments.ablate:
         ablate(examples, left_out)
     if arguments.write:
-        Path(treemill.ranking.weights.__file__).write_text(module_of(weights))
+        tables = {kind: (SELECTED[kind], weights[kind]) for kind in SELECTED}
+        if with_vectors:
+            tables |= {f"{kind}, with vectors": (selected[kind], more[kind]) for kind in SELECTED if MEANING[kind]}
+        Path(treemill.ranking.weights.__file__).write_text(module_of(tables))
 
 
 NAMES = (*SIGNALS, *(name + BESIDE_THE_BEST for name in SIGNALS))
 
 
-def examples_of(repository: Repository) -> list[Example]:
-    """Index a repository in memory and work out the signals of all its questions."""
+def indexed(repository: Repository, provider: EmbeddingProvider | None) -> Moment:
+    """Index a repository in memory."""
     store = MemoryStore()
-    inline = ConcurrencySettings(executor="inline")
-    index_tree(repository.root, store, Settings(chunker=ChunkerSettings(concurrency=inline)))
-    moment = Moment(store.snapshot())
+    inline = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
+    index_tree(repository.root, store, inline, provider=provider)
+    return Moment(store.snapshot())
+
+
+def examples_of(repository: Repository, moment: Moment, provider: EmbeddingProvider | None) -> list[Example]:
+    """Work out the signals of all questions about a repository, with meaning where there is a provider."""
     examples = []
     for asked in repository.asked:
-        found = find_candidates(moment, analyse(asked.text), None, None)
+        question = analyse(asked.text)
+        meant = None if provider is None else Meant(provider.embed_query(question.text), provider)
+        found = find_candidates(moment, question, None, meant)
         if found is None:
             continue
         paths = [moment.files.paths[file] for file in found.files.tolist()]
         targets = {target.path for target in asked.targets}
         answers = np.array([path in targets for path in paths], np.float64)
         table = values(found.evidence, NAMES).astype(np.float64)
-        kind = found.evidence.question.kind
+        kind = learned_as(question)
         lines = {paths[place]: _lines(moment, found, place) for place in np.flatnonzero(answers).tolist()}
         examples.append(
-            Example(kind, asked.category, repository.language, repository.name, paths, table, answers, lines, asked)
+            Example(
+                kind,
+                asked.category,
+                repository.language,
+                repository.name,
+                paths,
+                table,
+                added_to(question, table),
+                answers,
+                lines,
+                asked,
+            )
         )
     return examples
+
+
+def added_to(question: Question, table: Floats) -> Floats:
+    """Return what is added to the scores of a message's candidates, whatever is learned: float64[files]."""
+    added = MESSAGE if question.kind == "message" else {}
+    return sum((weight * table[:, NAMES.index(name)] for name, weight in added.items()), np.zeros(len(table)))
 
 
 def _lines(moment: Moment, found: Candidates, place: int) -> tuple[int, int]:
@@ -214,9 +264,19 @@ def scores_left_out(examples: Sequence[Example], selected: dict[str, tuple[str, 
     return result
 
 
+def learned(examples: Sequence[Example], selected: dict[str, tuple[str, ...]]) -> dict[str, Floats]:
+    """Return the weights of each kind of question, learned from all examples."""
+    return {kind: fit(of_kind(examples, kind), names, PENALTY[kind]) for kind, names in selected.items()}
+
+
+def scores_of(examples: Sequence[Example], selected: dict[str, tuple[str, ...]], weights: dict[str, Floats]) -> Floats:
+    """Return the NDCG of each example under weights."""
+    return np.array([quality(each, columns(each, selected[each.kind]) @ weights[each.kind]) for each in examples])
+
+
 def quality(example: Example, scores: Floats) -> float:
     """Return the NDCG@10 of the files in the order of their scores; equal ones stand in order of path."""
-    order = np.argsort(-np.round(scores, 6), kind="stable")[:10].tolist()
+    order = np.argsort(-np.round(scores + example.added, 6), kind="stable")[:10].tolist()
     shown = [(path, *example.lines.get(path, (0, 0))) for path in (example.paths[place] for place in order)]
     return ndcg(shown, example.asked.targets)
 
@@ -240,6 +300,16 @@ def by_language(examples: Sequence[Example], scores: Floats) -> None:
     print("  ".join(f"{name} {scores[languages == name].mean():.3f}" for name in sorted(set(languages))))
 
 
+def compare(plain: Sequence[Example], without: Floats, meant: Sequence[Example], with_vectors: Floats) -> None:
+    """Print what meaning adds, over all and by kind of question, with 95 % intervals over the questions of both."""
+    scores = {each.asked.id: score for each, score in zip(plain, without.tolist(), strict=True)}
+    both = [(each, scores[each.asked.id], score) for each, score in zip(meant, with_vectors.tolist(), strict=True)]
+    for kind in ("", *SELECTED):
+        pairs = [(first, second) for each, first, second in both if kind in ("", each.kind)]
+        mean, low, high = difference([first for first, _ in pairs], [second for _, second in pairs])
+        print(f"vectors, {kind or 'all'}: {mean:+.4f} ({low:+.4f} to {high:+.4f}) a question, of {len(pairs)}")
+
+
 def ablate(examples: Sequence[Example], whole: Floats) -> None:
     """Print what taking each signal away costs, with a 95 % interval over questions."""
     random = np.random.default_rng(0)
@@ -256,7 +326,7 @@ def ablate(examples: Sequence[Example], whole: Floats) -> None:
         print(f"| {signal} | {worth:+.4f} | {low:+.4f} to {high:+.4f} |", flush=True)
 
 
-def module_of(weights: dict[str, Floats]) -> str:
+def module_of(tables: dict[str, tuple[tuple[str, ...], Floats]]) -> str:
     """Return the source of the module that ships the weights."""
     lines = [
         '"""What each signal counts for, by kind of question: learned by `python -m benchmarks.fit_ranking --write`.',
@@ -270,9 +340,9 @@ def module_of(weights: dict[str, Floats]) -> str:
         "",
         "WEIGHTS: Mapping[str, Mapping[str, float]] = {",
     ]
-    for kind, learned in weights.items():
+    for kind, (names, weights) in tables.items():
         lines.append(f'    "{kind}": {{')
-        for name, weight in zip(SELECTED[kind], learned.tolist(), strict=True):
+        for name, weight in zip(names, weights.tolist(), strict=True):
             reason = (SIGNALS[name.removesuffix(BESIDE_THE_BEST)].__doc__ or "").split("\n")[0].rstrip(".")
             lines += [f"        # {reason}", f'        "{name}": {weight:.3f},']
         lines.append("    },")

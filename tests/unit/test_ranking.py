@@ -43,8 +43,7 @@ def evidence_of(text: str, *paths: str, counts: list[list[int]] | None = None) -
         folders,
         taken_apart,
         [()] * len(paths),
-        np.zeros(len(paths), np.float32),
-        np.zeros(len(paths), np.float32),
+        *([np.zeros(len(paths), np.float32)] * 4),
         np.full(len(paths), -1),
     )
 
@@ -153,7 +152,7 @@ def test_a_large_definition_that_is_written_alike_fits_a_name_best() -> None:
 def test_every_weight_is_of_a_signal_and_every_signal_but_vectors_has_one() -> None:
     weighed = {name.removesuffix(BESIDE_THE_BEST) for weights in WEIGHTS.values() for name in weights}
     assert weighed <= SIGNALS.keys()
-    assert SIGNALS.keys() - weighed <= {"meaning", "together"}
+    assert SIGNALS.keys() - weighed <= {"meaning", "file meaning", "path meaning", "together"}
 
 
 def test_every_signal_tells_its_reason() -> None:

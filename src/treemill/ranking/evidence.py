@@ -71,10 +71,11 @@ class Evidence:
     `text` (float32[c, columns]) counts a word in a chunk, `defined` (the same) the definitions of the chunk that are
     named by it. `chunk_words` (float32[c]) are lengths; `starts` (int64[f]) the first chunk of each file. `own` and
     `folders` (float32[f, columns]) are 1 where the file's own name and its folders have a word. `symbols` are the
-    definitions of each file that have the asked name, for a question that is one. `meaning` (float32[c]) is the cosine
-    between chunk and question, 0 without vectors. For a message, `together` (float32[f]) is how much of it stands in
-    one place of the file, and `spots` (int64[f]) the offset of that place; 0 and -1 where there is none, and for other
-    questions.
+    definitions of each file that have the asked name, for a question that is one. `meaning` (float32[c]),
+    `file_meaning` and `path_meaning` (float32[f]) are cosines of the question with each chunk, with all that a file
+    holds and with the words of its path; 0 without vectors. For a message, `together` (float32[f]) is how much of it
+    stands in one place of the file, and `spots` (int64[f]) the offset of that place; 0 and -1 where there is none, and
+    for other questions.
     """
 
     question: Question
@@ -88,6 +89,8 @@ class Evidence:
     paths: Sequence[PathWords]
     symbols: Sequence[Sequence[Symbol]]
     meaning: Array
+    file_meaning: Array
+    path_meaning: Array
     together: Array
     spots: npt.NDArray[np.int64]
 

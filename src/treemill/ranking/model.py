@@ -21,7 +21,7 @@ BESIDE_THE_BEST = " beside the best"
 # No annotated question is a message or a qualified name, so these are not learned: `benchmarks.quality` measures them
 # on drawn ones. A message that stands in a file word for word adds more than everything else of a sentence can, and
 # tests repeat messages with the very values; a definition in what qualifies it adds as much as most of its own weight.
-MESSAGE = {"together": 12.0, "test": -6.0}
+MESSAGE = {"together": 12.0, "test": -4.0}
 IN_PARENT = 3.0
 
 SIGNALS: Mapping[str, Callable[[Evidence], Array]] = {
@@ -44,6 +44,8 @@ SIGNALS: Mapping[str, Callable[[Evidence], Array]] = {
     "aside": signals.aside,
     "older version": signals.older,
     "meaning": signals.meaning,
+    "file meaning": signals.file_meaning,
+    "path meaning": signals.path_meaning,
     "together": signals.together,
 }
 
@@ -78,10 +80,11 @@ def beside(plain: Mapping[str, Array], names: Sequence[str], best: Mapping[str, 
 
 def weighs_meaning(question: Question) -> bool:
     """Tell whether likeness in meaning counts for a question of its kind: only then is it worth working out."""
-    return f"{_learned_as(question)}, with vectors" in WEIGHTS
+    return f"{learned_as(question)}, with vectors" in WEIGHTS
 
 
-def _learned_as(question: Question) -> str:
+def learned_as(question: Question) -> str:
+    """Return the kind of question whose weights count for one: those of a name, or those of a sentence."""
     return "symbol" if question.kind == "symbol" else "sentence"
 
 
@@ -91,10 +94,10 @@ def weights_for(question: Question, *, meaning: bool) -> Mapping[str, float]:
     A message is a sentence whose words stand together where it comes from; a qualified name is a name that is looked
     for in what qualifies it.
     """
-    kind = _learned_as(question)
+    kind = learned_as(question)
     learned = WEIGHTS.get(f"{kind}, with vectors", WEIGHTS[kind]) if meaning else WEIGHTS[kind]
     if question.kind == "message":
-        return {**learned, **MESSAGE}
+        return {**learned, **{name: learned.get(name, 0.0) + added for name, added in MESSAGE.items()}}
     return {**learned, "definition in parent": IN_PARENT} if question.parents else learned
 
 

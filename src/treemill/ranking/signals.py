@@ -150,6 +150,16 @@ def meaning(evidence: Evidence) -> Array:
     return evidence.best(evidence.meaning)
 
 
+def file_meaning(evidence: Evidence) -> Array:
+    """All that the file holds is near in meaning, by vectors: what the file is about, not one line of it."""
+    return evidence.file_meaning
+
+
+def path_meaning(evidence: Evidence) -> Array:
+    """The words of the file's path are near in meaning, by vectors: names that no list of synonyms has."""
+    return evidence.path_meaning
+
+
 def together(evidence: Evidence) -> Array:
     """The words of a message stand together in the file, in its order: this is where it comes from."""
     return evidence.together

@@ -10,58 +10,98 @@ from collections.abc import Mapping
 WEIGHTS: Mapping[str, Mapping[str, float]] = {
     "symbol": {
         # The eight chunks that fit best, each for less than the one before: a file about it has it in several places
-        "passages": 2.229,
+        "passages": 2.189,
         # How much there is in the file: of two that say the same, the longer one does it, the other passes it on
-        "length": 2.078,
+        "length": 2.076,
         # How much of the question stands in the file's own name: names are chosen to tell what is in a file
-        "name recall": 1.989,
+        "name recall": 1.969,
         # The file is called as an identifier that the question names
-        "asked names file": 1.984,
+        "asked names file": 1.961,
         # The best definition of the asked name in the file: its kind, letter case, size and parents
-        "definition": 4.174,
-        # The definition lies in what the question qualifies it with: `Session.send` in `Session`
-        "definition in parent": 0.278,
+        "definition": 4.176,
+        # The definition lies in what the question qualifies it with: `Session.send` in `Session`, or in its file
+        "definition in parent": 0.284,
         # How many folders lie above the file: what is general stands near the root
-        "depth": -0.281,
+        "depth": -0.285,
         # Tests show a thing from outside, over and over
-        "test": -0.824,
+        "test": -0.826,
         # Documentation, translations and data say a word more often than the code that is asked for
         "prose": -0.684,
         # Benchmarks, examples, stubs, vendored and outdated code repeat the words of what they are about
-        "aside": -0.661,
+        "aside": -0.671,
     },
     "sentence": {
         # The eight chunks that fit best, each for less than the one before: a file about it has it in several places
-        "passages": 3.931,
+        "passages": 3.985,
         # The eight chunks that fit best, each for less than the one before: a file about it has it in several places
-        "passages beside the best": 2.136,
+        "passages beside the best": 2.104,
         # The chunk that fits best, by words, names of definitions and path: where the answer is
-        "best passage beside the best": 2.306,
+        "best passage beside the best": 2.316,
         # How much of the question stands in the file's own name: names are chosen to tell what is in a file
-        "name recall": -7.878,
+        "name recall": -7.875,
         # All words of the file's name are asked for: `migration.py` before `migration_helpers.py`
-        "name asked whole": 2.942,
+        "name asked whole": 2.936,
         # The file's name and the question cover each other, beginnings of words counted: `config.py` for configuration
-        "name likeness beside the best": 1.305,
+        "name likeness beside the best": 1.311,
         # The same, with synonyms for half: `loader.py` for what is read
-        "name meaning": 5.877,
+        "name meaning": 5.847,
         # The words in the folders above the file: what a group of files is about
         "folders beside the best": 1.245,
         # The file defines an identifier that the question names; the fewer do, the more it says
-        "asked defined": 1.558,
+        "asked defined": 1.597,
         # The file uses an identifier that the question names
-        "asked used": 2.927,
+        "asked used": 2.838,
         # The file is called as an identifier that the question names
-        "asked names file": 1.294,
+        "asked names file": 1.242,
         # How many folders lie above the file: what is general stands near the root
         "depth": -3.984,
         # Tests show a thing from outside, over and over
-        "test": -2.108,
+        "test": -2.102,
         # Documentation, translations and data say a word more often than the code that is asked for
-        "prose": -2.503,
+        "prose": -2.499,
         # Benchmarks, examples, stubs, vendored and outdated code repeat the words of what they are about
-        "aside": -1.818,
+        "aside": -1.828,
         # A copy of an older version (`v3/` where there is a `v4/`): the newest is meant unless another is named
-        "older version": -3.092,
+        "older version": -3.080,
+    },
+    "sentence, with vectors": {
+        # The eight chunks that fit best, each for less than the one before: a file about it has it in several places
+        "passages": 3.219,
+        # The eight chunks that fit best, each for less than the one before: a file about it has it in several places
+        "passages beside the best": 1.767,
+        # The chunk that fits best, by words, names of definitions and path: where the answer is
+        "best passage beside the best": 1.542,
+        # How much of the question stands in the file's own name: names are chosen to tell what is in a file
+        "name recall": -7.102,
+        # All words of the file's name are asked for: `migration.py` before `migration_helpers.py`
+        "name asked whole": 2.787,
+        # The file's name and the question cover each other, beginnings of words counted: `config.py` for configuration
+        "name likeness beside the best": 0.435,
+        # The same, with synonyms for half: `loader.py` for what is read
+        "name meaning": 5.160,
+        # The words in the folders above the file: what a group of files is about
+        "folders beside the best": 0.835,
+        # The file defines an identifier that the question names; the fewer do, the more it says
+        "asked defined": 1.396,
+        # The file uses an identifier that the question names
+        "asked used": 3.101,
+        # The file is called as an identifier that the question names
+        "asked names file": 1.141,
+        # How many folders lie above the file: what is general stands near the root
+        "depth": -4.017,
+        # Tests show a thing from outside, over and over
+        "test": -1.899,
+        # Documentation, translations and data say a word more often than the code that is asked for
+        "prose": -2.305,
+        # Benchmarks, examples, stubs, vendored and outdated code repeat the words of what they are about
+        "aside": -1.848,
+        # A copy of an older version (`v3/` where there is a `v4/`): the newest is meant unless another is named
+        "older version": -3.288,
+        # The chunk that is nearest in meaning, by vectors
+        "meaning beside the best": 2.387,
+        # All that the file holds is near in meaning, by vectors: what the file is about, not one line of it
+        "file meaning beside the best": 0.888,
+        # The words of the file's path are near in meaning, by vectors: names that no list of synonyms has
+        "path meaning beside the best": 1.333,
     },
 }

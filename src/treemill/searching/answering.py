@@ -21,6 +21,7 @@ from treemill.searching.candidates import Candidates, find_candidates
 from treemill.searching.filters import check, wanted
 from treemill.searching.hits import Found, Pages, hit_of, within_budget
 from treemill.searching.located import hits_at, located
+from treemill.searching.meaning import Meant
 from treemill.searching.moment import Moment
 from treemill.searching.patterns import matches, matching
 from treemill.searching.places import Place, places_in
@@ -139,7 +140,7 @@ def _weighed(asked: Sequence[Asked]) -> tuple[list[_Weighed | None], list[str]]:
     found: list[tuple[Asked, Question, Candidates] | None] = []
     for each in asked:
         question, files = _asked(each.moment, each.query)
-        candidates = find_candidates(each.moment, question, files, _vector(each, question)) if question.terms else None
+        candidates = find_candidates(each.moment, question, files, _meant(each, question)) if question.terms else None
         if candidates is None:
             reasons["no file holds these words" if question.terms else "the question has no words in it"] = None
         found.append(None if candidates is None else (each, question, candidates))
@@ -148,12 +149,12 @@ def _weighed(asked: Sequence[Asked]) -> tuple[list[_Weighed | None], list[str]]:
     return weighed, [] if any(weighed) else list(reasons)
 
 
-def _vector(asked: Asked, question: Question) -> Array | None:
-    """Return the question's vector, where there are vectors to compare it with and weights for what comes out."""
+def _meant(asked: Asked, question: Question) -> Meant | None:
+    """Return the question's meaning, where there are vectors to compare it with and weights for what comes out."""
     if asked.provider is None or not asked.moment.has_vectors or not weighs_meaning(question):
         return None
     try:
-        return asked.provider.embed_query(question.text)
+        return Meant(asked.provider.embed_query(question.text), asked.provider)
     except EmbeddingError as error:
         asked.notes.append(f"answered by words alone: {error}")
         return None

@@ -18,6 +18,7 @@ from treemill.ranking.paths import path_words
 from treemill.ranking.postings import DEFINITION_SHIFT, TEXT_CAP
 from treemill.ranking.question import Question
 from treemill.ranking.words import split_identifier
+from treemill.searching.meaning import Meant, nearness
 from treemill.searching.moment import Moment, Numbers, Postings, distinct
 from treemill.searching.verbatim import verbatim
 from treemill.types import Symbol
@@ -27,6 +28,10 @@ from treemill.types import Symbol
 _BY_WORDS = 100
 _BY_PATH = 40
 _DEFINING = 60
+
+# Where words find fewer files than this, meaning looks for some more.
+_FEW = 10
+_BY_MEANING = 40
 
 # A word that stands in more places than this in the paths of a tree does not tell one from another.
 _MOST_PLACES = 2_000
@@ -45,21 +50,22 @@ class Candidates:
 
 
 def find_candidates(
-    moment: Moment, question: Question, wanted: npt.NDArray[np.bool_] | None, vector: Array | None
+    moment: Moment, question: Question, wanted: npt.NDArray[np.bool_] | None, meant: Meant | None
 ) -> Candidates | None:
     """Return the files that may answer, in order of path, at most a few hundred; None if there are none.
 
-    `wanted` (bool[files]) leaves out the others; `vector` is the question's, where the index has vectors.
+    `wanted` (bool[files]) leaves out the others; `meant` is the question's meaning, where the index has vectors.
     """
     postings = moment.postings([*(term.id for term in question.terms), *(name.id for name in question.names)])
     rarity = _rarity(moment, question, postings)
-    meaning = None if vector is None else moment.likeness(vector)
-    files = _choose(moment, question, postings, rarity, wanted, meaning)
+    files = _choose(moment, question, postings, rarity, wanted)
+    if meant is not None and len(files) < _FEW:
+        files = distinct(np.concatenate([files, _near(moment, meant, wanted)]))
     rows = moment.row_of_file[files]
     files = files[moment.first[rows + 1] > moment.first[rows]]
     if not len(files):
         return None
-    return _lay_out(moment, question, files, postings, rarity, meaning)
+    return _lay_out(moment, question, files, postings, rarity, meant)
 
 
 def _rarity(moment: Moment, question: Question, postings: Sequence[Postings]) -> Rarity:
@@ -83,18 +89,21 @@ def _choose(
     postings: Sequence[Postings],
     rarity: Rarity,
     wanted: npt.NDArray[np.bool_] | None,
-    meaning: Array | None,
 ) -> Numbers:
     """Return the files to look at closely, in order of path."""
     by_path = _path_scores(moment, question, rarity)
     scores = _word_scores(moment, question, postings, rarity)
-    if meaning is not None:
-        scores = scores + moment.best_by_row(meaning)
     total = scores[moment.row_of_file] + by_path
     if wanted is not None:
         total, by_path = np.where(wanted, total, 0.0), np.where(wanted, by_path, 0.0)
     chosen = [_top(total, _BY_WORDS), _top(by_path, _BY_PATH), _defining(moment, question, postings, total)]
     return distinct(np.concatenate(chosen))
+
+
+def _near(moment: Moment, meant: Meant, wanted: npt.NDArray[np.bool_] | None) -> Numbers:
+    """Return the files that are nearest in meaning, in order of path."""
+    scores = moment.best_by_row(moment.likeness(meant.vector))[moment.row_of_file]
+    return np.sort(_top(scores if wanted is None else np.where(wanted, scores, 0.0), _BY_MEANING))
 
 
 def _top(scores: Array, most: int) -> Numbers:
@@ -156,7 +165,7 @@ def _lay_out(
     files: Numbers,
     postings: Sequence[Postings],
     rarity: Rarity,
-    meaning: Array | None,
+    meant: Meant | None,
 ) -> Candidates:
     """Lay out the evidence of the chosen files."""
     rows = moment.row_of_file[files]
@@ -170,6 +179,8 @@ def _lay_out(
     for place, path in enumerate(paths):
         for into, words in ((own, path.own), (folders, path.folders)):
             into[place, [column_of[word] for word in words if word in column_of]] = 1.0
+    near = None if meant is None else nearness(moment, meant, files, chunks, starts)
+    nothing = np.zeros(len(files), np.float32)
     evidence = Evidence(
         question,
         rarity,
@@ -181,8 +192,10 @@ def _lay_out(
         folders,
         paths,
         _asked_symbols(moment, question, rows, starts, defined),
-        np.zeros(len(chunks), np.float32) if meaning is None else meaning[chunks],
-        np.zeros(len(files), np.float32),
+        np.zeros(len(chunks), np.float32) if near is None else near.chunks,
+        nothing if near is None else near.files,
+        nothing if near is None else near.paths,
+        nothing,
         np.full(len(files), -1, np.int64),
     )
     if question.kind == "message":

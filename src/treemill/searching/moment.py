@@ -145,6 +145,20 @@ class Moment:
         np.maximum(likeness, 0.0, out=likeness)
         return likeness
 
+    def vectors_of(self, chunks: Numbers) -> Array:
+        """Return float32[n, dimension]: the vectors of some chunks (ascending or not), zeros where there are none."""
+        vectors = np.zeros((len(chunks), self.snapshot.recipe.dimension), np.float32)
+        for segment, base in zip(self.segments, self._bases, strict=False):
+            if segment.vectors.size:
+                inside = np.flatnonzero((chunks >= base) & (chunks < base + len(segment.vectors)))
+                vectors[inside] = segment.vectors[chunks[inside] - base]
+        return vectors
+
+    @cached_property
+    def path_vectors(self) -> dict[str, Array]:
+        """The vectors of paths that questions have needed so far, at length 1."""
+        return {}
+
     @cached_property
     def path_text(self) -> PathText:
         """All paths as one text, to look for words in."""
