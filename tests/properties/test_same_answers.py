@@ -48,7 +48,8 @@ def answers(root: Path, folder: Path, executor: str, workers: int, provider: Sta
     """Index a tree from nothing and return everything that the index holds and answers."""
     concurrency = ConcurrencySettings(executor=executor, max_parallel_files=workers)
     with SqliteStore(folder, create=True) as store:
-        index_tree(root, store, Settings(chunker=ChunkerSettings(concurrency=concurrency)), provider=provider)
+        report = index_tree(root, store, Settings(chunker=ChunkerSettings(concurrency=concurrency)), provider=provider)
+        assert [*report.failures, *report.skipped] == []
         with store.snapshot() as snapshot:
             files = snapshot.files()
             contents = [
