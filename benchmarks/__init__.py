@@ -1,6 +1,8 @@
 """Numbers anyone can rerun: corpora from the package registries, the measuring, and the benchmarks.
 
-    packages.toml ─▶ corpora ─▶ throughput ─▶ runs/ (dated tables)
+    plan (python -m benchmarks: which steps, within which time)
+      │
+    packages.toml ─▶ corpora ─▶ throughput · beside · scale · … ─▶ runs/ (dated tables)
                                   │  │
                            measure   reference (the raw parse: the limit that everything is held against)
 

@@ -83,7 +83,7 @@ def run(name: str, *, rounds: int, options: Sequence[str] = ()) -> Run:
         CorpusError: the corpus cannot be made.
         CommandError: a command failed.
     """
-    with _own_copy(corpus(name)) as root:
+    with own_copy(corpus(name)) as root:
         files = reference.select(root)
         references = [reference.raw_parse(files)]  # warms the page cache and the grammars too; not in any ratio
         colds: list[Cold] = []
@@ -115,7 +115,7 @@ def run(name: str, *, rounds: int, options: Sequence[str] = ()) -> Run:
 
 
 @contextmanager
-def _own_copy(original: Path) -> Iterator[Path]:
+def own_copy(original: Path) -> Iterator[Path]:
     """Lay out a corpus anew, by hard links where the file system has them, and remove it in the end.
 
     So an index that somebody keeps beside the corpus is neither used nor touched.
@@ -124,11 +124,12 @@ def _own_copy(original: Path) -> Iterator[Path]:
         # Caches start empty, and what a person has in theirs is neither used nor touched.
         os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
         root = Path(folder, original.name)
-        shutil.copytree(original, root, copy_function=_link, ignore=shutil.ignore_patterns(".treemill"))
+        shutil.copytree(original, root, copy_function=link, ignore=shutil.ignore_patterns(".treemill"))
         yield root
 
 
-def _link(source: str, target: str) -> None:
+def link(source: str, target: str) -> None:
+    """Put a file at another place, by a hard link where the file system has them."""
     try:
         os.link(source, target)
     except OSError:

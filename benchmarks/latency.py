@@ -26,6 +26,8 @@ import numpy as np
 from benchmarks import drawn
 from benchmarks.corpora import corpus
 from benchmarks.index_run import QUESTIONS
+from benchmarks.measure import Spread
+from benchmarks.results import Run, figures_table, publish
 from treemill.indexing import index_tree
 from treemill.records import Content, Coverage, Query, RecordedFile
 from treemill.searching import Index
@@ -136,7 +138,9 @@ def main() -> None:
     parser.add_argument("--index", type=Path, help="keep the corpus's index here, and use it if it is there")
     parser.add_argument("--chunks", type=int, nargs="*", default=[100_000, 1_000_000])
     parser.add_argument("--questions", type=int, default=20, metavar="N", help="questions of each kind")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
     arguments = parser.parse_args()
+    figures: dict[str, Spread] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.index or Path(temporary)
         store = SqliteStore(folder, create=True)
@@ -146,7 +150,8 @@ def main() -> None:
         with store.snapshot() as base:
             for chunks in arguments.chunks:
                 times = max(1, round(chunks / max(1, base.coverage().chunks)))
-                _measure(base, times, questions)
+                figures |= _measure(base, times, questions)
+    publish(Run(f"latency-{arguments.corpus}", (figures_table(figures),), figures=figures), write=arguments.write)
 
 
 def _questions(store: SqliteStore, most: int) -> dict[str, list[Query]]:
@@ -157,8 +162,10 @@ def _questions(store: SqliteStore, most: int) -> dict[str, list[Query]]:
     return asked
 
 
-def _measure(base: Snapshot, times: int, questions: dict[str, list[Query]]) -> None:
+def _measure(base: Snapshot, times: int, questions: dict[str, list[Query]]) -> dict[str, Spread]:
+    """Print what questions take, and return the median, the least and the 95th percentile of each kind."""
     repeated = Repeated(base, times)
+    figures: dict[str, Spread] = {}
     with Index(cast("IndexStore", Standing(repeated))) as handle:
         started = time.process_time()
         handle.search("warm")
@@ -176,8 +183,16 @@ def _measure(base: Snapshot, times: int, questions: dict[str, list[Query]]) -> N
                     handle.ask(query)
                     found.append((time.process_time() - started) * 1000)
             every += found
+            figures[f"{repeated.coverage().chunks:,} chunks, {kind}, ms"] = _spread(found)
             print(f"  {kind:<10}" + _line(found))
         print(f"  {'all':<10}" + _line(every), flush=True)
+        figures[f"{repeated.coverage().chunks:,} chunks, all questions, ms"] = _spread(every)
+    return figures
+
+
+def _spread(milliseconds: Sequence[float]) -> Spread:
+    low, middle, high = np.percentile(milliseconds, [0, 50, 95])
+    return Spread(float(middle), float(low), float(high))
 
 
 def _line(milliseconds: Sequence[float]) -> str:

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +56,15 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(statistics.median(ordered), ordered[0], ordered[-1])
 
 
+def rounds_within(rounds: int, seconds: float | None) -> Iterator[int]:
+    """Count rounds from 0: at least one, then as long as another one as long as the mean so far ends in time."""
+    start = time.monotonic()
+    for number in range(rounds):
+        if number and seconds is not None and (time.monotonic() - start) * (number + 1) / number > seconds:
+            return
+        yield number
+
+
 def median_seconds(work: Callable[[], object], runs: int) -> Spread:
     """Call `work` several times and return the spread of its seconds on the wall."""
     return spread([_seconds(work) for _ in range(runs)])
@@ -68,11 +77,17 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def run_process(
-    command: Sequence[str | Path], *, cwd: Path | None = None, expect: Sequence[int] = (0,), timeout: float = 3600
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    expect: Sequence[int] = (0,),
+    timeout: float = 3600,
+    variables: Mapping[str, str] | None = None,
 ) -> ProcessRun:
     """Run a command to its end and measure it and everything that it starts.
 
-    Output goes through files, so that reading it costs the measured process nothing.
+    Output goes through files, so that reading it costs the measured process nothing. `variables` are added to the
+    environment.
 
     Raises:
         CommandError: its exit code is not one of `expect`, or it took longer than `timeout` seconds.
@@ -80,7 +95,8 @@ def run_process(
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         before = os.times()
         start = time.perf_counter()
-        child = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        environment = {**os.environ, **(variables or {})}
+        child = subprocess.Popen(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         with PeakMemory(child.pid) as memory:
             try:
                 code = child.wait(timeout)

@@ -1,7 +1,7 @@
 """What the file processor promises, measured: feedback, throughput with a slow provider, scaling, memory, fairness.
 
     python -m benchmarks.processing              all of it, about ten minutes on two cores
-    python -m benchmarks.processing provider     one part
+    python -m benchmarks.processing provider     one part, printed only; with --write it is kept too
 
 Each part runs in processes of its own, whose figures come back as JSON; parts that compare do so within one round.
 """
@@ -271,10 +271,11 @@ def _table(title: str, figures: dict[str, float], shown: str = "") -> Table:
 
 
 def main(words: Sequence[str]) -> None:
-    """Measure, print and write the results."""
-    found = list(results(words or list(PARTS)))
+    """Measure, print and write the results: of all parts, or, with --write, of those that are named."""
+    write = not words or "--write" in words
+    found = list(results([word for word in words if word != "--write"] or list(PARTS)))
     tables = tuple(table for table, _ in found)
-    publish(Run("processing", tables, tuple(check for _, checks in found for check in checks)), write=not words)
+    publish(Run("processing", tables, tuple(check for _, checks in found for check in checks)), write=write)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import argparse
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,13 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import drawn
+from benchmarks.measure import Spread, spread
 from benchmarks.peers import Result, Searcher, Semble, Treemill, Windows
 from benchmarks.questions import Repository, ndcg, repositories
+from benchmarks.results import Run, at_least, figures_table, publish
 from treemill.searching import Index
 
 _MOST_RESULTS = 10
 _PEERS: dict[str, type[Searcher]] = {"windows": Windows, "semble": Semble}
 _RESAMPLED = 5_000
+
+NDCG_BOUND = 0.87
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,26 +58,45 @@ def main() -> None:
     parser.add_argument("--trees", type=Path, help="folder of the working trees (default: repos in the bench)")
     parser.add_argument("--drawn", type=int, default=60, metavar="N", help="questions of a kind from each repository")
     parser.add_argument("--beside", default="", metavar="PEERS", help=f"any of {','.join(_PEERS)}")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
     arguments = parser.parse_args()
     peers = {name: _PEERS[name]() for name in arguments.beside.split(",") if name}
     scores = Scores()
     hits: defaultdict[str, defaultdict[str, list[tuple[bool, bool]]]] = defaultdict(lambda: defaultdict(list))
-    seconds: list[float] = []
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    indexed: defaultdict[str, list[float]] = defaultdict(list)
     for repository in repositories(arguments.bench, arguments.trees or arguments.bench / "repos"):
         ours = Treemill()
         for name, searcher in {"treemill": ours, **peers}.items():
+            started = time.process_time()
             searcher.index(repository.root)
-            scores.found[name] += _asked(searcher, repository, seconds if searcher is ours else [])
+            indexed[name].append(time.process_time() - started)
+            scores.found[name] += _asked(searcher, repository, seconds[name])
         scores.repositories += [repository.name] * len(repository.asked)
         scores.languages += [repository.language] * len(repository.asked)
         scores.categories += [asked.category for asked in repository.asked]
         for kind, draw in drawn.KINDS.items():
             questions = draw(ours.store, repository.name, arguments.drawn)
             hits[kind][repository.language] += [_answered(ours.handle, question) for question in questions]
-    _print_annotated(scores, seconds)
+    _print_annotated(scores, seconds["treemill"])
     for peer in peers:
         _print_beside(scores, peer)
     _print_drawn(hits)
+    figures = dict(_figures(scores, seconds, indexed))
+    bound = at_least("NDCG@10, treemill", figures["NDCG@10, treemill"].median, NDCG_BOUND)
+    publish(Run("quality", (figures_table(figures),), (bound,), figures), write=arguments.write)
+
+
+def _figures(
+    scores: Scores, seconds: dict[str, list[float]], indexed: dict[str, list[float]]
+) -> Iterator[tuple[str, Spread]]:
+    """Yield what each searcher came to: the mean of repositories, the processor's time to index, a question's time."""
+    for name, found in seconds.items():
+        mean = scores.mean_of_repositories(name)
+        yield f"NDCG@10, {name}", Spread(mean, mean, mean)
+        yield f"CPU seconds to index all repositories, {name}", spread([sum(indexed[name])])
+        middle, low, high = np.percentile(found, [50, 5, 95]) * 1000
+        yield f"milliseconds a question, {name}", Spread(float(middle), float(low), float(high))
 
 
 def _asked(searcher: Searcher, repository: Repository, seconds: list[float]) -> list[float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import multiprocessing
 import sys
 import time
 from collections import defaultdict
@@ -115,6 +116,32 @@ def median_raw_parse(files: list[SourceFile], runs: int) -> Reference:
     """Parse several times and return the run whose seconds are the median (of an even number, the lower)."""
     ordered = sorted((raw_parse(files) for _ in range(runs)), key=lambda each: each.seconds)
     return ordered[(runs - 1) // 2]
+
+
+def seconds_on_cores(files: list[SourceFile], cores: int) -> float:
+    """Return the seconds in which so many processes together parse everything that has a grammar.
+
+    They are forked with the bytes in their memory, the files dealt out by size, and start at one moment: the least time
+    in which any program can parse these files on so many cores.
+    """
+    dealt = sorted(files, key=lambda each: -len(each.source.data))
+    context = multiprocessing.get_context("fork")
+    barrier, ends = context.Barrier(cores + 1), context.SimpleQueue()
+
+    def parse(part: list[SourceFile]) -> None:
+        barrier.wait()
+        raw_parse(part)
+        ends.put(time.perf_counter())
+
+    children = [context.Process(target=parse, args=(dealt[number::cores],)) for number in range(cores)]
+    for child in children:
+        child.start()
+    barrier.wait()
+    start = time.perf_counter()
+    last = max(ends.get() for _ in children)
+    for child in children:
+        child.join()
+    return last - start
 
 
 def _parse(language: str, sources: list[Source]) -> Parsed:

@@ -7,6 +7,7 @@ A benchmark ends with one `Run`: its tables, what it was measured on and when. I
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,9 +17,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.measure import machine, versions
+from benchmarks.measure import Spread, machine, versions
 
-RUNS = Path(__file__).with_name("runs")
+# Where run files are kept.
+RUNS = Path(os.environ.get("TREEMILL_BENCH_RUNS") or Path(__file__).with_name("runs"))
 
 VERSIONS_OF_INTEREST = ("treemill", "tree-sitter", "numpy")
 
@@ -47,11 +49,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one benchmark found."""
+    """What one benchmark found. `figures` are what charts and pages take from it, by name."""
 
     name: str
     tables: tuple[Table, ...]
     checks: tuple[Check, ...] = ()
+    figures: Mapping[str, Spread] = field(default_factory=dict)
     extra_versions: Mapping[str, str] = field(default_factory=dict)
     when: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H%MZ"))
 
@@ -66,6 +69,12 @@ def at_least(name: str, measured: float, bound: float) -> Check:
     return Check(name, measured, f"≥ {bound:g}", measured >= bound)
 
 
+def figures_table(figures: Mapping[str, Spread]) -> Table:
+    """Show figures, each with its least and greatest."""
+    rows = tuple((name, each.median, each.low, each.high) for name, each in figures.items())
+    return Table("Figures", ("figure", "median", "least", "greatest"), rows)
+
+
 def publish(run: Run, *, write: bool = True) -> list[Path]:
     """Print a run and, on request, write its two files; return their paths."""
     console = Console(width=160)
@@ -75,7 +84,7 @@ def publish(run: Run, *, write: bool = True) -> list[Path]:
             console.print(table.note, style="dim")
     if not write:
         return []
-    RUNS.mkdir(exist_ok=True)
+    RUNS.mkdir(parents=True, exist_ok=True)
     stem = RUNS / f"{run.when}-{run.name}"
     written = [stem.with_suffix(".md"), stem.with_suffix(".json")]
     written[0].write_text(markdown(run), "utf-8")
@@ -95,7 +104,7 @@ def markdown(run: Run) -> str:
 
 def revision() -> str:
     """Return the commit that was measured, with a mark where the package's files differ from it."""
-    git = ["git", "-C", str(RUNS.parent)]
+    git = ["git", "-C", str(Path(__file__).parent)]
     head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     if head.returncode:
         return "unknown"
