@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from support.postgres_server import PostgresServer, missing, running_server
 
 # A shell starts what it runs in the background with SIGINT ignored, and programs inherit it; tests interrupt some.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -42,3 +44,12 @@ def tree(tmp_path: Path) -> Tree:
         return root
 
     return plant
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server for the session, from the first test on that asks for it."""
+    if reason := missing():
+        pytest.skip(reason)
+    with running_server() as server:
+        yield server

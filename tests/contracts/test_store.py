@@ -9,6 +9,7 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from support.contents import RECIPE, VECTORS, broken, expected, key_of, prepared, shown
+from support.postgres_server import PostgresServer
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
 from treemill.records import PreparedFile, Recipe, RecordedFile, RunState, Status
 from treemill.storage import IndexStore, KeyLookup
@@ -47,13 +49,37 @@ class MemoryMaker:
         return self._store
 
 
-STORES: dict[str, type[StoreMaker]] = {"sqlite": SqliteMaker, "memory": MemoryMaker}
+class PostgresMaker:
+    """A repository of its own in a database that the repositories of all these tests share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._name = str(folder)
+        self.url = ""
+
+    def open(self) -> IndexStore:
+        store: IndexStore = import_module("treemill.storage.postgres.store").PostgresStore(
+            self.url, self._name, create=True
+        )
+        return store
+
+
+STORES: dict[str, type[StoreMaker]] = {"sqlite": SqliteMaker, "memory": MemoryMaker, "postgres": PostgresMaker}
+
+
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest) -> str:
+    """Make a database on the session's server; return its URL."""
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database()
 
 
 @pytest.fixture(params=STORES)
 def maker(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreMaker:
     monkeypatch.setenv("TREEMILL_STATE_DIR", str(tmp_path / "state"))
-    return STORES[request.param](tmp_path)
+    made = STORES[request.param](tmp_path)
+    if isinstance(made, PostgresMaker):
+        made.url = request.getfixturevalue("database")
+    return made
 
 
 @pytest.fixture

@@ -62,6 +62,14 @@ def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) 
     if not unused:
         return 0
     total = connection.execute("SELECT sum(size) FROM contents").fetchone()[0]
+    gone = [(content_id,) for content_id in expired(unused, total, now_ns, limits)]
+    for table in ("contents", "bodies", "scans", "garbage"):
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
+    return len(gone)
+
+
+def expired(unused: Sequence[tuple[int, int, int]], total: int, now_ns: int, limits: GarbageLimits) -> list[int]:
+    """Return which unused contents to delete, given (id, size, unused since), newest first, and the size of all."""
     allowed = max(limits.floor_bytes, limits.share * (total - sum(size for _, size, _ in unused)))
     oldest = now_ns - int(limits.days * 86_400e9)
     kept = 0
@@ -69,10 +77,8 @@ def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) 
     for content_id, size, since_ns in unused:
         kept += size
         if since_ns < oldest or kept > allowed:
-            gone.append((content_id,))
-    for table in ("contents", "bodies", "scans", "garbage"):
-        connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
-    return len(gone)
+            gone.append(content_id)
+    return gone
 
 
 class Layouts:

@@ -23,7 +23,14 @@ LOCK_NAME = "writer.lock"
 WATCH_NAME = "watcher.lock"
 """A second lease of the same kind: at most one process keeps an index up to date by watching its tree."""
 
-_DOING = {LOCK_NAME: "writing this index", WATCH_NAME: "watching this tree"}
+LAYOUT_NAME = "layout.lock"
+"""A third one: at most one process lays out the segment files of a cache that several share."""
+
+_DOING = {
+    LOCK_NAME: "writing this index",
+    WATCH_NAME: "watching this tree",
+    LAYOUT_NAME: "laying out segments",
+}
 
 # `holder` takes a shared lock for a moment to see whether it can, so a writer does not take the first refusal for
 # an answer.

@@ -83,8 +83,16 @@ def read_content(connection: sqlite3.Connection, content_id: int) -> Content | N
         DamagedRow: it is not what was written.
     """
     row = connection.execute(_SELECT_CONTENT, (content_id,)).fetchone()
-    if row is None:
-        return None
+    return None if row is None else content_from(content_id, row)
+
+
+def content_from(content_id: int, row: Sequence[Any]) -> Content:
+    """Return the content behind a row of head, sum, body and sum.
+
+    Raises:
+        DamagedRow: it is not what was written.
+    """
+    row = tuple(row)
     head, head_sum, body, body_sum = row[:9], row[9], row[10:14], row[14]
     if body_sum is None or _head_sum(content_id, head) != head_sum or _bulk_sum(content_id, *body) != body_sum:
         raise DamagedRow(f"content {content_id}")
@@ -114,15 +122,24 @@ def read_parts(connection: sqlite3.Connection, after: int, last: int, *, dimensi
         DamagedRow: one is not what was written.
     """
     for content_id, *row in connection.execute(_SELECT_PARTS, (after, last)):
-        head, head_sum, (postings, vectors), scan_sum = tuple(row[:9]), row[9], row[10:12], row[12]
-        if scan_sum is None or _head_sum(content_id, head) != head_sum:
-            raise DamagedRow(f"content {content_id}")
-        if _bulk_sum(content_id, postings, vectors) != scan_sum:
-            raise DamagedRow(f"content {content_id}")
-        try:
-            yield part_of(content_id, head[4], head[8], postings, vectors, dimension=dimension)
-        except ValueError as error:
-            raise DamagedRow(f"content {content_id}, {error}") from error
+        yield part_from(content_id, row, dimension=dimension)
+
+
+def part_from(content_id: int, row: Sequence[Any], *, dimension: int) -> Part:
+    """Return the part behind a row of head, sum, postings, vectors and sum.
+
+    Raises:
+        DamagedRow: it is not what was written.
+    """
+    head, head_sum, (postings, vectors), scan_sum = tuple(row[:9]), row[9], row[10:12], row[12]
+    if scan_sum is None or _head_sum(content_id, head) != head_sum:
+        raise DamagedRow(f"content {content_id}")
+    if _bulk_sum(content_id, postings, vectors) != scan_sum:
+        raise DamagedRow(f"content {content_id}")
+    try:
+        return part_of(content_id, head[4], head[8], postings, vectors, dimension=dimension)
+    except ValueError as error:
+        raise DamagedRow(f"content {content_id}, {error}") from error
 
 
 def file_row(
@@ -153,7 +170,15 @@ def read_table(connection: sqlite3.Connection) -> tuple[list[bytes], list[int], 
     Raises:
         DamagedRow: one is not what was written.
     """
-    found = connection.execute(_SELECT_TABLE).fetchall()
+    return table_from(connection.execute(_SELECT_TABLE).fetchall())
+
+
+def table_from(found: Sequence[Sequence[Any]]) -> tuple[list[bytes], list[int], list[str | None]]:
+    """Return what `read_table` does, from rows of path, content, sum, the content's own id and language.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
     if not found:
         return [], [], []
     paths, contents, sums, ids, languages = map(list, zip(*found, strict=True))
@@ -166,7 +191,7 @@ def read_files(connection: sqlite3.Connection, within: Sequence[str] | None = No
     """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
     if within is None or "" in within:
         for row in connection.execute(f"{_SELECT_FILE} ORDER BY f.path"):
-            yield _recorded(row)
+            yield recorded_from(row)
         return
     found = {}
     for path in map(path_bytes, within):
@@ -175,7 +200,7 @@ def read_files(connection: sqlite3.Connection, within: Sequence[str] | None = No
         for row in connection.execute(f"{_SELECT_FILE} WHERE f.path = ? OR f.path > ? AND f.path < ?", places):
             found[row[0]] = row
     for path in sorted(found):
-        yield _recorded(found[path])
+        yield recorded_from(found[path])
 
 
 def read_file(connection: sqlite3.Connection, path: str) -> RecordedFile | None:
@@ -184,10 +209,15 @@ def read_file(connection: sqlite3.Connection, path: str) -> RecordedFile | None:
         row = connection.execute(f"{_SELECT_FILE} WHERE f.path = ?", (path_bytes(path),)).fetchone()
     except UnicodeEncodeError:
         return None
-    return None if row is None else _recorded(row)
+    return None if row is None else recorded_from(row)
 
 
-def _recorded(row: tuple[Any, ...]) -> RecordedFile:
+def recorded_from(row: Sequence[Any]) -> RecordedFile:
+    """Return the record behind a row of `files` and its content's key.
+
+    Raises:
+        DamagedRow: it is not what was written.
+    """
     *head, total, key = row
     path, _, size, stamp, changed_ns, seen_ns, status, reason, detail = head
     if status not in _STATUSES or (key is None) is not (status != 0) or file_sum(tuple(head)) != total:
@@ -202,8 +232,15 @@ def read_run(connection: sqlite3.Connection) -> RunRecord | None:
     row = connection.execute(
         "SELECT started_ns, ended_ns, state, pid, known FROM runs ORDER BY id DESC LIMIT 1"
     ).fetchone()
-    if row is None:
-        return None
+    return None if row is None else run_from(row)
+
+
+def run_from(row: Sequence[Any]) -> RunRecord:
+    """Return the run behind a row of its times, state, process and count.
+
+    Raises:
+        DamagedRow: it is none.
+    """
     started_ns, ended_ns, state, pid, known = row
     try:
         return RunRecord(started_ns, ended_ns, RunState(state), pid, known)
@@ -214,8 +251,17 @@ def read_run(connection: sqlite3.Connection) -> RunRecord | None:
 def read_recipe(connection: sqlite3.Connection) -> Recipe | None:
     """Return the recipe, or None while there is none."""
     text = read_meta(connection, "recipe")
+    return None if text is None else recipe_from(text)
+
+
+def recipe_from(text: str) -> Recipe:
+    """Return the recipe behind `recipe_text`.
+
+    Raises:
+        DamagedRow: it is none.
+    """
     try:
-        return None if text is None else Recipe(**json.loads(text))
+        return Recipe(**json.loads(text))
     except (TypeError, ValueError) as error:
         raise DamagedRow("the recipe") from error
 

@@ -1,0 +1,122 @@
+"""Values to rows and back: the embedded store's rows and sums, under a repository's number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from treemill.records import Content, RecordedFile, RunRecord
+from treemill.storage import rows as shared
+from treemill.storage.layout import Part
+from treemill.storage.postgres.address import Connection, query
+from treemill.storage.rows import path_bytes
+
+CONTENT_COLUMNS = (
+    "repository, id, key, language, encoding, size, chunk_count, vector_count, source, fallback, lengths, sum"
+)
+CONTENT_TYPES = "int4 int8 bytea text text int8 int4 int4 text text bytea int8".split()
+BULK_COLUMNS = "repository, id, ends, lines, symbols, text, body_sum, postings, vectors, scan_sum"
+BULK_TYPES = "int4 int8 bytea bytea bytea bytea int8 bytea bytea int8".split()
+FILE_COLUMNS = "repository, path, content_id, size, stamp, changed_ns, seen_ns, status, reason, detail, sum"
+FILE_TYPES = "int4 bytea int8 int8 int8 int8 int8 int2 text text int8".split()
+
+_HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths"
+_SELECT_CONTENT = f"""
+    SELECT {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.body_sum
+    FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id) WHERE c.repository = %s AND c.id = %s"""
+_SELECT_FILE = """
+    SELECT f.path, f.content_id, f.size, f.stamp, f.changed_ns, f.seen_ns, f.status, f.reason, f.detail, f.sum, c.key
+    FROM treemill.files f LEFT JOIN treemill.contents c ON c.repository = f.repository AND c.id = f.content_id
+    WHERE f.repository = %s"""
+_SELECT_TABLE = """
+    SELECT f.path, f.content_id, f.sum, c.id, c.language
+    FROM treemill.files f LEFT JOIN treemill.contents c ON c.repository = f.repository AND c.id = f.content_id
+    WHERE f.repository = %s AND f.content_id IS NOT NULL ORDER BY f.path"""
+_SELECT_PARTS = f"""
+    SELECT c.id, {_HEAD}, c.sum, b.postings, b.vectors, b.scan_sum
+    FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id)
+    WHERE c.repository = %s AND c.id > %s AND c.id <= %s ORDER BY c.id"""
+
+_FETCHED = 500
+
+
+def content_rows(repository: int, content_id: int, content: Content) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the rows for `contents` and `bulk`."""
+    head, body, scan = shared.content_rows(content_id, content)
+    return (repository, *head), (repository, *body, *scan[1:])
+
+
+def storable(record: RecordedFile) -> RecordedFile:
+    """Return a record whose texts the server takes: it has neither half characters nor zeros."""
+    return replace(record, reason=_text(record.reason), detail=_text(record.detail))
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def read_content(connection: Connection, repository: int, content_id: int) -> Content | None:
+    """Return a content without its postings and vectors, or None if there is none under that id.
+
+    Raises:
+        DamagedRow: it is not what was written.
+    """
+    row = query(connection, _SELECT_CONTENT, (repository, content_id)).fetchone()
+    return None if row is None else shared.content_from(content_id, row)
+
+
+def read_parts(connection: Connection, repository: int, after: int, last: int, *, dimension: int) -> Iterator[Part]:
+    """Return what a segment takes from each content above `after` and up to `last`, in order.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
+    cursor = query(connection, _SELECT_PARTS, (repository, after, last))
+    while rows := cursor.fetchmany(_FETCHED):
+        for content_id, *row in rows:
+            yield shared.part_from(content_id, row, dimension=dimension)
+
+
+def read_table(connection: Connection, repository: int) -> tuple[list[bytes], list[int], list[str | None]]:
+    """Return the paths of all indexed files in the order of their bytes, the contents and the languages.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
+    return shared.table_from(query(connection, _SELECT_TABLE, (repository,)).fetchall())
+
+
+def read_files(connection: Connection, repository: int, within: Sequence[str] | None = None) -> list[RecordedFile]:
+    """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
+    if within is None or "" in within:
+        rows = query(connection, f"{_SELECT_FILE} ORDER BY f.path", (repository,)).fetchall()
+        return [shared.recorded_from(row) for row in rows]
+    found = {}
+    for path in map(path_bytes, within):
+        # A slash is followed by a zero, so what lies below a folder is between its name with the one and the other.
+        places = (repository, path, path + b"/", path + b"0")
+        for row in query(connection, f"{_SELECT_FILE} AND (f.path = %s OR f.path > %s AND f.path < %s)", places):
+            found[row[0]] = row
+    return [shared.recorded_from(found[path]) for path in sorted(found)]
+
+
+def read_file(connection: Connection, repository: int, path: str) -> RecordedFile | None:
+    """Return what is recorded of a path, or None."""
+    try:
+        raw = path_bytes(path)
+    except UnicodeEncodeError:
+        return None
+    row = query(connection, f"{_SELECT_FILE} AND f.path = %s", (repository, raw)).fetchone()
+    return None if row is None else shared.recorded_from(row)
+
+
+def read_run(connection: Connection, repository: int) -> RunRecord | None:
+    """Return the newest run as it was recorded, or None."""
+    row = query(
+        connection,
+        "SELECT started_ns, ended_ns, state, pid, known FROM treemill.runs WHERE repository = %s"
+        " ORDER BY id DESC LIMIT 1",
+        (repository,),
+    ).fetchone()
+    return None if row is None else shared.run_from(row)
