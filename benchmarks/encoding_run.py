@@ -188,7 +188,7 @@ def _first_query(model: Path) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Laid:
+class Laid:
     """As much of a snapshot as a moment looks at."""
 
     parts: Sequence[Segment]
@@ -201,17 +201,23 @@ class _Laid:
         return FileTable([f"{number}.py" for number in contents.tolist()], contents, [None] * len(contents))
 
 
+def laid_out(parts: Iterable[np.ndarray]) -> Laid:
+    """Lay out the vectors of chunks, a segment for each array of them."""
+    nothing = Postings(*(np.zeros(0, kind) for kind in (np.uint32, np.uint16, np.uint16, np.uint8)))
+    return Laid(
+        [
+            lay_out([Part(number, np.ones(len(each), np.uint16), nothing, each)], dimension=each.shape[1])
+            for number, each in enumerate(parts, 1)
+        ]
+    )
+
+
 def _comparisons(dimension: int) -> list[float]:
     """Return the milliseconds in which questions are compared with a million drawn vectors."""
     draw = np.random.default_rng(7)
-    nothing = Postings(*(np.zeros(0, kind) for kind in (np.uint32, np.uint16, np.uint16, np.uint8)))
-    segments = []
-    for number in range(1, CHUNKS_TO_COMPARE // _SEGMENT_CHUNKS + 1):
-        vectors = draw.integers(-127, 128, (_SEGMENT_CHUNKS, dimension), dtype=np.int8)
-        segments.append(
-            lay_out([Part(number, np.ones(_SEGMENT_CHUNKS, np.uint16), nothing, vectors)], dimension=dimension)
-        )
-    moment = Moment(_Laid(segments))  # type: ignore[arg-type]
+    parts = CHUNKS_TO_COMPARE // _SEGMENT_CHUNKS
+    drawn = (draw.integers(-127, 128, (_SEGMENT_CHUNKS, dimension), dtype=np.int8) for _ in range(parts))
+    moment = Moment(laid_out(drawn))  # type: ignore[arg-type]
     taken = []
     for _ in range(21):
         question = draw.standard_normal(dimension).astype(np.float32)

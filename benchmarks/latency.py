@@ -142,7 +142,7 @@ def main() -> None:
     arguments = parser.parse_args()
     figures: dict[str, Spread] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.index or Path(temporary)
+        folder = arguments.index or Path(temporary, "index")
         store = SqliteStore(folder, create=True)
         if store.generation() == 0:
             index_tree(corpus(arguments.corpus), store, Settings())

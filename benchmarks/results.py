@@ -126,17 +126,18 @@ def _checks(checks: Sequence[Check]) -> list[Table]:
 def _rich(table: Table) -> RichTable:
     drawn = RichTable(*table.columns, title=table.title, title_justify="left")
     for row in table.rows:
-        drawn.add_row(*map(_shown, row))
+        drawn.add_row(*map(shown, row))
     return drawn
 
 
 def _markdown_table(table: Table) -> str:
     lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
-    body = "\n".join("| " + " | ".join(_shown(cell) for cell in line) + " |" for line in lines)
+    body = "\n".join("| " + " | ".join(shown(cell) for cell in line) + " |" for line in lines)
     return "\n\n".join(part for part in (f"## {table.title}", body, table.note) if part)
 
 
-def _shown(cell: Cell) -> str:
+def shown(cell: Cell) -> str:
+    """Return a cell as people read it."""
     if cell is None:
         return "–"
     if isinstance(cell, float):
