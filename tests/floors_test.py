@@ -71,6 +71,7 @@ LOADERS = {
     "embedding/registry.py",
     "flow/child.py",
     "mcp/server.py",
+    "storage/opening.py",
 }
 
 # Rules are pure. Some are not quite: tree-sitter takes one parser a thread, and a clock and a scale to end a parse.

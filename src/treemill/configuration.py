@@ -2,8 +2,9 @@
 
 The user's file is `config.toml` in the platform's place for Treemill, or what TREEMILL_CONFIG names. The tree's is
 `treemill.toml` in the root, else `[tool.treemill]` of its `pyproject.toml`. Variables are TREEMILL_SECTION__KEY; an
-empty one counts as unset. What a tree says is data: fields declared `trusted_only` are not taken from it, unless the
-user's file names the tree in `embedding.trusted_projects`, and its files are read without following links or waiting.
+empty one counts as unset, and TREEMILL_STORE is short for that of `storage.url`. What a tree says is data: fields
+declared `trusted_only` are not taken from it, unless the user's file names the tree in `embedding.trusted_projects`,
+and its files are read without following links or waiting.
 
 The variables that every program knows (OPENAI_API_KEY, OLLAMA_HOST, …) fill in what nobody has set for Treemill.
 """
@@ -27,6 +28,9 @@ from treemill.wellknown import offline, well_known
 
 PROJECT_FILE = "treemill.toml"
 _PREFIX = "TREEMILL_"
+
+STORE_VARIABLE = "TREEMILL_STORE"
+"""Where indexes are kept, like the setting `storage.url`."""
 
 
 def load_settings(
@@ -176,6 +180,9 @@ _PAIR = re.compile(r"\s*([\w\"'.-]+)\s*=")
 def _environment(environ: Mapping[str, str]) -> Layer:
     """Return what the variables say; one without a double underscore is no setting (TREEMILL_CONFIG)."""
     values, places = {}, {}
+    if store := environ.get(STORE_VARIABLE):
+        values["storage.url"] = store
+        places["storage.url"] = f"environment variable {STORE_VARIABLE}"
     for variable, text in environ.items():
         section, divider, key = variable.removeprefix(_PREFIX).partition("__")
         if variable.startswith(_PREFIX) and divider and section and text:

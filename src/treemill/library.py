@@ -26,7 +26,7 @@ from treemill.searching.several import Indexes
 from treemill.settings import Settings
 from treemill.storage import IndexStore
 from treemill.storage.content_cache import ContentCache
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.opening import open_store
 
 
 def index(
@@ -54,7 +54,7 @@ def index(
     """
     place = place_of(root)
     chosen = load_settings(place.root) if settings is None else settings
-    target = SqliteStore(place.folder, create=True) if store is None else store
+    target = open_store(place.root, place.folder, chosen.storage, create=True) if store is None else store
     try:
         with ContentCache(chosen.storage.cache_mb if store is None else 0) as cache:
             return index_tree(
@@ -102,8 +102,9 @@ def _open(roots: Sequence[str | os.PathLike[str]]) -> Index | Indexes:
 
 
 def _handle(place: Place) -> Index:
-    store = SqliteStore(place.folder)
-    return Index(store, asking_provider(load_settings(place.root), store), root=place.root, under=place.under)
+    settings = load_settings(place.root)
+    store = open_store(place.root, place.folder, settings.storage)
+    return Index(store, asking_provider(settings, store), root=place.root, under=place.under)
 
 
 def search(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], query: str, **filters: Any) -> list[Hit]:

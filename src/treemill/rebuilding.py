@@ -12,6 +12,7 @@ from pathlib import Path
 from treemill.errors import EmbeddingError, IndexMissing, StorageError
 from treemill.reports import IndexReport
 from treemill.storage import IndexStore
+from treemill.storage.opening import Replacing
 from treemill.storage.ownership import read_mark
 from treemill.storage.replacing import Replacement
 from treemill.storage.sqlite import SqliteStore, rebuild
@@ -39,7 +40,16 @@ def rebuilt(folder: Path, build: Callable[[IndexStore], IndexReport], *, wait_se
         rebuild(folder, wait_seconds=wait_seconds)
         with SqliteStore(folder, create=True) as store:
             return build(store)
-    with Replacement(folder, wait_seconds=wait_seconds) as replacement:
+    return replaced(lambda: Replacement(folder, wait_seconds=wait_seconds), build)
+
+
+def replaced(begin: Callable[[], Replacing], build: Callable[[IndexStore], IndexReport]) -> IndexReport:
+    """Have `build` fill the empty store that `begin` lays out beside another, and put it in that one's place.
+
+    Raises:
+        EmbeddingError, IndexLocked, StorageError: as `rebuilt` does.
+    """
+    with begin() as replacement:
         report = build(replacement.store)
         if not report.stats.cancelled:
             _check_embedded(report)

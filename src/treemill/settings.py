@@ -160,11 +160,15 @@ class EmbeddingSettings:
 class StorageSettings:
     """How often an index is made durable, and how much the user's content cache may hold.
 
-    `cache_mb` is shared by all roots, so only the user says it; 0 leaves the cache out.
+    `cache_mb` is shared by all roots, so only the user says it; 0 leaves the cache out. `url` is where the index is
+    kept instead of in the root (`postgresql://user@host/database`), `repository` what this root is called there, by
+    default its machine and path. A tree says neither: they decide who gets its code, and whose index is written.
     """
 
     commit_seconds: float = _number(0.5, 0.01, 60)
     cache_mb: int = _number(1000, 0, trusted=True)
+    url: str = trusted_only("", secret=True)
+    repository: str = trusted_only("")
 
     def __post_init__(self) -> None:
         check(self, "storage")

@@ -33,9 +33,8 @@ from treemill.indexing import index_tree
 from treemill.places import place_of
 from treemill.settings import Settings
 from treemill.storage.content_cache import ContentCache
-from treemill.storage.lease import Lease
 from treemill.storage.location import REMOTE_FILE_SYSTEMS, file_system_of, locate
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.opening import RootStore, WatchLease, open_store
 
 # How often the loop comes up to see whether it is to end, and whether the root is still the one it was.
 _TICK_SECONDS = 0.25
@@ -101,7 +100,8 @@ def keep_up(
         trouble = f"there is no folder {root}"
         try:
             if os.path.isdir(root):
-                with SqliteStore(locate(root), create=True) as store:
+                storage = settings_of().storage
+                with open_store(root, locate(root), storage, create=True) as store:
                     lease = _lease(store, root, listener, cancel, began)
                     if lease is None:
                         return
@@ -154,7 +154,9 @@ def _wait_for(root: Path, cancel: threading.Event) -> None:
             return
 
 
-def _lease(store: SqliteStore, root: Path, listener: Listener, cancel: threading.Event, began: float) -> Lease | None:
+def _lease(
+    store: RootStore, root: Path, listener: Listener, cancel: threading.Event, began: float
+) -> WatchLease | None:
     """Become the one that watches, or stand by until the other has ended; None when that is cancelled."""
     pid = -1
     while not cancel.is_set():
@@ -174,7 +176,7 @@ class _Turn:
     def __init__(
         self,
         root: Path,
-        store: SqliteStore,
+        store: RootStore,
         settings_of: Callable[[], Settings],
         listener: Listener,
         cancel: threading.Event,

@@ -152,6 +152,7 @@ def _index(commands: Commands) -> None:
     command = _add(commands, "index", "bring the index of a folder up to date", _INDEX)
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     _working(command)
+    _stored(command)
     command.add_argument(
         "--rebuild", action="store_true", help="build the index anew and put it in the old one's place"
     )
@@ -194,6 +195,7 @@ def _search(commands: Commands) -> None:
     how.add_argument("-e", "--regex", action="store_true", help="the query is a regular expression (RE2)")
     how.add_argument("--symbol", action="store_true", help="the query is the name of a definition")
     _answering(command)
+    _stored(command)
     _working(command)
 
 
@@ -201,6 +203,7 @@ def _related(commands: Commands) -> None:
     command = _add(commands, "find-related", "find code like that at a place", _RELATED)
     command.add_argument("place", metavar="FILE[:LINE]", help="a file, and the line to start from")
     _answering(command)
+    _stored(command)
     _working(command)
 
 
@@ -208,12 +211,14 @@ def _status(commands: Commands) -> None:
     command = _add(commands, "status", "say what is indexed, and how much of it")
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("--json", action="store_true", help="print one JSON object")
+    _stored(command)
 
 
 def _why(commands: Commands) -> None:
     command = _add(commands, "why", "say whether a file is in the index, and why")
     command.add_argument("file", help="the file")
     command.add_argument("--json", action="store_true", help="print one JSON object")
+    _stored(command)
 
 
 def _chunk(commands: Commands) -> None:
@@ -251,6 +256,7 @@ def _clear(commands: Commands) -> None:
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument("-y", "--yes", action="store_true", help="do not ask")
     command.add_argument("--cache", action="store_true", help="remove the content cache of this user instead")
+    _stored(command)
 
 
 def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -272,6 +278,18 @@ def _answering(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-update", action="store_true", help="answer from the index as it is")
     command.add_argument(
         "--no-wait", action="store_true", help="answer at once from what is committed, and index behind"
+    )
+
+
+def _stored(command: argparse.ArgumentParser) -> None:
+    """Add what every command that uses an index understands."""
+    command.add_argument(
+        "--store",
+        metavar="URL",
+        help="where the index is kept: postgresql://user@host/database (default: in the folder)",
+    )
+    command.add_argument(
+        "--repository", metavar="NAME", help="what the folder is called there (default: its machine and path)"
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from treemill.cli.given import store_flags
 from treemill.cli.words import printable
+from treemill.configuration import load_settings
 from treemill.errors import UsageError
-from treemill.places import place_of
+from treemill.places import Place, place_of
+from treemill.settings import StorageSettings
 from treemill.storage.content_cache import ContentCache
+from treemill.storage.opening import open_store, remove_index
 from treemill.storage.ownership import read_mark
 from treemill.storage.sqlite import remove
 
@@ -24,6 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         cache.remove()
         return 0
     place = place_of(arguments.path)
+    settings = load_settings(place.root, flags=store_flags(arguments)).storage
+    if settings.url:
+        return _clear_elsewhere(place, settings, arguments)
     read_mark(place.folder)
     if not _agreed(f"remove the index of {place.root} in {place.folder}?", arguments):
         return NOT_DONE
@@ -31,6 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
     if left:
         names = ", ".join(path.name for path in left[:5])
         print(printable(f"treemill: {place.folder} stays: it holds what is not Treemill's ({names})"), file=sys.stderr)
+    return 0
+
+
+def _clear_elsewhere(place: Place, settings: StorageSettings, arguments: argparse.Namespace) -> int:
+    with open_store(place.root, place.folder, settings) as store:
+        question = f"remove the index of {place.root} in {store.described()}?"
+    if not _agreed(question, arguments):
+        return NOT_DONE
+    remove_index(place.root, settings)
     return 0
 
 

@@ -18,10 +18,10 @@ from treemill.errors import UsageError
 from treemill.events import ignore
 from treemill.freshness import IndexOptions
 from treemill.places import place_of
-from treemill.rebuilding import rebuilt
+from treemill.rebuilding import rebuilt, replaced
 from treemill.reports import IndexReport
 from treemill.storage import IndexStore
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.opening import open_store, replacement
 
 SKIPPED_WITH_STRICT = 8
 EVERY_FILE_FAILED = 9
@@ -42,10 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
         told = recorder if arguments.report else ignore
         return bring_up_to_date(place, store, settings, arguments, options, recorder=told)
 
-    if arguments.rebuild:
+    if arguments.rebuild and settings.storage.url:
+        report = replaced(replacement(place.root, settings.storage, wait_seconds=wait), build)
+    elif arguments.rebuild:
         report = rebuilt(place.folder, build, wait_seconds=wait)
     else:
-        with SqliteStore(place.folder, create=True) as store:
+        with open_store(place.root, place.folder, settings.storage, create=True) as store:
             report = build(store)
     if arguments.report:
         _write(arguments.report, page(report, recorder))

@@ -23,7 +23,7 @@ from treemill.records import Coverage, Hit, Query
 from treemill.searching import Answer, Index
 from treemill.searching.several import Indexes
 from treemill.settings import Settings
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.opening import RootStore, open_store
 
 NO_MATCH = 1
 
@@ -75,7 +75,8 @@ def answer(targets: Sequence[Target], query: Query, arguments: argparse.Namespac
 def _opened(target: Target, arguments: argparse.Namespace) -> Index:
     """Return a handle on the index of a place, brought up to date unless that is not wanted."""
     place = target.place
-    store = SqliteStore(place.folder, create=not arguments.no_update)
+    create = not arguments.no_update
+    store = open_store(place.root, place.folder, target.settings.storage, create=create)
     if not arguments.no_update:
         _refresh(place, store, target.settings, arguments)
     return Index(store, asking_provider(target.settings, store), root=place.root, under=place.under)
@@ -103,7 +104,7 @@ def _query(arguments: argparse.Namespace, settings: Settings) -> Query:
     return replace(query, per_file=1) if arguments.files_with_matches else query
 
 
-def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: argparse.Namespace) -> None:
+def _refresh(place: Place, store: RootStore, settings: Settings, arguments: argparse.Namespace) -> None:
     """Bring the index up to date, unless another process is at it: then the last commit answers."""
     try:
         if (locked := store.locked()) is not None:
@@ -114,7 +115,9 @@ def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: ar
         if not survey.found_work and is_settled(store, recipe, survey.plan.known):
             return
         if arguments.no_wait:
-            _note(arguments, f"the tree has changed; process {_index_behind(place)} brings the index up to date")
+            _note(
+                arguments, f"the tree has changed; process {_index_behind(place, settings)} brings the index up to date"
+            )
             return
         working = import_module(_WORKING)
         report = working.bring_up_to_date(place, store, settings, arguments, IndexOptions(), survey)
@@ -130,11 +133,19 @@ def _refresh(place: Place, store: SqliteStore, settings: Settings, arguments: ar
         _note(arguments, f"{failure.path}: {failure.message}")
 
 
-def _index_behind(place: Place) -> int:
-    """Start indexing in a process that outlives this one, and return its id; a second one ends by itself."""
+def _index_behind(place: Place, settings: Settings) -> int:
+    """Start indexing in a process that outlives this one, and return its id; a second one ends by itself.
+
+    Where the index is kept is told in the environment: what is on a command line can be read by everybody.
+    """
+    storage = settings.storage
+    told = {"TREEMILL_STORAGE__URL": storage.url, "TREEMILL_STORAGE__REPOSITORY": storage.repository}
+    environment = {**os.environ, **told}
     command = [sys.executable, "-P", "-m", "treemill", "index", "--quiet", str(place.root)]
     quiet = subprocess.DEVNULL
-    _behind.append(subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True))
+    _behind.append(
+        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=environment)
+    )
     return _behind[-1].pid
 
 

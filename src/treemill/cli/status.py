@@ -5,25 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 
+from treemill.cli.given import store_flags
 from treemill.cli.words import ago, printable, size
+from treemill.configuration import load_settings
 from treemill.places import place_of
 from treemill.records import Coverage, RunRecord, RunState
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.opening import open_store
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the state of the index."""
     place = place_of(arguments.path)
-    with SqliteStore(place.folder) as store, store.snapshot() as snapshot:
+    settings = load_settings(place.root, flags=store_flags(arguments)).storage
+    with open_store(place.root, place.folder, settings) as store, store.snapshot() as snapshot:
         coverage, recipe, newest = snapshot.coverage(), snapshot.recipe, store.last_run()
-    on_disk = _size_of(place.folder)
+        where, held = store.described(), store.held_bytes()
     if arguments.json:
         values = {
             "root": str(place.root),
-            "index": str(place.folder),
-            "bytes": on_disk,
+            "index": where,
+            "bytes": held,
             "coverage": {**asdict(coverage), "vectors_complete": coverage.vectors_complete},
             "recipe": asdict(recipe),
             "run": None if newest is None else {**asdict(newest), "state": str(newest.state)},
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     rows = [
         ("root", str(place.root)),
-        ("index", f"{place.folder} ({size(on_disk)})"),
+        ("index", f"{where} ({size(held)})"),
         ("searchable", f"{coverage}, {coverage.chunks:,} chunks"),
         ("left out", f"{coverage.skipped:,} skipped, {coverage.failed:,} failed"),
         *([("vectors", f"{coverage.vectors:,} of {coverage.chunks:,} chunks")] if recipe.model else []),
@@ -53,7 +55,3 @@ def _state(coverage: Coverage, newest: RunRecord | None) -> str:
     if newest.state is RunState.COMPLETE:
         return "complete"
     return f"{newest.state}: run `treemill index` to go on"
-
-
-def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

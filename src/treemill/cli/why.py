@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from treemill.chunking.packing import unpack_symbols
+from treemill.cli.given import store_flags
 from treemill.cli.words import ago, count, on_one_line, printable
 from treemill.configuration import load_settings
 from treemill.discovery import why_ignored
@@ -16,7 +17,7 @@ from treemill.errors import UsageError
 from treemill.places import place_of
 from treemill.records import RecordedFile, Status
 from treemill.storage import Snapshot
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.opening import open_store
 from treemill.types import changed_ns
 
 NOT_INDEXED = 1
@@ -28,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = next((above for above in file.parents if above.is_dir()), file.parent)
     place = place_of(folder)
     path = _relative(file, place.root)
-    with SqliteStore(place.folder) as store, store.snapshot() as snapshot:
+    settings = load_settings(place.root, flags=store_flags(arguments)).storage
+    with open_store(place.root, place.folder, settings) as store, store.snapshot() as snapshot:
         record = snapshot.file(path)
         indexed = record is not None and record.status is Status.INDEXED
         reason = _explained(path, file, place.root, record, snapshot)

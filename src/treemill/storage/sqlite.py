@@ -134,6 +134,14 @@ class SqliteStore:
                     raise
         raise StorageError(f"the index in {self.folder} is being replaced", suggestion="Try again in a moment")
 
+    def described(self) -> str:
+        """Return where the index is, as people may be told."""
+        return str(self.folder)
+
+    def held_bytes(self) -> int:
+        """Return how many bytes the index takes on disk."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
     def close(self) -> None:
         """Close the store's own connection; snapshots and writers are closed by who opened them."""
         self._reader.close()

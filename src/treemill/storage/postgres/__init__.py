@@ -10,5 +10,7 @@ writer       whole files in, one transaction a commit
 vectors      a table of vectors a repository, and its HNSW index
 snapshot     one moment: a read transaction that is taken up again where the server ends it
 layouts      segment files in the user's cache folder, laid out from the rows
-store        the front door
+store        the repository of one root
+replacing    a new index beside the old one, swapped by name
+door         what is loaded by name
 """

@@ -21,6 +21,10 @@ WATCH_CLASS = 0x7472_6D6D
 """The same of whoever keeps a repository up to date by watching its tree."""
 
 
+BESIDE = "\x1frebuilt-"
+"""Stands between a repository's name and a random word in the name of what is to take its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """One root's index, as of one moment. `collected` is the generation that last deleted contents."""
@@ -59,27 +63,29 @@ _SELECT = """
     FROM treemill.repositories WHERE """
 
 
-def read_repository(connection: Connection, address: Address, name: str) -> Repository:
-    """Return the repository of that name as it is now.
+def read_repository(connection: Connection, address: Address, name: str, *, any_format: bool = False) -> Repository:
+    """Return the repository of that name as it is now; with `any_format`, also one that can only be replaced.
 
     Raises:
         IndexMissing: there is none.
         IndexMismatch: it has another format.
     """
-    return _repository(query(connection, f"{_SELECT} name = %s", (name,)).fetchone(), address, name)
+    return _repository(query(connection, f"{_SELECT} name = %s", (name,)).fetchone(), address, name, any_format)
 
 
-def read_by_id(connection: Connection, address: Address, repository: Repository) -> Repository:
+def read_by_id(
+    connection: Connection, address: Address, repository: Repository, *, any_format: bool = False
+) -> Repository:
     """Return a repository as it is now, whatever it is called by now."""
     row = query(connection, f"{_SELECT} id = %s", (repository.id,)).fetchone()
-    return _repository(row, address, repository.name)
+    return _repository(row, address, repository.name, any_format)
 
 
-def _repository(row: tuple[object, ...] | None, address: Address, name: str) -> Repository:
+def _repository(row: tuple[object, ...] | None, address: Address, name: str, any_format: bool) -> Repository:
     if row is None:
         raise IndexMissing(f"there is no index of {name} in {address}", suggestion="Run: treemill index")
     number, name_now, index_id, form, recipe, *numbers = row
-    if form != INDEX_FORMAT:
+    if form != INDEX_FORMAT and not any_format:
         raise IndexMismatch(
             f"the index of {name} in {address} has format {form}; this Treemill reads format {INDEX_FORMAT}",
             suggestion="Run: treemill index --rebuild",
@@ -89,7 +95,7 @@ def _repository(row: tuple[object, ...] | None, address: Address, name: str) -> 
         int(str(number)),
         str(name_now),
         bytes(index_id) if isinstance(index_id, (bytes, bytearray, memoryview)) else b"",
-        None if recipe is None else recipe_from(str(recipe)),
+        None if recipe is None or form != INDEX_FORMAT else recipe_from(str(recipe)),
         generation,
         refreshed_ns,
         collected,
@@ -108,7 +114,7 @@ def ensure_repository(connection: Connection, name: str, *, generation: int = 0)
 
 def name_beside(name: str) -> str:
     """Return a name for what is to take the place of a repository."""
-    return f"{name} (being rebuilt, {secrets.token_hex(4)})"
+    return f"{name}{BESIDE}{secrets.token_hex(4)}"
 
 
 def drop_repository(connection: Connection, repository: Repository) -> None:

@@ -141,6 +141,22 @@ class PostgresStore:
         """
         return PostgresSnapshot(self.address, self.name)
 
+    def described(self) -> str:
+        """Return where the index is, as people may be told."""
+        return f"{self.address.shown} as {self.name}"
+
+    def held_bytes(self) -> int:
+        """Return about how many bytes the index takes in the database, its vector index apart."""
+        with self._repository() as (connection, repository):
+            row = query(
+                connection,
+                "SELECT coalesce(sum(octet_length(text) + octet_length(postings) + octet_length(vectors)"
+                " + octet_length(ends) + octet_length(lines) + octet_length(symbols)), 0)::int8"
+                " FROM treemill.bulk WHERE repository = %s",
+                (repository.id,),
+            ).fetchone()
+        return int(row[0]) if row else 0
+
     def close(self) -> None:
         """Close the store's own connection; snapshots and writers are closed by who opened them."""
         self._reader.close()

@@ -1,0 +1,110 @@
+"""The command line with an index on PostgreSQL: the same words, and errors that come before any work."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+import pytest
+
+from support.postgres_server import PostgresServer, needs_postgres
+from treemill.cli import run
+
+pytestmark = needs_postgres
+
+TREE = {
+    "app/retry.py": 'def backoff(attempt):\n    """Wait before the next attempt."""\n    return 2**attempt\n',
+    "app/main.py": "from app.retry import backoff\n\nprint(backoff(3))\n",
+    "notes.md": "# Notes\n\nNothing about it.\n",
+}
+
+
+@pytest.fixture
+def store(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("TREEMILL_CHUNKER__CONCURRENCY__EXECUTOR", "inline")
+    return postgres_server.new_database()
+
+
+def says(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run the command line, without worker processes; return its exit code and what it says."""
+    code = run([*words, "--executor", "inline"] if words[0] == "index" else list(words))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_tree_is_indexed_asked_explained_rebuilt_and_cleared_and_its_folder_stays_as_it_was(
+    tree, store, capsys, postgres_server
+):
+    root = tree(TREE)
+    told = ["--store", store]
+    assert says(capsys, "index", str(root), *told)[0] == 0
+    code, out, _ = says(capsys, "search", "wait before the next attempt", str(root), "--json", *told)
+    assert (code, json.loads(out)["results"][0]["file_path"]) == (0, "app/retry.py")
+    (root / "notes.md").write_text("# Notes\n\nA zebra crossing.\n")
+    assert says(capsys, "search", "zebra crossing", str(root), "-lk1", *told)[1] == "notes.md\n"
+    code, out, _ = says(capsys, "status", str(root), "--json", *told)
+    status = json.loads(out)
+    assert (code, status["coverage"]["searchable"], status["run"]["state"]) == (0, 3, "complete")
+    assert says(capsys, "why", str(root / "notes.md"), *told)[0] == 0
+    assert says(capsys, "index", str(root), "--rebuild", *told)[0] == 0
+    assert says(capsys, "search", "zebra crossing", str(root), "-lk1", "--no-update", *told)[1] == "notes.md\n"
+    assert says(capsys, "clear", "-y", str(root), *told)[0] == 0
+    code, _, said = says(capsys, "status", str(root), *told)
+    assert code == 3
+    assert "treemill index" in said
+    assert sorted(os.listdir(root)) == ["app", "notes.md"]
+    assert postgres_server.password not in out + said
+
+
+def test_the_store_comes_from_the_environment_and_the_password_from_its_own_variable_but_not_from_the_tree(
+    tree, store, capsys, monkeypatch, postgres_server
+):
+    root = tree({**TREE, "treemill.toml": f'[storage]\nurl = "{store}"\n'})
+    code, _, said = says(capsys, "index", str(root))
+    assert code == 0
+    assert "storage.url is not taken from treemill.toml" in said
+    assert (root / ".treemill").is_dir()
+    monkeypatch.setenv("TREEMILL_STORE", store.replace(f":{postgres_server.password}@", "@"))
+    monkeypatch.setenv("PGPASSWORD", postgres_server.password)
+    assert says(capsys, "status", str(root), "--repository", "app")[0] == 3
+    assert says(capsys, "index", str(root), "--repository", "app")[0] == 0
+    code, out, _ = says(capsys, "status", str(root), "--repository", "app", "--json")
+    assert (code, json.loads(out)["index"].startswith("postgresql://postgres@127.0.0.1")) == (0, True)
+    out = says(capsys, "config", str(root))[1]
+    assert "TREEMILL_STORE" in out
+    assert "127.0.0.1" not in out
+
+
+def test_what_is_wrong_with_the_server_is_said_before_any_work_with_the_next_step(tree, store, capsys, postgres_server):
+    root = tree(TREE)
+    server, database = postgres_server, store.rpartition("/")[2]
+    bare = server.new_database()
+    server.execute(f"ALTER DATABASE {bare.rpartition('/')[2]} SET extension_control_path = '/nowhere'")
+    server.execute(f"CREATE USER weak_{database} PASSWORD 'weak'", f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+    server.execute(f"GRANT CONNECT ON DATABASE {database} TO weak_{database}")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"postgresql://postgres@127.0.0.1:{closed.getsockname()[1]}/postgres"
+        cases = [
+            (nobody, 6, "cannot be reached", "Check host and port"),
+            (server.url(password="wr0ng"), 6, "does not let this user in", "PGPASSWORD"),
+            (server.url(user="nobody-here"), 6, "does not let this user in", "PGPASSWORD"),
+            (server.url("no_such_base"), 6, "has no such database", "createdb"),
+            (bare, 6, "has no pgvector", "Install it on the server"),
+            (server.url(database, user=f"weak_{database}", password="weak"), 6, "may not make tables", "GRANT CREATE"),
+            ("mysql://somewhere/else", 2, "no store that Treemill knows", "postgresql://"),
+            ("postgresql://u:pa@ss@host/db", 2, "cannot be read", "%40"),
+        ]
+        for url, wanted, what, step in cases:
+            code, out, said = says(capsys, "index", str(root), "--store", url)
+            assert (code, out) == (wanted, ""), said
+            assert what in said
+            assert step in said
+            assert server.password not in said
+            assert "wr0ng" not in said
+    assert not (root / ".treemill").exists()
+    code, _, said = says(capsys, "index", str(root), "--store", store)
+    server.execute("INSERT INTO treemill.migrations (number) VALUES (99)", database=database)
+    code, _, said = says(capsys, "search", "attempt", str(root), "--store", store)
+    assert (code, "pip install -U" in said) == (4, True)
