@@ -24,14 +24,18 @@ from pathlib import Path
 import numpy as np
 
 from treemill.errors import TreemillError
-from treemill.events import Event, Finished
+from treemill.events import Event, Finished, Passed
 from treemill.indexing import index_tree
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings, StorageSettings
 from treemill.storage import IndexStore
+from treemill.storage.content_cache import ContentCache
 from treemill.storage.memory import MemoryStore
 from treemill.storage.sqlite import SqliteStore, rebuild
+from treemill.types import SkipReason
 
 FILES = 60
+
+_CACHE_MB = 1
 
 SETTINGS = Settings(
     chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")),
@@ -49,7 +53,8 @@ class Tree:
         self.root = root
         self._random = random.Random(seed)
         self.version = 0
-        shutil.rmtree(root, ignore_errors=True)
+        for folder in (root, self.cache.folder):
+            shutil.rmtree(folder, ignore_errors=True)
         root.mkdir(parents=True)
         for number in range(FILES):
             self._write(number)
@@ -58,6 +63,11 @@ class Tree:
     def index(self) -> Path:
         """The folder of the tree's index."""
         return self.root / ".treemill"
+
+    @property
+    def cache(self) -> ContentCache:
+        """The content cache that runs over this tree share, small enough to be tidied often."""
+        return ContentCache(_CACHE_MB, self.root.with_name(f"{self.root.name}-cache"))
 
     def edit(self) -> None:
         """Change a third of the files, remove a few, bring others back."""
@@ -117,7 +127,7 @@ def view(store: IndexStore) -> View:
 
 
 def fresh(tree: Tree) -> View:
-    """Return what an index says that was made from nothing."""
+    """Return what an index says that was made from nothing, without the cache."""
     store = MemoryStore()
     index_tree(tree.root, store, SETTINGS)
     return view(store)
@@ -125,8 +135,8 @@ def fresh(tree: Tree) -> View:
 
 def index_now(tree: Tree) -> None:
     """Bring the index of a tree up to date."""
-    with SqliteStore(tree.index, create=True) as store:
-        index_tree(tree.root, store, SETTINGS)
+    with SqliteStore(tree.index, create=True) as store, tree.cache as cache:
+        index_tree(tree.root, store, SETTINGS, cache=cache)
 
 
 def rebuild_now(tree: Tree) -> None:
@@ -137,11 +147,15 @@ def rebuild_now(tree: Tree) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a child ended: `code` (negative for a signal), which files it said were committed, its error or ""."""
+    """How a child ended: `code` (negative for a signal), which files it said were committed, its error or "".
+
+    `unreadable` are the files that it could not read when it came to them.
+    """
 
     code: int
     committed: frozenset[str]
     error: str
+    unreadable: frozenset[str] = frozenset()
 
 
 def in_child(
@@ -160,15 +174,19 @@ def in_child(
     with reader, reader.makefile(encoding="utf-8") as said:
         lines = said.read().split("\n")
     _, status = os.waitpid(child, 0)
-    committed = frozenset(line[2:] for line in lines[:-1] if line.startswith("C "))
+    committed, unreadable = (
+        frozenset(line[2:] for line in lines[:-1] if line.startswith(mark)) for mark in ("C ", "U ")
+    )
     error = next((line[2:] for line in lines if line.startswith("E ")), "")
-    return Outcome(os.waitstatus_to_exitcode(status), committed, error)
+    return Outcome(os.waitstatus_to_exitcode(status), committed, error, unreadable)
 
 
 def _run_child(tree: Tree, writer: socket.socket, *, rebuilding: bool, harm: Callable[[], object]) -> int:
     def tell(event: Event) -> None:
         if isinstance(event, Finished):
             writer.sendall(f"C {event.path}\n".encode())  # no write that is made to fail
+        elif isinstance(event, Passed) and event.reason == SkipReason.UNREADABLE:
+            writer.sendall(f"U {event.path}\n".encode())
 
     code = 0
     line = ""
@@ -176,8 +194,8 @@ def _run_child(tree: Tree, writer: socket.socket, *, rebuilding: bool, harm: Cal
         harm()
         if rebuilding:
             rebuild(tree.index)
-        with SqliteStore(tree.index, create=True) as store:
-            index_tree(tree.root, store, SETTINGS, listener=tell)
+        with SqliteStore(tree.index, create=True) as store, tree.cache as cache:
+            index_tree(tree.root, store, SETTINGS, listener=tell, cache=cache)
     except TreemillError as error:
         code, line = error.exit_code, f"E {error}\n"
     except BaseException as error:  # noqa: BLE001 - a child tells of everything and ends

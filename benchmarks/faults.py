@@ -27,6 +27,7 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.fault_lab import (
+    Outcome,
     Tree,
     View,
     arm,
@@ -41,9 +42,13 @@ from benchmarks.fault_lab import (
 )
 from benchmarks.results import Check, Run, Table, publish
 from treemill.errors import IndexMismatch, TreemillError
-from treemill.records import Status
+from treemill.records import RunState, Status
+from treemill.storage.connection import DATABASE_NAME
+from treemill.storage.content_cache import CACHE_DATABASE
+from treemill.storage.housekeeping import SMALL_TAIL_CONTENTS
 from treemill.storage.ownership import data_folder, read_mark
 from treemill.storage.sqlite import SqliteStore
+from treemill.types import SkipReason
 
 MODES = ("cold", "incremental", "rebuild", "other format")
 
@@ -96,7 +101,7 @@ def kills(home: Path, count: int, seed: int) -> Table:
             )
             tally["killed" if outcome.code == -signal.SIGKILL else "ended before"] += 1
             tally["committed"] += len(outcome.committed)
-            _judge(tree, before, outcome.committed, tally, may_be_old=mode == "other format", wiped="rebuil" in mode)
+            _judge(tree, before, outcome, tally, may_be_old=mode == "other format", wiped=mode == "rebuild")
         rows.append(_row(mode, tally))
     return Table("SIGKILL at random moments", _COLUMNS, tuple(rows), "each row: runs of that kind over 60 files")
 
@@ -136,7 +141,7 @@ def _prepare(tree: Tree, mode: str) -> View:
     tree.edit()
     if mode == "other format":
         data = data_folder(tree.index, read_mark(tree.index))
-        with closing(sqlite3.connect(data / "index.db")) as connection:
+        with closing(sqlite3.connect(data / DATABASE_NAME)) as connection:
             connection.execute("PRAGMA user_version = 1")
             connection.commit()
     return before
@@ -145,30 +150,31 @@ def _prepare(tree: Tree, mode: str) -> View:
 def _judge(
     tree: Tree,
     before: View,
-    committed: frozenset[str],
+    outcome: Outcome,
     tally: Counter[str],
     *,
     may_be_old: bool = False,
     wiped: bool = False,
 ) -> None:
-    """Open what a harmed run left, compare it with what must be there, and complete it."""
-    texts = tree.texts()
+    """Open what a harmed run left, compare it with what must be there, and complete it.
+
+    A file that was there before the run may be missing in one case: the run met it, could not read it and recorded it
+    as unreadable. What the run itself committed has no excuse, nor has any file once an undisturbed run has ended.
+    """
     wanted = fresh(tree)
     try:
         if tree.index.exists():
             with SqliteStore(tree.index) as store:
                 found = view(store)
-                # A file that could not be opened is recorded as that, and its old row is gone on purpose.
-                told = {record.path for record in store.recorded() if record.status is not Status.INDEXED}
-            for path, said in found.items():
-                if said not in (before.get(path), wanted.get(path)):
-                    tally["torn"] += 1
-            lost = {path for path in committed if path in texts and found.get(path) != wanted[path]}
+                recorded = {record.path for record in store.recorded() if record.reason == SkipReason.UNREADABLE}
+            tally["torn"] += sum(said not in (before.get(path), wanted.get(path)) for path, said in found.items())
+            lost = {path for path in outcome.committed if found.get(path) != wanted.get(path)}
             if not wiped and not may_be_old:
-                lost |= {path for path in before if path in texts and path not in found}
-            tally["lost"] += len(lost - told)
-        elif committed:
-            tally["lost"] += len(committed)
+                excused = outcome.unreadable & recorded
+                lost |= {path for path in before if path in wanted and path not in found and path not in excused}
+            tally["lost"] += len(lost)
+        else:
+            tally["lost"] += len(outcome.committed)
     except IndexMismatch:
         tally["not opened"] += not may_be_old
     except TreemillError as error:
@@ -179,7 +185,12 @@ def _judge(
     except IndexMismatch:
         rebuild_now(tree)
     with SqliteStore(tree.index) as store:
-        tally["not equal to fresh"] += bool(differences(view(store), wanted))
+        run = store.last_run()
+        complete = run is not None and run.state is RunState.COMPLETE and run.known == len(wanted)
+        left_out = [record.path for record in store.recorded() if record.status is not Status.INDEXED]
+        if not complete or left_out or differences(view(store), wanted):
+            print("not equal to fresh:", run, left_out, differences(view(store), wanted), file=sys.stderr)
+            tally["not equal to fresh"] += 1
 
 
 # ── system calls that fail ──
@@ -191,8 +202,10 @@ POINTS = {
     "EIO on fdatasync": ("posix/io/sync/fdatasync", errno.EIO),
     "EIO on fsync": ("posix/io/sync/fsync", errno.EIO),
     "EIO on read": ("posix/io/rw/pread", errno.EIO),
+    "EIO on read of files": ("posix/io/rw/read", errno.EIO),
     "ENOSPC on files": ("posix/io/rw/write", errno.ENOSPC),
     "EACCES on open": ("posix/io/oc/open", errno.EACCES),
+    "EMFILE on open": ("posix/io/oc/open", errno.EMFILE),
     "EIO on truncate": ("posix/io/rw/ftruncate", errno.EIO),
     "EIO on rename": ("posix/io/dir/rename", errno.EIO),
 }
@@ -218,7 +231,7 @@ def call_faults(home: Path, count: int, seed: int, points: Iterable[str] = tuple
             if outcome.code not in (0, 2, 6):
                 print(name, outcome, file=sys.stderr)
                 tally["not an error of ours"] += 1
-            _judge(tree, before, outcome.committed, tally, wiped=mode == "rebuild")
+            _judge(tree, before, outcome, tally, wiped=mode == "rebuild")
         rows.append(_row(name, tally))
     return Table("System calls that fail (libfiu)", _COLUMNS, tuple(rows), "probability of each call 0.1 % to 30 %")
 
@@ -240,7 +253,7 @@ def full_disk(home: Path, count: int, seed: int) -> Table:
         if outcome.code not in (0, 6):
             print("full", outcome, file=sys.stderr)
             tally["not an error of ours"] += 1
-        _judge(tree, before, outcome.committed, tally, wiped=mode == "rebuild")
+        _judge(tree, before, outcome, tally, wiped=mode == "rebuild")
     return Table("No file may grow over a limit, at every size", _COLUMNS, (_row("RLIMIT_FSIZE", tally),))
 
 
@@ -253,26 +266,31 @@ def _limit_files(size: int) -> None:
 
 
 def flips(home: Path, count: int, seed: int) -> Table:
-    """Flip and cut bytes of the database, its log and the segments; nothing may answer otherwise than before."""
+    """Flip and cut bytes of the database, its log, the segments and the cache; nothing may answer otherwise.
+
+    A log that is cut or damaged may take what only it held: files are then as they were in the commit before.
+    """
     rows = []
-    for name in ("database flipped", "database cut", "log flipped", "log cut", "segment flipped", "segment cut"):
+    kinds = [f"{what} {how}" for what in ("database", "log", "segment", "cache") for how in ("flipped", "cut")]
+    for name in kinds:
         chance = random.Random(f"{seed} {name}")
         tree = Tree(home / "flips", seed)
-        for number in range(4):  # enough contents for a segment
-            (tree.root / f"more{number}.py").write_text("\n".join(f"x{n} = {n}\n" for n in range(3_000)))
+        for number in range(2 * SMALL_TAIL_CONTENTS):
+            (tree.root / f"more{number}.py").write_text(f"def more{number}():\n    return shared + {number}\n")
         keep = home / "keep"
-        _written(tree, keep, with_log=name.startswith("log"))
+        earlier = _written(tree, keep, with_log=name.startswith("log"))
         # Opening an index takes its log in, so what is kept is never opened itself.
-        shutil.rmtree(tree.index)
-        shutil.copytree(keep, tree.index)
+        _put_back(tree, keep)
         with SqliteStore(tree.index) as store:
             wanted = view(store)
         tally: Counter[str] = Counter()
-        for _ in range(-(-count // 6)):
-            shutil.rmtree(tree.index, ignore_errors=True)
-            shutil.copytree(keep, tree.index)
+        for _ in range(-(-count // len(kinds))):
+            _put_back(tree, keep)
             _harm(tree, name, chance)
-            tally[_outcome(tree, wanted)] += 1
+            if name.startswith("cache"):
+                shutil.rmtree(tree.index)
+                index_now(tree)
+            tally[_outcome(tree, wanted, earlier)] += 1
         rows.append((name, *(tally[each] for each in _ENDS)))
         shutil.rmtree(keep)
     note = "an older commit: whole files as they were before, as after a power failure that took the end of the log"
@@ -282,27 +300,49 @@ def flips(home: Path, count: int, seed: int) -> Table:
 _ENDS = ("answers as before", "refused with the next step", "an older commit", "WRONG")
 
 
-def _written(tree: Tree, keep: Path, *, with_log: bool) -> None:
-    """Index a tree and copy the index, with a write-ahead log that holds a part of it if asked for."""
-    shutil.rmtree(tree.index, ignore_errors=True)
-    shutil.rmtree(keep, ignore_errors=True)
+def _written(tree: Tree, keep: Path, *, with_log: bool) -> View | None:
+    """Index a tree and copy the index and the cache, with a write-ahead log that holds a part of it if asked for.
+
+    Returns what the database says without its log, None where there is no log.
+    """
     index_now(tree)
+    # Pages that the log has as well would hide what becomes of those in the database.
+    data = data_folder(tree.index, read_mark(tree.index))
+    with closing(sqlite3.connect(data / DATABASE_NAME)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     if not with_log:
-        shutil.copytree(tree.index, keep)
-        return
+        _copy(tree, keep)
+        return None
     with SqliteStore(tree.index) as store, store.snapshot():
+        earlier = view(store)
         tree.edit()
         index_now(tree)
-        shutil.copytree(tree.index, keep)
+        _copy(tree, keep)
+    return earlier
+
+
+def _copy(tree: Tree, keep: Path) -> None:
+    shutil.copytree(tree.index, keep / "index")
+    shutil.copytree(tree.cache.folder, keep / "cache")
+
+
+def _put_back(tree: Tree, keep: Path) -> None:
+    for name, folder in (("index", tree.index), ("cache", tree.cache.folder)):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(keep / name, folder)
 
 
 def _harm(tree: Tree, name: str, chance: random.Random) -> None:
     data = data_folder(tree.index, read_mark(tree.index))
     kind, how = name.split()
-    pattern = {"database": "index.db", "log": "index.db-wal", "segment": "*.segment"}[kind]
-    paths = [path for path in data.glob(pattern) if path.stat().st_size]
-    if not paths:
-        return
+    folder = tree.cache.folder if kind == "cache" else data
+    pattern = {
+        "database": DATABASE_NAME,
+        "log": f"{DATABASE_NAME}-wal",
+        "segment": "*.segment",
+        "cache": f"{CACHE_DATABASE}*",
+    }
+    paths = [path for path in folder.glob(pattern[kind]) if path.stat().st_size]
     path = chance.choice(paths)
     size = path.stat().st_size
     if how == "cut":
@@ -317,21 +357,25 @@ def _harm(tree: Tree, name: str, chance: random.Random) -> None:
             file.write(bytes([byte ^ (1 << chance.randrange(8))]))
 
 
-def _outcome(tree: Tree, wanted: View) -> str:
+def _outcome(tree: Tree, wanted: View, earlier: View | None) -> str:
     try:
         with SqliteStore(tree.index) as store:
             found = view(store)
             list(store.recorded())
     except TreemillError as error:
         return "refused with the next step" if error.suggestion else "WRONG"
-    if not differences(found, wanted):
+    if found == wanted:
         return "answers as before"
-    whole = fresh(tree)
-    older = all(said == wanted.get(path) or said[0] != whole.get(path, ("",))[0] for path, said in found.items())
-    if older and not any(said[0].startswith("TORN") for said in found.values()):
+    if earlier is not None and all(
+        found.get(path) in (wanted.get(path), earlier.get(path)) for path in _paths(found, wanted, earlier)
+    ):
         return "an older commit"
     print("wrong:", differences(found, wanted)[:5], file=sys.stderr)
     return "WRONG"
+
+
+def _paths(*views: View) -> set[str]:
+    return {path for each in views for path in each}
 
 
 if __name__ == "__main__":

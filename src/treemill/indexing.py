@@ -119,15 +119,20 @@ def _carry_out(
     if isinstance(provider, Probed) and store.recipe() in (None, recipe):
         provider.probe()
     writer.begin_run(recipe)
+    lookup = store.lookup() if store.generation() else None
     work = Prepare(
         governor_for(settings, provider),
         max_bytes=settings.discovery.max_file_bytes,
-        lookup=store.lookup() if store.generation() else None,
+        lookup=lookup,
         cache=made_before,
         cutter=cutter,
         provider=provider if provider is not None and provider.runs_in == "worker" else None,
     )
     with contextlib.ExitStack() as stack:
+        # Workers in this process have asked through these; an open reader keeps the write-ahead log from ending.
+        for asked in (lookup, made_before):
+            if asked is not None:
+                stack.callback(asked.close)
         run = Run(
             Intake(name_of, itself),
             limits=limits_of(settings.chunker),

@@ -17,8 +17,10 @@ Pure: no file is touched, no clock read.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from treemill.errors import StorageError
 from treemill.records import RecordedFile, Status
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
 
@@ -42,6 +44,17 @@ def is_unchanged(file: DiscoveredFile, record: RecordedFile) -> bool:
     )
 
 
+def is_of_the_machine(error_type: str) -> bool:
+    """Whether an error of that type tells of a disk, a store or a limit of the system rather than of a file's content.
+
+    Such a failure may be over although the file is as it was.
+    """
+    if error_type == StorageError.__name__:
+        return True
+    found = getattr(builtins, error_type, None)
+    return isinstance(found, type) and issubclass(found, OSError)
+
+
 def _trust_ns(record: RecordedFile) -> int:
     return FINE_TRUST_NS if record.changed_ns % _COARSE_NS else TRUST_NS
 
@@ -53,7 +66,8 @@ class Plan:
     once. Memory is one entry for each recorded path.
 
     `retry` also yields unchanged files that are recorded as skipped or failed; `everything` yields all files. A file
-    that could not be read, for reasons that need not show in its stamps, is tried again once `readable` says so.
+    that could not be read, for reasons that need not show in its stamps, is tried again once `readable` says so; one
+    that the machine failed (`is_of_the_machine`), with every plan.
     """
 
     def __init__(
@@ -163,6 +177,8 @@ class Plan:
 
     def _may_have_passed(self, file: DiscoveredFile, record: RecordedFile) -> bool:
         """Whether what kept a file out may be over although the file is as it was."""
+        if record.status is Status.FAILED:
+            return is_of_the_machine(record.reason)
         if record.reason == SkipReason.UNREADABLE:
             return self._readable(file)
         return record.reason == SkipReason.CHANGING

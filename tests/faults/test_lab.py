@@ -1,4 +1,4 @@
-"""The bounded form of `python -m benchmarks.faults`: a few kills and flips of each kind."""
+"""The bounded form of `python -m benchmarks.faults`: a few kills, failing calls, full disks and flips of each kind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.fault_lab import preload
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,4 +31,9 @@ def test_runs_of_every_kind_killed_at_random_moments_lose_nothing():
 
 
 def test_flipped_and_cut_bytes_never_make_a_wrong_answer():
-    assert "segment flipped" in survived(kills=0, faults=0, flips=6)
+    assert "segment flipped" in survived(kills=0, faults=0, flips=16)
+
+
+@pytest.mark.skipif(preload() is None, reason="libfiu is not installed (Debian: libfiu0 and fiu-utils)")
+def test_system_calls_that_fail_and_disks_that_are_full_lose_nothing():
+    assert "libfiu" in survived(kills=0, faults=12, flips=0)

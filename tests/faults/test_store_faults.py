@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from treemill.errors import IndexLocked, StorageError, TreemillError
 from treemill.records import PreparedFile, RunState
 from treemill.storage import housekeeping
 from treemill.storage.ownership import data_folder, read_mark
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.sqlite import SqliteLookup, SqliteStore
 
 KILLS = 8
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
@@ -203,6 +202,12 @@ def flip(path: Path, position: int) -> None:
         file.write(bytes([byte ^ 0x40]))
 
 
+def flipped(data: bytes, chance: random.Random) -> bytes:
+    """Return bytes of which one bit is another."""
+    position = chance.randrange(len(data))
+    return data[:position] + bytes([data[position] ^ (1 << chance.randrange(8))]) + data[position + 1 :]
+
+
 @pytest.mark.parametrize("harm", ["flipped", "truncated", "emptied", "deleted", "overwritten"])
 def test_a_damaged_segment_changes_no_answer_and_is_written_again(folder, indexed, harm):
     segment = segment_of(folder)
@@ -235,32 +240,44 @@ def test_without_any_segment_the_answers_are_the_same(folder, indexed):
 # ── a damaged store ──
 
 
-def test_a_flipped_byte_anywhere_in_the_database_is_found_or_changes_nothing_of_a_content(folder, indexed):
+def test_a_lookup_in_a_database_that_is_none_knows_nothing_and_raises_nothing(folder, indexed):
+    (data_of(folder) / "index.db").write_bytes(b"this is no database " * 1_000)
+    lookup = SqliteLookup(folder)
+    assert not lookup.known(key_of(indexed["000.py"]))
+    shutil.rmtree(folder)
+    assert not lookup.known(key_of(indexed["000.py"]))
+
+
+def test_a_flipped_byte_anywhere_in_the_database_is_refused_or_changes_no_answer(folder):
+    texts = many(120)
+    with SqliteStore(folder, create=True) as store:
+        put(store, texts)
+        manifest = list(store.recorded())
     for path in data_of(folder).glob("*.segment"):
         path.unlink()
     database = data_of(folder) / "index.db"
+    assert not database.with_name("index.db-wal").exists()
     whole = database.read_bytes()
-    wanted = {file.text: file for file in map(expected, indexed.values())}
-    with SqliteStore(folder) as store:
-        manifest = {record.path: replace(record, key=b"") for record in store.recorded()}
-    positions = random.Random(3)
-    found, steps = 0, set()
-    for _ in range(150):
-        database.write_bytes(whole)
-        flip(database, positions.randrange(len(whole)))
+    wanted = {path: expected(text) for path, text in texts.items()}
+    chance = random.Random(3)
+    refused, steps = [], set()
+    in_values = [
+        whole.replace(path.encode(), flipped(path.encode(), chance)) for path in chance.sample(list(texts), 20)
+    ]
+    harmed = [*in_values, *(flipped(whole, chance) for _ in range(60))]
+    for number, data in enumerate(harmed):
+        database.write_bytes(data)
         try:
             with SqliteStore(folder) as store, store.snapshot() as snapshot:
-                files = shown(snapshot)
-                assert snapshot.coverage().chunks >= 0
-                assert all(replace(record, key=b"") == manifest[record.path] for record in store.recorded())
+                assert shown(snapshot) == wanted
+                assert snapshot.coverage().searchable == len(texts)
+                assert list(store.recorded()) == manifest
                 assert store.last_run() is not None
         except TreemillError as error:
-            found += 1
+            refused.append(number)
             steps.add(error.suggestion)
-        else:
-            assert all(file == wanted[file.text] for file in files.values())
-    assert found > 50
     assert steps == {"Run: treemill index --rebuild"}
+    assert refused[: len(in_values)] == list(range(len(in_values)))
 
 
 @pytest.mark.parametrize("harm", ["no database", "cut short", "emptied", "missing"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ from treemill.reports import IndexReport
 from treemill.searching import Index
 from treemill.settings import ChunkerSettings, ConcurrencySettings, PerformanceSettings, Settings, StorageSettings
 from treemill.storage.memory import MemoryStore
-from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
+from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source, Unreadable
 
 INLINE = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
 
@@ -131,6 +133,28 @@ def test_a_skipped_file_is_recorded_and_not_read_again_until_it_changes(tree: Tr
     assert run(root, store, options=IndexOptions(retry=True)).stats.submitted_files == 1
     (root / "logo.bin").write_bytes(b"now text")
     assert run(root, store).stats.files_processed == 1
+
+
+@dataclass(frozen=True)
+class FailingDisk:
+    """Cuts as Treemill does, on a disk that reports an error for the files named."""
+
+    failing: tuple[str, ...]
+    recipe = "one chunk a file"
+
+    def cut(self, file: DiscoveredFile, source: Source) -> Chunking | Failure:
+        if file.name in self.failing:
+            raise OSError(errno.EIO, "Input/output error")
+        return Chunking((len(source.data),), (), "fixed") if source.data else Chunking((), (), "fixed")
+
+
+def test_a_file_that_the_disk_failed_is_tried_again_by_the_next_run_though_it_is_as_it_was(tree: Tree) -> None:
+    root, store = tree({"a.py": "one\n", "b.py": "two\n", "c.py": "three\n"}), MemoryStore()
+    make_old(root)
+    assert [each.path for each in run(root, store, cutter=FailingDisk(("b.py",))).failures] == ["b.py"]
+    assert run(root, store, cutter=FailingDisk(())).stats.submitted_files == 1
+    assert paths(store) == ["a.py", "b.py", "c.py"]
+    assert run(root, store, cutter=FailingDisk(())).stats.submitted_files == 0
 
 
 def test_a_file_that_fails_is_named_and_the_others_go_on(tree: Tree) -> None:

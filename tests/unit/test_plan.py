@@ -66,6 +66,26 @@ def test_skipped_and_failed_files_are_tried_again_only_when_they_change_or_on_re
     assert carried_out([found("binary.py", size=11), *tree[1:]], index)[0] == ["binary.py"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "again"),
+    [
+        ("OSError", True),
+        ("PermissionError", True),
+        ("ConnectionResetError", True),
+        ("StorageError", True),
+        ("WorkerCrashedError", False),
+        ("ChunkingTimeoutError", False),
+        ("TypeError", False),
+        ("print", False),
+    ],
+)
+def test_a_file_is_tried_again_where_the_machine_failed_and_left_alone_where_it_did_itself(reason, again):
+    index = [recorded("a.py", status=Status.FAILED, reason=reason)]
+    stale, planned = carried_out([found("a.py")], index)
+    assert stale == (["a.py"] if again else [])
+    assert planned.known == 1
+
+
 def test_unchanged_files_that_are_skipped_are_not_among_the_known():
     index = [recorded("a.py"), recorded("b.bin", status=Status.SKIPPED), recorded("c.py", status=Status.FAILED)]
     _, planned = carried_out([found("a.py"), found("b.bin"), found("c.py")], index)

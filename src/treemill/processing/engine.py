@@ -320,8 +320,8 @@ class Run(Generic[Q]):
         self.post(Passed(self.tally.elapsed, failure.path, failure.error_type, failure.message, failed=True))
 
     def _mark(self, file: DiscoveredFile, status: Status, reason: str, detail: str) -> None:
-        now = time.time_ns()
         """Note a file that is none of the index's, for the next statement: one a batch costs what one a file does."""
+        now = time.time_ns()
         self._marks.append(
             RecordedFile(file.name, file.size, file.mtime_ns, b"", now, status, reason, detail, file.changed_ns)
         )

@@ -128,13 +128,22 @@ class ContentLookup(Protocol):
     def get(self, key: bytes) -> Content | None:
         """The content under a key, complete, or None if it is not held. Never raises."""
 
+    def close(self) -> None:
+        """Release what this process holds for it; the next question takes it again."""
+
 
 @runtime_checkable
 class KeyLookup(Protocol):
     """Tells which contents a store holds. Can be pickled, and opened again in a worker process."""
 
     def known(self, key: bytes) -> bool:
-        """Whether the store held this content when the lookup was first used, or later."""
+        """Whether the store held this content when the lookup was first used, or later; False where it cannot be asked.
+
+        Never raises: no file fails for what the store is. What ails that is told to the run, by the writer.
+        """
+
+    def close(self) -> None:
+        """Release what this process holds for it; the next question takes it again."""
 
 
 class IndexStore(AbstractContextManager["IndexStore"], Protocol):

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -101,10 +102,7 @@ class Lease:
             os.write(descriptor, f"{os.getpid()} {time.time_ns()}\n".encode())
         except OSError as error:
             os.close(descriptor)
-            raise StorageError(
-                f"the lock file in {folder} cannot be used: {error.strerror}",
-                suggestion="An index has to lie on a local disk that can be written",
-            ) from error
+            raise _unusable(folder, error) from error
         except BaseException:
             os.close(descriptor)
             raise
@@ -141,36 +139,38 @@ def holder(folder: Path) -> int | None:
     """Return the process that holds the lease, None if nobody does, 0 if somebody who has not said who. Never waits.
 
     Raises:
-        StorageError: the lock file cannot be opened.
+        StorageError: the lock file cannot be opened or used.
     """
-    try:
-        descriptor = _opened(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        if _try_lock(descriptor, shared=True):
-            _unlock(descriptor)
-            return None
-        return _written(descriptor)[0]
-    finally:
-        os.close(descriptor)
+    with _looked_at(folder) as descriptor:
+        return None if descriptor is None else _written(descriptor)[0]
 
 
 def locked(folder: Path) -> IndexLocked | None:
     """Return the error that taking the lease would raise now, or None if nobody holds it. Never waits.
 
     Raises:
-        StorageError: the lock file cannot be opened.
+        StorageError: the lock file cannot be opened or used.
     """
+    with _looked_at(folder) as descriptor:
+        return None if descriptor is None else _locked(descriptor, LOCK_NAME)
+
+
+@contextlib.contextmanager
+def _looked_at(folder: Path) -> Iterator[int | None]:
+    """Lend the lock file that somebody holds, None where nobody does."""
     try:
         descriptor = _opened(folder, os.O_RDONLY)
     except FileNotFoundError:
-        return None
+        yield None
+        return
     try:
         if _try_lock(descriptor, shared=True):
             _unlock(descriptor)
-            return None
-        return _locked(descriptor, LOCK_NAME)
+            yield None
+        else:
+            yield descriptor
+    except OSError as error:
+        raise _unusable(folder, error) from error
     finally:
         os.close(descriptor)
 
@@ -185,6 +185,13 @@ def _opened(folder: Path, flags: int, name: str = LOCK_NAME) -> int:
             f"the lock file in {folder} cannot be opened: {error.strerror}",
             suggestion="Check the permissions of that folder",
         ) from error
+
+
+def _unusable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"the lock file in {folder} cannot be used: {error.strerror}",
+        suggestion="An index has to lie on a local disk that can be written",
+    )
 
 
 def _written(descriptor: int) -> tuple[int, int]:

@@ -114,6 +114,9 @@ class MemoryLookup:
         """Return whether the store held this content."""
         return key in self.keys
 
+    def close(self) -> None:
+        """Hold nothing."""
+
 
 class MemorySnapshot:
     """See `treemill.storage.Snapshot`."""

@@ -106,8 +106,19 @@ def read_mark(folder: Path) -> bytes:
 
     Raises:
         IndexMissing: there is no such folder.
-        StorageError: it is not this user's, or others could have changed it.
+        StorageError: it is not this user's, others could have changed it, or it cannot be read.
     """
+    try:
+        return _checked_mark(folder)
+    except OSError as error:
+        # No word of rebuilding: a disk that fails for a moment says nothing of whose the index is.
+        raise StorageError(
+            f"the index in {folder} cannot be read: {error.strerror or error}",
+            suggestion="Check the disk and the permissions of that folder, and try again",
+        ) from error
+
+
+def _checked_mark(folder: Path) -> bytes:
     try:
         check_private(folder, directory=True)
     except FileNotFoundError:
@@ -118,7 +129,7 @@ def read_mark(folder: Path) -> bytes:
         with open(mark, "rb") as file:
             words = file.read(_MOST_MARK_BYTES).decode("ascii").split()
         index_id, signature = bytes.fromhex(words[0]), words[1]
-    except (OSError, ValueError, IndexError):
+    except (FileNotFoundError, ValueError, IndexError):
         raise _foreign(folder, "it carries no mark of yours") from None
     if len(index_id) != _ID_BYTES or not hmac.compare_digest(signature, _signature(index_id)):
         raise _foreign(folder, "its mark was not made with your key")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import logging
 import os
 import re
 import secrets
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from treemill.errors import IndexLocked, IndexMissing, StorageError
+from treemill.errors import IndexLocked, IndexMissing, StorageError, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
 from treemill.storage import rows as tables
 from treemill.storage.connection import create_database, explained, open_database
@@ -27,6 +28,8 @@ from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
 from treemill.storage.sqlite_writer import SqliteWriter
+
+_log = logging.getLogger(__name__)
 
 _LEFTOVER_SECONDS = 3600.0
 _ATTEMPTS = 5
@@ -166,9 +169,13 @@ class SqliteLookup:
         self._reader = _Reader(folder)
 
     def known(self, key: bytes) -> bool:
-        """Return whether the index holds this content, as of the last commit."""
-        with self._reader.connection() as connection:
-            return connection.execute("SELECT 1 FROM contents WHERE key = ?", (key,)).fetchone() is not None
+        """Return whether the index holds this content, as of the last commit; False where it cannot be asked."""
+        try:
+            with self._reader.connection() as connection:
+                return connection.execute("SELECT 1 FROM contents WHERE key = ?", (key,)).fetchone() is not None
+        except TreemillError as error:
+            _log.debug("a content is made anew, since the index cannot be asked for it: %s", error)
+            return False
 
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""
