@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Self
 
 import psycopg
 
-from treemill.errors import IndexLocked
+from treemill.errors import IndexLocked, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
 from treemill.storage.housekeeping import GarbageLimits
 from treemill.storage.postgres import rows as tables
@@ -31,6 +32,8 @@ from treemill.storage.postgres.repository import (
 )
 from treemill.storage.postgres.snapshot import PostgresSnapshot
 from treemill.storage.postgres.writer import PostgresWriter
+
+_log = logging.getLogger(__name__)
 
 # Connections that came along through a fork are the parent's: they are neither used nor closed here.
 _inherited: list[Connection] = []
@@ -183,14 +186,18 @@ class PostgresLookup:
         self._reader = _Reader(address_of(url))
 
     def known(self, key: bytes) -> bool:
-        """Return whether the index holds this content, as of the last commit."""
-        with self._reader.connection() as connection:
-            row = query(
-                connection,
-                "SELECT 1 FROM treemill.contents WHERE key = %b"
-                " AND repository = (SELECT id FROM treemill.repositories WHERE name = %s)",
-                (key, self._name),
-            ).fetchone()
+        """Return whether the index holds this content, as of the last commit; False where it cannot be asked."""
+        try:
+            with self._reader.connection() as connection:
+                row = query(
+                    connection,
+                    "SELECT 1 FROM treemill.contents WHERE key = %b"
+                    " AND repository = (SELECT id FROM treemill.repositories WHERE name = %s)",
+                    (key, self._name),
+                ).fetchone()
+        except TreemillError as error:
+            _log.debug("a content is made anew, since the index cannot be asked for it: %s", error)
+            return False
         return row is not None
 
     def close(self) -> None:
