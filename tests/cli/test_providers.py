@@ -112,6 +112,9 @@ def test_a_server_that_is_gone_leaves_search_by_words_and_says_so(
     assert code == 0
     assert out.startswith("shop/pay.py")
     (root / "more.py").write_text("x = 1\n")
+    code, out, err = treemill("search", "charge the card", root)
+    assert (code, out.startswith("shop/pay.py")) == (0, True), err
+    assert "was not refreshed" in err
     code, _, err = treemill("index", root)
     assert code == 7
     assert f"{server.url} cannot be reached" in err

@@ -16,7 +16,7 @@ from typing import Any
 from treemill.cli.given import settings_for
 from treemill.cli.words import ago, on_one_line, printable
 from treemill.embedding.registry import provider_for
-from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
+from treemill.errors import EmbeddingError, IndexLocked, IndexMismatch, IndexMissing
 from treemill.freshness import IndexOptions, asking_provider, governor_for, is_settled, look, recipe_of, with_progress
 from treemill.places import Place, named, places_of
 from treemill.records import Coverage, Hit, Query
@@ -127,10 +127,24 @@ def _refresh(place: Place, store: RootStore, settings: Settings, arguments: argp
     except IndexMismatch as error:
         _note(arguments, f"the index was not refreshed: {error}")
         return
+    except EmbeddingError as error:
+        if not _has_answers(store):
+            raise
+        _note(arguments, f"the index was not refreshed: {error}")
+        return
     if report.stats.cancelled:
         raise KeyboardInterrupt
     for failure in report.failures[:3]:
         _note(arguments, f"{failure.path}: {failure.message}")
+
+
+def _has_answers(store: RootStore) -> bool:
+    """Whether anything is committed to answer from, whatever keeps the newest changes out."""
+    try:
+        with store.snapshot() as snapshot:
+            return snapshot.coverage().searchable > 0
+    except IndexMissing:
+        return False
 
 
 def _index_behind(place: Place, settings: Settings) -> int:
