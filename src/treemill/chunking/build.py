@@ -6,7 +6,7 @@ open wait on a stack, innermost on top.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -33,12 +33,11 @@ def build_chunks(
     ranges = list(zip((0, *ends), ends, strict=False))
     contents = _pieces(source, ranges)
     lines = _lines_with_cr(contents) if b"\r" in source.data else _lines(contents)
-    seen: dict[str, int] = {}
+    ordinals = _ordinals(contents)
     chunks: list[CodeChunk] = []
     before = ""
-    rows = zip(ranges, contents, lines, _definitions(chunking.symbols, ends), strict=True)
-    for byte_range, content, line_range, (main, symbols) in rows:
-        ordinal = seen[content] = seen.get(content, -1) + 1
+    rows = zip(ranges, contents, lines, ordinals, _definitions(chunking.symbols, ends), strict=True)
+    for byte_range, content, line_range, ordinal, (main, symbols) in rows:
         chunk = _new(CodeChunk)
         # A frozen dataclass sets its fields one by one, which takes four times as long.
         fields = {
@@ -68,6 +67,18 @@ def _pieces(source: Source, ranges: list[tuple[int, int]]) -> list[str]:
         return [source.text(start, end) for start, end in ranges]
     text = source.text()
     return [text[start:end] for start, end in ranges]
+
+
+def _ordinals(contents: list[str]) -> Sequence[int]:
+    """Return, for each piece, how many equal ones stand before it. Pieces of different lengths need no comparing."""
+    if len(set(map(len, contents))) == len(contents):
+        return bytes(len(contents))
+    seen: dict[str, int] = {}
+    ordinals = []
+    for content in contents:
+        ordinal = seen[content] = seen.get(content, -1) + 1
+        ordinals.append(ordinal)
+    return ordinals
 
 
 def _lines(contents: list[str]) -> Iterable[tuple[int, int]]:

@@ -1,8 +1,8 @@
 r"""Offsets in a text at which something may be defined, found without a tree.
 
-Searching bytes for a literal runs at more than a gigabyte a second, a pattern with a literal in front at a third of
-that, any other pattern at a tenth: so cues are literals where that will do, and the hits of a literal that is too
-common are looked at more closely, by what stands in front of them on the line.
+Searching bytes by a pattern with a literal in front runs three times as fast as by any other pattern: so cues begin
+with literals, and the hits of one that is too common are looked at more closely, by what stands in front of them on the
+line. Hits are listed by `finditer`, which takes two thirds of what a loop around `find` does.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ _METHOD = re.compile(
     rb"\s*(?:(?:public|private|protected|async|get|set|static|override)\s+)*\*?"
     rb"(?!(?:if|for|while|switch|catch|with|return|function|await)\b)[#\w$]+\??\s*[(<]"
 )
+_OPENING = re.compile(rb"\) ?\{")
 _NO_METHOD = (b"if (", b"if(", b"} else", b"for (", b"for(", b"while (", b"while(", b"function", b"} catch", b"switch")
 _SHORT_METHOD = re.compile(rb"[,{}](?:async |get |set )?\*?(?!(?:if|for|while|switch|catch|with)\b)[\w$]+\Z")
 
+_ARROW = re.compile(rb"=>")
+_CLASS = re.compile(rb"class ")
+_FUNCTION = re.compile(rb"function")
 _GIVEN = (b"=", b":")
 
 
@@ -38,27 +42,16 @@ def nothing(text: bytes) -> list[int]:
 
 def finder(words: tuple[bytes, ...], patterns: tuple[bytes, ...]) -> Cues:
     """Find the last byte of each word and each match of a pattern. The first line has a line feed in front of it."""
-    return partial(_find, words, tuple(re.compile(pattern).finditer for pattern in patterns))
+    return partial(_find, tuple(re.compile(each).finditer for each in (*map(re.escape, words), *patterns)))
 
 
-def _find(words: tuple[bytes, ...], searches: tuple[_Search, ...], text: bytes) -> list[int]:
+def _find(searches: tuple[_Search, ...], text: bytes) -> list[int]:
     text = b"\n" + text
     cues: list[int] = []
-    for word in words:
-        _add_hits(text, word, len(word) - 2, cues)
     for search in searches:
         cues += [found.end() - 2 for found in search(text)]
     cues.sort()
     return cues
-
-
-def _add_hits(text: bytes, word: bytes, ahead: int, hits: list[int]) -> None:
-    """Add an offset so far ahead of every occurrence."""
-    find, size = text.find, len(word)
-    at = find(word)
-    while at >= 0:
-        hits.append(at + ahead)
-        at = find(word, at + size)
 
 
 def script(text: bytes) -> list[int]:
@@ -67,8 +60,7 @@ def script(text: bytes) -> list[int]:
     An arrow or a `function` counts where it is named or stands behind `=` or `:`; a parenthesis and a brace where
     what stands in front on the line looks like a method.
     """
-    cues: list[int] = []
-    _add_hits(text, b"class ", len("class"), cues)
+    cues = [found.end() - 1 for found in _CLASS.finditer(text)]
     _add_functions(text, cues)
     _add_arrows(text, cues)
     _add_methods(text, cues)
@@ -78,41 +70,33 @@ def script(text: bytes) -> list[int]:
 
 def _add_functions(text: bytes, cues: list[int]) -> None:
     """Add every `function` that has a name, or is given to one."""
-    find = text.find
-    at = find(b"function")
-    while at >= 0:
+    for at in [found.start() for found in _FUNCTION.finditer(text)]:
         name = text[at + 8 : at + 12].lstrip(b" *")[:1]
         if name != b"(" or text[max(0, at - 8) : at].rstrip().removesuffix(b"async").rstrip()[-1:] in _GIVEN:
             cues.append(at + 8)
-        at = find(b"function", at + 8)
 
 
 def _add_arrows(text: bytes, cues: list[int]) -> None:
     """Add every arrow that may be given to a name: its line has `=` or `:` in front, or begins with `)`."""
-    find, rfind = text.find, text.rfind
-    at = find(b"=>")
-    while at >= 0:
-        line = rfind(b"\n", max(0, at - _LINE_BYTES), at) + 1
+    rfind = text.rfind
+    for at in [found.start() for found in _ARROW.finditer(text)]:
+        line = rfind(b"\n", at - _LINE_BYTES if at > _LINE_BYTES else 0, at) + 1
         head = text[line or max(0, at - 40) : at]
         if b"=" in head or b":" in head or head.lstrip()[:1] in (b")", b"}"):
             cues.append(at + 1)
-        at = find(b"=>", at + 2)
 
 
 def _add_methods(text: bytes, cues: list[int]) -> None:
     """Add every `) {` behind something like `name(…`."""
-    find, rfind = text.find, text.rfind
-    for word in (b") {", b"){"):
-        at = find(word)
-        while at >= 0:
-            line = rfind(b"\n", max(0, at - _LINE_BYTES), at) + 1
-            if not line:
-                opening = rfind(b"(", max(0, at - _LINE_BYTES), at)
-                wanted = opening > 0 and _SHORT_METHOD.search(text, max(0, opening - 40), opening) is not None
-            elif text[line:at].lstrip().startswith(_NO_METHOD):
-                wanted = False
-            else:
-                wanted = _METHOD.match(text, line, at) is not None or text[line:at].isspace()
-            if wanted:
-                cues.append(at + 1)
-            at = find(word, at + len(word))
+    rfind = text.rfind
+    for at in [found.start() for found in _OPENING.finditer(text)]:
+        line = rfind(b"\n", at - _LINE_BYTES if at > _LINE_BYTES else 0, at) + 1
+        if not line:
+            opening = rfind(b"(", max(0, at - _LINE_BYTES), at)
+            wanted = opening > 0 and _SHORT_METHOD.search(text, max(0, opening - 40), opening) is not None
+        elif text[line:at].lstrip().startswith(_NO_METHOD):
+            wanted = False
+        else:
+            wanted = _METHOD.match(text, line, at) is not None or text[line:at].isspace()
+        if wanted:
+            cues.append(at + 1)

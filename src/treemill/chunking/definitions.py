@@ -138,8 +138,9 @@ class _Finder:
 
     def look_at_cues(self) -> None:
         """Find the definitions that have a cue in their text."""
-        rule_of, text, seen, wrapped = self._rule_of, self._text, self._seen, bool(self._vocabulary.wraps)
-        ends, around = [len(text) + 1], [self._root]
+        rule_of, text, seen = self._rule_of, self._text, self._seen
+        wrapped, decorated = bool(self._vocabulary.wraps), self._vocabulary.decorated
+        ends, around, last = [len(text) + 1], [self._root], 0
         for cue in self._vocabulary.cues(text):
             while cue >= ends[-1]:
                 ends.pop()
@@ -154,7 +155,12 @@ class _Finder:
             if rule.climbs:
                 node, rule = self._climbed(node, rule)
             start = node.start_byte
-            outer = self._wrapped(node, start) if wrapped and start and text[start - 1] in _SPACES else start
+            outer = start
+            if wrapped and start and text[start - 1] in _SPACES:
+                # No definition stands in a decorator: since the one before there has to be the sign of this one's.
+                if not decorated or text.find(b"@", min(last, start), start) >= 0:
+                    outer = self._wrapped(node, start)
+                last = start
             if not rule.kind:
                 if rule.opens:
                     self.look_at_children(node, outer if rule.wraps else -1)
@@ -270,6 +276,8 @@ class _Finder:
 
 def _described(text: bytes, found: list[_Found], vocabulary: Vocabulary) -> tuple[Symbol, ...]:
     """The second pass: tell parents, lines, signatures and documentation. `found` is in order."""
+    if not found:
+        return ()
     comments, quoted, merges = vocabulary.comments, vocabulary.quoted_doc, vocabulary.merges
     count_of, wide = text.count, b"\r" in text
     line, counted = 1, 0
@@ -277,7 +285,9 @@ def _described(text: bytes, found: list[_Found], vocabulary: Vocabulary) -> tupl
     around: list[tuple[str, ...]] = [()]
     scopes: list[int] = [_MODULE]
     symbols: list[Symbol] = []
-    for start, minus_end, at, until, kind, owner, head, body, doc in found:
+    followers = [each[0] for each in found[1:]]
+    followers.append(ends[0])
+    for (start, minus_end, at, until, kind, owner, head, body, doc), follower in zip(found, followers, strict=True):
         while start >= ends[-1]:
             ends.pop()
             around.pop()
@@ -290,9 +300,10 @@ def _described(text: bytes, found: list[_Found], vocabulary: Vocabulary) -> tupl
             parents = (*parents, *owner.decode("utf-8", "replace").split("."))
         if kind == "function" and scope == _TYPE:
             kind = "method"
-        ends.append(end)
-        around.append((*parents, name) if len(parents) < _MOST_PARENTS else parents)
-        scopes.append(_SCOPES.get(kind, scope))
+        if follower < end:  # most have nothing in them
+            ends.append(end)
+            around.append((*parents, name) if len(parents) < _MOST_PARENTS else parents)
+            scopes.append(_SCOPES.get(kind, scope))
         if kind == _UNSEEN:
             continue
         while text[end - 1] in _SPACES:

@@ -41,13 +41,14 @@ def comment_before(text: bytes, start: int, comments: Comments) -> tuple[Range |
 
     The comment stands on lines of its own and no blank line follows it.
     """
-    end = text.rfind(b"\n", max(0, start - _LINE_BYTES), start)  # of the line before
+    end = text.rfind(b"\n", start - _LINE_BYTES if start > _LINE_BYTES else 0, start)  # of the line before
     if end < 1 or text[end - 1] == _LF or not (end + 1 == start or text[end + 1 : start].isspace()):
         return None, start
     marks, attribute, (opening, closing) = comments
     begin = finish = -1
     while end >= 0:
-        line = text.rfind(b"\n", max(0, end - _LINE_BYTES), end) + 1 or max(0, end - _LINE_BYTES)
+        earliest = end - _LINE_BYTES if end > _LINE_BYTES else 0  # asked for every definition: `max` takes longer
+        line = text.rfind(b"\n", earliest, end) + 1 or earliest
         content = text[line:end].strip()
         if content.startswith(marks) and not (attribute and content.startswith(attribute)):
             begin = text.find(content[:1], line, end)

@@ -77,43 +77,69 @@ def _beginnings(
     special = leading | bodies
     starts: list[int] = []
     ranks: list[int] = []
-    stack: list[tuple[Iterator[Node], int, bool]] = []
-    nodes, end, over = iter((root,)), 0, True
+    stack: list[tuple[Iterator[Node], int]] = []
+    nodes, end = iter((root,)), 0
     depth, led = 1, _NONE
     while True:
         room = max_depth - depth + 1
         for node in nodes:
             start, before, end = node.start_byte, end, node.end_byte
-            large = end - start > limit
-            if over:
-                rank = depth
-                if led or node.kind_id in special:
-                    kind = node.kind_id
-                    # No blank line behind a comment, or a comment on a line with code: they belong together.
-                    if led == _HEAD or kind in bodies or text.count(b"\n", before, start) <= led:
-                        rank |= _POOR
-                    led = _COMMENT if kind in leading and (led or rank == depth) else _NONE
-                    # A body that fits alone but not with its head: better a head with most of it than a head alone.
-                    large = large or (kind in bodies and end - start > limit >> 1)
-                starts.append(start)
-                ranks.append(rank)
-            if large or node.descendant_count > room:
-                if memory is not None and end - start > _LONG and node.child_count > _LONG:
-                    memory.check_list(node.child_count)
-                children = node.named_children
+            large, rank = end - start > limit, depth
+            if led or node.kind_id in special:
+                kind = node.kind_id
+                # No blank line behind a comment, or a comment on a line with code: they belong together.
+                if led == _HEAD or kind in bodies or text.count(b"\n", before, start) <= led:
+                    rank |= _POOR
+                led = _COMMENT if kind in leading and (led or rank == depth) else _NONE
+                # A body that fits alone but not with its head: better a head with most of it than a head alone.
+                large = large or (kind in bodies and end - start > limit >> 1)
+            starts.append(start)
+            ranks.append(rank)
+            if large:
+                children = _children(node, memory)
                 if children:
-                    stack.append((nodes, end, over))
-                    nodes, over, led = iter(children), over and large, _HEAD
+                    stack.append((nodes, end))
+                    nodes, led = iter(children), _HEAD
                     end = start
                     break
+            elif node.descendant_count > room:
+                _check_depth(node, room, max_depth, memory)
+                led = _NONE
         else:
             if not stack:
                 return starts, ranks
-            nodes, end, over = stack.pop()
+            nodes, end = stack.pop()
             led = _NONE
         depth = len(stack) + 1
         if depth > max_depth:
             raise _too_deep(max_depth)
+
+
+def _check_depth(node: Node, room: int, max_depth: int, memory: TreeMemory | None) -> None:
+    """Make sure that no more than `room` named nodes stand in one another, this one included.
+
+    For nodes that are not cut; a third of those that the walk sees are in one, and nothing else is asked of them.
+    """
+    stack = [([node], room)]
+    while stack:
+        nodes, room = stack.pop()
+        if not room:
+            raise _too_deep(max_depth)
+        for each in [each for each in nodes if each.descendant_count > room]:
+            children = _children(each, memory)
+            if children:
+                stack.append((children, room - 1))
+
+
+def _children(node: Node, memory: TreeMemory | None) -> list[Node]:
+    """Return the named children, if there is memory for the list.
+
+    Raises:
+        MemoryLimitExceededError: there is none.
+    """
+    if memory is not None and node.child_count > _LONG:
+        memory.check_list(node.child_count)
+    return node.named_children
 
 
 def _too_deep(max_depth: int) -> ASTDepthExceededError:

@@ -21,7 +21,11 @@ PYTHON = Vocabulary(
     decorated=True,
     cues=cues.finder(
         (b"def ", b"class "),
-        (rb"\n(?:type )?[A-Za-z_]\w*[ \t]*(?::[^=\n]+)?=(?!=)", rb"\n    [A-Z][A-Z0-9_]* ?=(?!=)"),
+        # One pattern for values of modules and constants of classes: most lines are neither, by how they begin.
+        (
+            rb"\n(?=[A-Za-z_]|    [A-Z])"
+            rb"(?:    [A-Z][A-Z0-9_]* ?|(?:type )?[A-Za-z_]\w*[ \t]*(?::[^=\n]+)?)=(?!=)",
+        ),
     ),
     comments=None,
 )
