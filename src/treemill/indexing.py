@@ -23,6 +23,7 @@ from treemill.plan import Plan
 from treemill.preparing import Cutter, Prepare
 from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.engine import Run
+from treemill.processing.recognising import KnownFirst
 from treemill.processing.seams import Intake, itself, name_of
 from treemill.processing.stage import stage_for
 from treemill.records import Recipe, RecordedFile, RunState, Status
@@ -144,7 +145,7 @@ def _carry_out(
             vectors=stage_for(provider, settings.embedding, stack),
         )
         stack.enter_context(run.queue(_announced(survey.files, plan, run)))
-        with make_crew(settings.chunker, work) as crew:
+        with KnownFirst(make_crew(settings.chunker, work), work) as crew:
             stats = run.work(crew, writer)
         if not stats.cancelled:
             removed = _settle(plan, writer)

@@ -240,6 +240,29 @@ class _Preparer:
         return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content, cut.read.changed_ns)
 
 
+def recognise(files: Sequence[DiscoveredFile], work: Prepare) -> list[PreparedFile | None]:
+    """Read files and return those prepared whose contents are known, to the index or the cache; None for the others."""
+    chunker = chunker_of(work.governor, work.cutter)
+    reads = [read_file(file, max_bytes=work.max_bytes) for file in files]
+    keys = [
+        None if isinstance(read, Skipped) else content_key(read.source.digest, read.source.language, chunker)
+        for read in reads
+    ]
+    asked = [key for key in keys if key is not None]
+    held = frozenset[bytes]() if work.lookup is None else work.lookup.known_of(asked)
+    results: list[PreparedFile | None] = []
+    for file, read, key in zip(files, reads, keys, strict=True):
+        if key is None or isinstance(read, Skipped):
+            results.append(None)
+            continue
+        made_before = None if key in held or work.cache is None else work.cache.get(key)
+        known = key in held or made_before is not None
+        results.append(
+            PreparedFile(file.name, read.size, read.stamp, key, made_before, read.changed_ns) if known else None
+        )
+    return results
+
+
 def embed_chunks(provider: EmbeddingProvider, source: Source, chunking: Chunking) -> bytes:
     """Embed a file's chunks and return int8[n × dimension].
 

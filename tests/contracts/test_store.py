@@ -413,6 +413,14 @@ def test_end_run_commits_what_is_left(store):
         assert shown(snapshot) == {"a.py": expected("one\n")}
 
 
+def test_a_lookup_answers_for_many_keys_at_once(store):
+    put(store, *(prepared(f"{number}.py", f"word{number}\n") for number in range(700)))
+    held, strange = [key_of(f"word{number}\n") for number in range(700)], [key_of("another\n"), b""]
+    lookup = store.lookup()
+    assert lookup.known_of([*held, *strange]) == set(held)
+    assert lookup.known_of([]) == set()
+
+
 # ── moments ──
 
 

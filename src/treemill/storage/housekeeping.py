@@ -132,7 +132,8 @@ class Layouts:
             self._lay_out_tail(dimension)
         self._merge(dimension, collected)
         self._remove_strays()
-        self._connection.execute("PRAGMA incremental_vacuum")
+        if collected:
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _parts(self, ids: Sequence[int], after: int, dimension: int) -> list[Part]:

@@ -5,18 +5,22 @@ A row's `sum` is the CRC-32 of its other columns, so that a byte that the disk h
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import struct
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from treemill.records import Content, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage.connection import DamagedRow
 from treemill.storage.layout import Part, part_of
+
+# So many values are bound in one statement.
+_VARIABLES = 500
 
 STATUS_CODES = {Status.INDEXED: 0, Status.SKIPPED: 1, Status.FAILED: 2}
 _STATUSES = {code: status for status, code in STATUS_CODES.items()}
@@ -113,6 +117,16 @@ def read_scan(connection: sqlite3.Connection, content_id: int) -> tuple[bytes, b
     if row is None or _bulk_sum(content_id, *row[:2]) != row[2]:
         raise DamagedRow(f"content {content_id}")
     return row[0], row[1]
+
+
+def read_ids(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, int]:
+    """Return the ids of those contents that are held, by key."""
+    found: dict[bytes, int] = {}
+    remaining = iter(keys)
+    while some := list(itertools.islice(remaining, _VARIABLES)):
+        marks = ", ".join("?" * len(some))
+        found.update(connection.execute(f"SELECT key, id FROM contents WHERE key IN ({marks})", some))
+    return found
 
 
 def read_parts(connection: sqlite3.Connection, after: int, last: int, *, dimension: int) -> Iterator[Part]:
@@ -281,6 +295,12 @@ def read_number(connection: sqlite3.Connection, key: str) -> int:
         return int(read_meta(connection, key) or "")
     except ValueError as error:
         raise DamagedRow(f"the {key}") from error
+
+
+def read_count(connection: sqlite3.Connection, key: str) -> int | None:
+    """Return a number of `meta` that nothing depends on, or None if it is none or not there."""
+    text = read_meta(connection, key)
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None
 
 
 def read_meta(connection: sqlite3.Connection, key: str) -> str | None:

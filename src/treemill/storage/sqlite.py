@@ -177,6 +177,11 @@ class SqliteLookup:
             _log.debug("a content is made anew, since the index cannot be asked for it: %s", error)
             return False
 
+    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        """Return those of the keys that the index holds, as of the last commit."""
+        with self._reader.connection() as connection:
+            return frozenset(tables.read_ids(connection, keys))
+
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""
         self._reader.close()

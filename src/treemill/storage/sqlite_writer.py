@@ -9,7 +9,6 @@ savepoint and its files go in one by one, each under a savepoint of its own, so 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sqlite3
 import time
@@ -30,8 +29,12 @@ from treemill.types import Failure
 # A segment is laid out when about so many chunks are in none: as many as fill one, less the largest file.
 TAIL_CHUNKS = FULL_CHUNKS * 3 // 4
 
+# Garbage is looked for where one in so many contents may have lost a file since the last time, or once a day: the
+# search goes through all of them, and so costs an edit little.
+_COLLECT_SHARE = 100
+_COLLECT_NS = 86_400 * 10**9
+
 _RUNS_KEPT = 100
-_VARIABLES = 500
 
 # What SQLite and Python raise when a value cannot be stored, as against the store that cannot take any.
 _BAD_VALUE = (
@@ -56,6 +59,7 @@ class SqliteWriter:
         self._run: int | None = None
         self._seen_ns = time.time_ns()
         self._pending: list[Part] = []
+        self._changed = 0
         self._recipe: Recipe | None = None
         try:
             self._connection = open_database(folder, index_id, writable=True)
@@ -79,6 +83,7 @@ class SqliteWriter:
             self._begin()
             if self._recipe is None:
                 self._set_meta("recipe", tables.recipe_text(recipe))
+            self._changed = 0
             self._run = self._connection.execute(
                 "INSERT INTO runs (started_ns, ended_ns, state, pid, known) VALUES (?, 0, ?, ?, 0)",
                 (self._seen_ns, RunState.RUNNING.value, os.getpid()),
@@ -99,6 +104,7 @@ class SqliteWriter:
         Raises:
             StorageError: the store can take none; everything since the last commit is lost.
         """
+        self._changed += len(files)
         with self._rolled_back():
             self._begin()
             try:
@@ -109,6 +115,7 @@ class SqliteWriter:
 
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """Record paths that are skipped or failed; rows they had before are dropped."""
+        self._changed += len(records)
         with self._rolled_back():
             self._begin()
             self._connection.executemany(
@@ -135,7 +142,9 @@ class SqliteWriter:
             self._begin()
             before = self._connection.total_changes
             self._connection.executemany("DELETE FROM files WHERE path = ?", ((tables.path_bytes(p),) for p in paths))
-            return self._connection.total_changes - before
+            removed = self._connection.total_changes - before
+        self._changed += removed
+        return removed
 
     def commit(self) -> int:
         """Make everything since the last commit durable and visible at once; return the generation.
@@ -174,7 +183,7 @@ class SqliteWriter:
             self._connection.execute(
                 "UPDATE runs SET state = ?, ended_ns = ? WHERE id = ?", (state.value, now, self._run)
             )
-            collected = collect(self._connection, now, self._garbage)
+            collected = self._collect(now)
         self.commit()
         with explained(self._folder):
             self._layouts.tidy(self._dimension, collected=collected)
@@ -193,6 +202,17 @@ class SqliteWriter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _collect(self, now: int) -> int:
+        """Collect garbage if enough files have changed since the last time, or it is long ago; return how much."""
+        changed = self._changed + (tables.read_count(self._connection, "changed_since") or 0)
+        last = tables.read_count(self._connection, "collected_ns")
+        if last is not None and last <= now < last + _COLLECT_NS and changed * _COLLECT_SHARE < self._next_id:
+            self._set_meta("changed_since", str(changed))
+            return 0
+        self._set_meta("changed_since", "0")
+        self._set_meta("collected_ns", str(now))
+        return collect(self._connection, now, self._garbage)
 
     @property
     def _dimension(self) -> int:
@@ -239,7 +259,7 @@ class SqliteWriter:
         return None
 
     def _insert(self, files: Sequence[PreparedFile]) -> None:
-        ids = self._ids_of({file.key for file in files})
+        ids = tables.read_ids(self._connection, {file.key for file in files})
         new: list[tuple[int, Content]] = []
         entries = []
         for file in files:
@@ -272,15 +292,6 @@ class SqliteWriter:
             self._connection.executemany(tables.INSERT_BODY, bodies)
             self._connection.executemany(tables.INSERT_SCAN, scans)
         self._connection.executemany(tables.REPLACE_FILE, entries)
-
-    def _ids_of(self, keys: set[bytes]) -> dict[bytes, int]:
-        """Return the ids of those keys that are held."""
-        found: dict[bytes, int] = {}
-        remaining = iter(keys)
-        while some := list(itertools.islice(remaining, _VARIABLES)):
-            marks = ", ".join("?" * len(some))
-            found.update(self._connection.execute(f"SELECT key, id FROM contents WHERE key IN ({marks})", some))
-        return found
 
 
 class _RolledBack:

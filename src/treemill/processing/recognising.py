@@ -1,0 +1,122 @@
+"""Files whose contents are known already: read, recognised and passed on by the run itself, without a worker.
+
+    batches ─▶ read ─▶ digest ─▶ key ─▶ held by the index or the cache? ─▶ outcome
+                                  └── no ─▶ the crew
+
+After a switch of branches, a move or in a new worktree nearly every file is one of these. Reading and hashing one takes
+less time than handing it to another process, and where all are known no worker is started at all. Where few are, only
+now and then one is tried, so that new files cost nothing more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+
+from treemill.flow import Crew, Done, Idle, Lost
+from treemill.preparing import Prepare, Prepared, recognise
+from treemill.records import PreparedFile
+from treemill.types import DiscoveredFile
+
+# Files are tried in groups of so many; after a group of which nobody knows any, so many go to the workers untried.
+_GROUP = 64
+_UNTRIED = 15 * _GROUP
+
+# A run commits and looks whether it is cancelled at least once in so many batches.
+_MOST_BATCHES = 8
+
+
+class KnownFirst(Crew[DiscoveredFile, Prepared]):
+    """A crew before which the caller's thread takes out the files whose contents are known.
+
+    Their outcomes bear the number behind those of the crew's own workers, and come as soon as there are any, also where
+    an order is asked for.
+    """
+
+    def __init__(self, inner: Crew[DiscoveredFile, Prepared], work: Prepare) -> None:
+        super().__init__(inner.count, inner.work, inner.limits)
+        self._inner = inner
+        self._prepare = work
+        self._untried = 0
+
+    def map(
+        self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False
+    ) -> Generator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle, None, None]:
+        """As `Crew.map`."""
+        known: deque[Done[DiscoveredFile, Prepared]] = deque()
+        with closing(self._inner.map(self._others(batches, known), ordered=ordered)) as outcomes:
+            for outcome in outcomes:
+                while known:
+                    yield known.popleft()
+                yield outcome
+            yield from known
+
+    def hand_out(self, batch: object) -> None:
+        """Batches go to the crew behind."""
+        raise AssertionError("`map` hands out to the crew behind")
+
+    def watch(self) -> None:
+        """Nothing is held here that could overrun."""
+
+    def in_hand(self) -> tuple[tuple[int, DiscoveredFile, float], ...]:
+        """As the crew's."""
+        return self._inner.in_hand()
+
+    def close(self) -> None:
+        """End the crew's workers."""
+        self._inner.close()
+
+    def _others(
+        self, batches: Iterable[Sequence[DiscoveredFile]], known: deque[Done[DiscoveredFile, Prepared]]
+    ) -> Iterator[Sequence[DiscoveredFile]]:
+        """Yield what is left of each batch for the workers; an empty one says that somebody shall look at `known`."""
+        held_back = 0
+        for batch in batches:
+            left = self._take_known(batch, known)
+            held_back += 1
+            if left or not batch or held_back == _MOST_BATCHES:
+                held_back = 0
+                yield left
+
+    def _take_known(
+        self, batch: Sequence[DiscoveredFile], known: deque[Done[DiscoveredFile, Prepared]]
+    ) -> Sequence[DiscoveredFile]:
+        """Put the outcome for the known files of a batch to the others, and return the rest of the batch."""
+        left: list[DiscoveredFile] = []
+        place = 0
+        while place < len(batch):
+            passed = min(self._untried, len(batch) - place)
+            self._untried -= passed
+            left += batch[place : place + passed]
+            tried = batch[place + passed : place + passed + _GROUP]
+            place += passed + len(tried)
+            if tried:
+                left += self._try(tried, known)
+        return left
+
+    def _try(
+        self, files: Sequence[DiscoveredFile], known: deque[Done[DiscoveredFile, Prepared]]
+    ) -> list[DiscoveredFile]:
+        """Put the outcome for those files that are known to the others, and return the rest."""
+        started = time.monotonic()
+        results = recognise(files, self._prepare)
+        found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
+        if found:
+            known.append(self._outcome(found, started))
+        else:
+            self._untried = _UNTRIED
+        return [file for file, result in zip(files, results, strict=True) if result is None]
+
+    def _outcome(
+        self, found: Sequence[tuple[DiscoveredFile, PreparedFile]], started: float
+    ) -> Done[DiscoveredFile, Prepared]:
+        files, results = zip(*found, strict=True)
+        shapes = tuple(
+            (0, None) if each.content is None else (each.content.chunk_count, each.content.language) for each in results
+        )
+        seconds = time.monotonic() - started
+        each = (seconds / len(files),) * len(files)
+        prepared = Prepared(results, shapes, {"look up": seconds}, each)
+        return Done(files, prepared, self.count, started, seconds)

@@ -1,0 +1,54 @@
+"""What a writer clears away: contents that no file has, once enough files have changed for a search to be worth it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.contents import RECIPE, key_of, prepared
+from treemill.records import RunState
+from treemill.storage.housekeeping import GarbageLimits
+from treemill.storage.sqlite import SqliteStore
+
+AT_ONCE = GarbageLimits(days=0, share=0, floor_bytes=0)
+
+
+def put(store: SqliteStore, *texts: tuple[str, str]) -> None:
+    with store.writer() as writer:
+        writer.begin_run(RECIPE)
+        assert not writer.put([prepared(path, text) for path, text in texts])
+        writer.end_run(RunState.COMPLETE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TREEMILL_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / ".treemill"
+
+
+def test_in_a_small_tree_what_no_file_has_is_collected_by_the_run_that_left_it(folder: Path) -> None:
+    with SqliteStore(folder, create=True, garbage=AT_ONCE) as store:
+        put(store, ("a.py", "one\n"), ("b.py", "two\n"))
+        put(store, ("a.py", "three\n"))
+        assert not store.lookup().known(key_of("one\n"))
+
+
+def test_in_a_large_tree_it_is_collected_when_a_hundredth_of_the_files_has_changed(folder: Path) -> None:
+    with SqliteStore(folder, create=True, garbage=AT_ONCE) as store:
+        put(store, *((f"{number}.py", f"word{number}\n") for number in range(400)))
+        for number in range(3):
+            put(store, (f"{number}.py", f"other{number}\n"))
+            assert store.lookup().known(key_of("word0\n"))
+        for number in range(3, 6):
+            put(store, (f"{number}.py", f"other{number}\n"))
+        assert not store.lookup().known_of([key_of(f"word{number}\n") for number in range(4)])
+        assert store.lookup().known(key_of("word399\n"))
+
+
+def test_a_content_that_came_back_before_it_was_collected_stays(folder: Path) -> None:
+    with SqliteStore(folder, create=True, garbage=GarbageLimits(days=0, share=100)) as store:
+        put(store, *((f"{number}.py", f"word{number}\n") for number in range(20)))
+        put(store, ("0.py", "other\n"))
+        put(store, ("0.py", "word0\n"), *((f"{number}.py", f"more{number}\n") for number in range(1, 20)))
+        assert store.lookup().known(key_of("word0\n"))

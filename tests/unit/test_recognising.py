@@ -1,0 +1,90 @@
+"""Files whose contents are known need no worker, and files that are new cost nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from conftest import Tree
+from treemill.chunking.governor import ChunkGovernor
+from treemill.events import Event, Worked
+from treemill.flow import Done, InlineCrew, Limits
+from treemill.indexing import index_tree
+from treemill.preparing import Prepare
+from treemill.processing.recognising import KnownFirst
+from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
+from treemill.storage.content_cache import ContentCache
+from treemill.storage.memory import MemoryStore
+from treemill.types import DiscoveredFile
+
+WORKERS = 1
+SETTINGS = Settings(
+    chunker=ChunkerSettings(concurrency=ConcurrencySettings(max_parallel_files=WORKERS, executor="process"))
+)
+BY_THE_RUN = WORKERS
+
+FILES = {f"old/f{i:03}.py": f"def function_{i}(): ...\n" for i in range(150)}
+
+
+def workers_of(root: Path, store: MemoryStore, cache: ContentCache | None = None) -> set[int]:
+    """Index a tree and return who did it: the numbers of workers, and `BY_THE_RUN`."""
+    seen: list[Event] = []
+    index_tree(root, store, SETTINGS, listener=seen.append, cache=cache)
+    return {event.worker for event in seen if isinstance(event, Worked)}
+
+
+def paths(store: MemoryStore) -> list[str]:
+    with store.snapshot() as snapshot:
+        return list(snapshot.files().paths)
+
+
+def test_known_files_that_moved_start_no_worker(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    assert workers_of(root, store) == {0}
+    (root / "old").rename(root / "new")
+    assert workers_of(root, store) == {BY_THE_RUN}
+    assert paths(store) == [path.replace("old", "new") for path in FILES]
+
+
+def test_new_files_among_known_ones_go_to_the_workers(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    workers_of(root, store)
+    (root / "old").rename(root / "new")
+    for name in ("a.py", "new/f007.py", "z.py"):
+        (root / name).write_text(f"def fresh(): return {name!r}\n")
+    assert workers_of(root, store) == {0, BY_THE_RUN}
+    assert paths(store) == sorted(["a.py", *(path.replace("old", "new") for path in FILES), "z.py"])
+
+
+def test_a_copy_of_a_tree_is_made_from_the_cache_without_a_worker(tree: Tree, tmp_path: Path) -> None:
+    with ContentCache(100, tmp_path / "cache") as cache:
+        workers_of(tree(FILES), MemoryStore(), cache)
+        store = MemoryStore()
+        assert workers_of(tree(FILES), store, cache) == {BY_THE_RUN}
+        assert paths(store) == list(FILES)
+
+
+class Counting:
+    """Knows nothing, and counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def known(self, key: bytes) -> bool:
+        return False
+
+    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        self.asked += len(keys)
+        return frozenset()
+
+
+def test_of_many_new_files_few_are_looked_up_in_vain(tree: Tree) -> None:
+    root = tree({f"f{i:04}.py": "" for i in range(3_000)})
+    files = [DiscoveredFile(f"f{i:04}.py", str(root), "python", 0, 0) for i in range(3_000)]
+    lookup = Counting()
+    work = Prepare(ChunkGovernor(), lookup=lookup)
+    with KnownFirst(InlineCrew(1, Prepare(ChunkGovernor()), Limits()), work) as crew:
+        outcomes = list(crew.map([files[i : i + 100] for i in range(0, 3_000, 100)]))
+    done = [file.name for each in outcomes if isinstance(each, Done) for file in each.items]
+    assert sorted(done) == [file.name for file in files]
+    assert 0 < lookup.asked <= len(files) / 10
