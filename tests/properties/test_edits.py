@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from treemill.freshness import look
 from treemill.indexing import index_tree
+from treemill.plan import FINE_TRUST_NS
 from treemill.records import Query, Status
 from treemill.searching import Index
 from treemill.settings import ChunkerSettings, ConcurrencySettings, DiscoverySettings, Settings
@@ -70,6 +72,21 @@ class Edits(RuleBasedStateMachine):
     def write_and_set_the_clock(self, path: str, text: str | bytes, stamp: int) -> None:
         self.write(path, text)
         os.utime(self.root / path, ns=(stamp, stamp))
+
+    @rule(path=places, words=st.permutations(WORDS), everywhere=st.booleans())
+    def edit_a_settled_file_and_put_the_time_back(self, path: str, words: list[str], everywhere: bool) -> None:
+        """Only of a file whose stamps are trusted does anything depend on the time of its last change."""
+        self.write(path, f"def {words[0]}(): ...\n")
+        before = (self.root / path).stat()
+        time.sleep(1.05 * FINE_TRUST_NS / 1e9)
+        self.index()
+        (self.root / path).write_text(f"def {words[1]}(): ...\n")
+        os.utime(self.root / path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.touch(path)
+        if everywhere:
+            self.index()
+        else:
+            self.index_where_something_happened()
 
     @rule(number=st.integers(0, 9), word=st.sampled_from(WORDS))
     def edit_and_put_the_time_back(self, number: int, word: str) -> None:
