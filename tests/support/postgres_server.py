@@ -88,17 +88,14 @@ class PostgresServer:
             "shared_buffers=128MB", "dynamic_shared_memory_type=mmap", "max_connections=60",
         ]  # fmt: skip
         words = [word for option in options for word in ("-c", option)]
-        with open(self._folder / "log", "ab") as log:
-            self._process = subprocess.Popen(
-                [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), *words],
-                user=self._user,
-                extra_groups=[] if self._user else None,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._wait()
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            self._process = self._started(words)
+            if self._answers(deadline):
+                return
+            # After a kill, its other processes hold on to its memory until they notice.
+            assert time.monotonic() < deadline, f"the server does not start: {self._log()}"
+            time.sleep(0.1)
 
     def kill(self) -> None:
         """Kill the server as a crash would; its other processes notice and end."""
@@ -132,18 +129,32 @@ class PostgresServer:
                 rows = cursor.fetchall() if cursor.description else []
             return rows
 
-    def _wait(self) -> None:
+    def _started(self, words: list[str]) -> subprocess.Popen[bytes]:
+        with open(self._folder / "log", "ab") as log:
+            return subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), *words],
+                user=self._user,
+                extra_groups=[] if self._user else None,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _answers(self, deadline: float) -> bool:
+        """Wait until the server answers; False if it ends instead."""
         assert self._process is not None
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
+        while self._process.poll() is None:
             try:
                 psycopg.connect(self.url(), connect_timeout=5).close()
-                return
+                return True
             except psycopg.OperationalError:
-                said = (self._folder / "log").read_text("utf-8", "replace")
-                assert self._process.poll() is None, f"the server has ended: {said}"
-                assert time.monotonic() < deadline, f"the server does not answer: {said}"
+                assert time.monotonic() < deadline, f"the server does not answer: {self._log()}"
                 time.sleep(0.05)
+        return False
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text("utf-8", "replace")[-2000:]
 
     def _run(self, program: str, *words: str) -> None:
         done = subprocess.run(

@@ -67,6 +67,8 @@ class PostgresWriter:
         self._seen_ns = time.time_ns()
         self._tail: dict[int, Part] = {}
         self._tail_chunks = 0
+        self.index_seconds = 0.0
+        """What building the index of vectors took at the end of the last run."""
         self._pending: list[Part] = []
         self._changed = False
         self._recipe: Recipe | None = None
@@ -209,10 +211,12 @@ class PostgresWriter:
             self._vectors.remove(collect(self._connection, self._repository, now, self._garbage))
         self.commit()
         self._lay_out()
+        began = time.perf_counter()
         with self._rolled_back():
             self._connection.execute("BEGIN")
             self._vectors.build_index()
             self._connection.execute("COMMIT")
+        self.index_seconds = time.perf_counter() - began
 
     def close(self) -> None:
         """Roll back to the last commit and give the lease back. Closing twice is fine."""
