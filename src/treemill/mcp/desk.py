@@ -15,7 +15,8 @@ from treemill.errors import UsageError
 from treemill.hosting import Host, HostStatus
 from treemill.mcp.tools import DEFAULT_LIMIT, DEFAULT_TOKENS
 from treemill.places import place_of
-from treemill.records import Coverage, Hit, Query
+from treemill.records import Hit, Query
+from treemill.searching import Answer
 
 _BYTES_PER_TOKEN = 3.5
 _MOST_NAMED = 10
@@ -99,7 +100,7 @@ class Desk:
                 continue
             shown = root if len(hosts) > 1 else ""
             places += [(shown, hit) for hit in answer.hits]
-            notes.append(_note(shown, answer.coverage, answer.reason if not answer.hits else ""))
+            notes.append(_note(shown, answer))
         if refused and len(refused) == len(hosts):
             raise refused[0]
         places.sort(key=lambda each: -each[1].score)
@@ -110,11 +111,12 @@ def _place(given: Mapping[str, Any]) -> str:
     return f"{given['file_path']}:{given.get('line', 1)}"
 
 
-def _note(root: str, coverage: Coverage, reason: str) -> str:
-    """Return what an answer could see, and why it is empty."""
-    whole = "" if coverage.complete else "; incomplete, ask again later for the rest"
-    note = f"searched {coverage}{whole}" + (f" in {root}" if root else "")
-    return f"{note}. No result: {reason}" if reason else note
+def _note(root: str, answer: Answer) -> str:
+    """Return what an answer could see, what else to know about it, and why it is empty."""
+    whole = "" if answer.coverage.complete else "; incomplete, ask again later for the rest"
+    note = f"searched {answer.coverage}{whole}" + (f" in {root}" if root else "")
+    parts = [note, *answer.notes, *([f"No result: {answer.reason}"] if answer.reason and not answer.hits else [])]
+    return ". ".join(parts)
 
 
 def _page(notes: Iterable[str], places: Iterable[tuple[str, Hit]], max_tokens: int) -> str:

@@ -61,6 +61,7 @@ class Site:
             "results": [_hit(hit) for hit in answer.hits],
             "coverage": asdict(answer.coverage),
             "reason": answer.reason,
+            "notes": answer.notes,
             "milliseconds": round((time.perf_counter() - began) * 1000, 1),
         }
 

@@ -75,9 +75,10 @@ function show(found, milliseconds) {
   chosen = -1;
   const { searchable, known, complete } = found.coverage;
   const where = `${counted(searchable)} of ${counted(known)} files${complete ? "" : ", incomplete: the index is being built"}`;
-  byId("told").textContent = results.length
+  const outcome = results.length
     ? `${results.length} places in ${Math.round(milliseconds)} ms, searched ${where}`
     : `nothing found: ${found.reason} (searched ${where})`;
+  byId("told").textContent = [outcome, ...found.notes].join("; ");
   byId("results").replaceChildren(...results.map(item));
   byId("results").dataset.query = found.query;
 }
