@@ -23,6 +23,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from treemill.embedding import EmbeddingProvider
+from treemill.embedding.registry import provider_for
 from treemill.indexing import index_tree
 from treemill.ranking.words import split_identifier
 from treemill.searching import Index
@@ -45,21 +47,30 @@ class Searcher(Protocol):
 
 
 class Treemill:
-    """This package, in memory."""
+    """This package as it comes, with its own model, in memory."""
 
     def __init__(self) -> None:
+        self._provider: EmbeddingProvider | None = provider_for(_INLINE)
         self.store = MemoryStore()
-        self.handle = Index(self.store)
+        self.handle = Index(self.store, self._provider)
 
     def index(self, root: Path) -> None:
         """Index a tree in this process."""
         self.store = MemoryStore()
-        index_tree(Path(root), self.store, _INLINE)
-        self.handle = Index(self.store)
+        index_tree(Path(root), self.store, _INLINE, provider=self._provider)
+        self.handle = Index(self.store, self._provider)
 
     def search(self, query: str, k: int) -> list[Result]:
         """Return the best k places."""
         return [(hit.path, hit.start_line, hit.end_line) for hit in self.handle.search(query, limit=k)]
+
+
+class Words(Treemill):
+    """This package without a model: answers by words alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._provider = None
 
 
 class Windows:

@@ -1,6 +1,6 @@
 """How good answers are: annotated questions beside other ways to search, and questions that were drawn from the answer.
 
-    python -m benchmarks.quality --bench FOLDER [--trees FOLDER] [--drawn 60] [--beside windows,semble]
+    python -m benchmarks.quality --bench FOLDER [--trees FOLDER] [--drawn 60] [--beside words,windows,semble]
 
 Annotated: NDCG@10 as the mean of repositories, by category and by language, through the same door that users take, and
 the paired difference to each peer (`benchmarks.peers`) on the same questions, with its 95 % interval.
@@ -22,13 +22,13 @@ import numpy.typing as npt
 
 from benchmarks import drawn
 from benchmarks.measure import Spread, spread
-from benchmarks.peers import Result, Searcher, Semble, Treemill, Windows
+from benchmarks.peers import Result, Searcher, Semble, Treemill, Windows, Words
 from benchmarks.questions import Repository, ndcg, repositories
 from benchmarks.results import Run, at_least, figures_table, publish
 from treemill.searching import Index
 
 _MOST_RESULTS = 10
-_PEERS: dict[str, type[Searcher]] = {"windows": Windows, "semble": Semble}
+_PEERS: dict[str, type[Searcher]] = {"words": Words, "windows": Windows, "semble": Semble}
 _RESAMPLED = 5_000
 
 NDCG_BOUND = 0.87

@@ -100,7 +100,7 @@ class Desk:
                 continue
             shown = root if len(hosts) > 1 else ""
             places += [(shown, hit) for hit in answer.hits]
-            notes.append(_note(shown, answer))
+            notes.append(note_on(shown, answer))
         if refused and len(refused) == len(hosts):
             raise refused[0]
         places.sort(key=lambda each: -each[1].score)
@@ -111,7 +111,7 @@ def _place(given: Mapping[str, Any]) -> str:
     return f"{given['file_path']}:{given.get('line', 1)}"
 
 
-def _note(root: str, answer: Answer) -> str:
+def note_on(root: str, answer: Answer) -> str:
     """Return what an answer could see, what else to know about it, and why it is empty."""
     whole = "" if answer.coverage.complete else "; incomplete, ask again later for the rest"
     note = f"searched {answer.coverage}{whole}" + (f" in {root}" if root else "")

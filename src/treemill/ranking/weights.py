@@ -66,42 +66,42 @@ WEIGHTS: Mapping[str, Mapping[str, float]] = {
     },
     "sentence, with vectors": {
         # The eight chunks that fit best, each for less than the one before: a file about it has it in several places
-        "passages": 3.219,
+        "passages": 3.192,
         # The eight chunks that fit best, each for less than the one before: a file about it has it in several places
-        "passages beside the best": 1.767,
+        "passages beside the best": 1.774,
         # The chunk that fits best, by words, names of definitions and path: where the answer is
-        "best passage beside the best": 1.542,
+        "best passage beside the best": 1.532,
         # How much of the question stands in the file's own name: names are chosen to tell what is in a file
-        "name recall": -7.102,
+        "name recall": -7.122,
         # All words of the file's name are asked for: `migration.py` before `migration_helpers.py`
-        "name asked whole": 2.787,
+        "name asked whole": 2.798,
         # The file's name and the question cover each other, beginnings of words counted: `config.py` for configuration
-        "name likeness beside the best": 0.435,
+        "name likeness beside the best": 0.433,
         # The same, with synonyms for half: `loader.py` for what is read
-        "name meaning": 5.160,
+        "name meaning": 5.154,
         # The words in the folders above the file: what a group of files is about
-        "folders beside the best": 0.835,
+        "folders beside the best": 0.834,
         # The file defines an identifier that the question names; the fewer do, the more it says
-        "asked defined": 1.396,
+        "asked defined": 1.380,
         # The file uses an identifier that the question names
-        "asked used": 3.101,
+        "asked used": 3.098,
         # The file is called as an identifier that the question names
-        "asked names file": 1.141,
+        "asked names file": 1.156,
         # How many folders lie above the file: what is general stands near the root
-        "depth": -4.017,
+        "depth": -4.015,
         # Tests show a thing from outside, over and over
-        "test": -1.899,
+        "test": -1.894,
         # Documentation, translations and data say a word more often than the code that is asked for
-        "prose": -2.305,
+        "prose": -2.304,
         # Benchmarks, examples, stubs, vendored and outdated code repeat the words of what they are about
-        "aside": -1.848,
+        "aside": -1.844,
         # A copy of an older version (`v3/` where there is a `v4/`): the newest is meant unless another is named
-        "older version": -3.288,
+        "older version": -3.292,
         # The chunk that is nearest in meaning, by vectors
-        "meaning beside the best": 2.387,
+        "meaning beside the best": 2.445,
         # All that the file holds is near in meaning, by vectors: what the file is about, not one line of it
-        "file meaning beside the best": 0.888,
+        "file meaning beside the best": 0.869,
         # The words of the file's path are near in meaning, by vectors: names that no list of synonyms has
-        "path meaning beside the best": 1.333,
+        "path meaning beside the best": 1.326,
     },
 }

@@ -20,7 +20,7 @@ from treemill.records import Hit, Query
 from treemill.searching.filters import wanted
 from treemill.searching.hits import Pages, lines_of, source_of
 from treemill.searching.moment import Moment, Numbers, Unpacked
-from treemill.types import Symbol
+from treemill.types import Source, Symbol
 
 # A pattern longer than this is a mistake; RE2 refuses programs above this many bytes of memory.
 _LONGEST_PATTERN = 1_000
@@ -67,9 +67,11 @@ def matches(moment: Moment, query: Query) -> bool:
 
 def _matching(moment: Moment, query: Query, pattern: Any, skipped: int) -> Iterator[Hit]:
     for file in _possible(moment, query):
-        content = moment.snapshot.content(int(moment.files.contents[file]))
-        text = source_of(content).text().replace("\r\n", "\n").replace("\r", "\n")
-        spans = list(_spans(pattern, text))
+        data = _as_matched(source_of(moment.snapshot.content(int(moment.files.contents[file]))))
+        spans = list(_spans(pattern, data))
+        if not spans:
+            continue
+        text = data.decode("utf-8", "surrogateescape")
         shown = spans[: query.per_file]
         rest = tuple(spans[query.per_file : query.per_file + _MOST_NAMED])
         for place, span in enumerate(shown[skipped:], skipped + 1):
@@ -126,9 +128,15 @@ def words_needed(pattern: str) -> list[str]:
     return [word for word in dict.fromkeys(found) if len(word) <= _LONGEST_WORD]
 
 
-def _spans(pattern: Any, text: str) -> Iterator[tuple[int, int]]:
+def _as_matched(source: Source) -> bytes:
+    """Return a text as UTF-8 whose lines end in line feeds; most are that already."""
+    if source.encoding == "utf-8" and not source.bom and b"\r" not in source.data:
+        return source.data
+    return source.text().replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "surrogateescape")
+
+
+def _spans(pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:
     """Yield (first line, last line) of matches, each line once."""
-    data = text.encode("utf-8", "surrogateescape")
     line, at, before = 1, 0, 0
     for match in islice(pattern.finditer(data), _MOST_MATCHES):
         start, end = match.span()
