@@ -55,7 +55,7 @@ STEPS = (
     Step(
         "processing",
         "processing",
-        ("benchmarks.processing", "--write", "feedback", "heartbeat", "visible", "cancel", "workers"),
+        ("benchmarks.processing", "--write", "cancel", "feedback", "heartbeat"),
         8,
         rounds=False,
     ),
