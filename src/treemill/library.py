@@ -18,7 +18,7 @@ from treemill.errors import UsageError
 from treemill.events import Listener, ignore
 from treemill.freshness import IndexOptions, asking_provider
 from treemill.indexing import index_tree
-from treemill.places import Place, named, place_of, places_of
+from treemill.places import Place, named, place_of, places_of, seated
 from treemill.records import Hit
 from treemill.reports import IndexReport
 from treemill.searching import Index
@@ -54,6 +54,7 @@ def index(
     """
     place = place_of(root)
     chosen = load_settings(place.root) if settings is None else settings
+    place = place if store is not None else seated(place, chosen.storage)
     target = open_store(place.root, place.folder, chosen.storage, create=True) if store is None else store
     try:
         with ContentCache(chosen.storage.cache_mb if store is None else 0) as cache:
@@ -103,6 +104,7 @@ def _open(roots: Sequence[str | os.PathLike[str]]) -> Index | Indexes:
 
 def _handle(place: Place) -> Index:
     settings = load_settings(place.root)
+    place = seated(place, settings.storage)
     store = open_store(place.root, place.folder, settings.storage)
     return Index(store, asking_provider(settings, store), root=place.root, under=place.under)
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treemill.errors import UsageError
+from treemill.settings import StorageSettings
 from treemill.storage.location import find_root, locate
+from treemill.storage.opening import indexed_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,20 @@ def place_of(path: str | os.PathLike[str]) -> Place:
     absolute = given.resolve()
     root = find_root(absolute)
     under = absolute.relative_to(root).as_posix()
+    return Place(root, "" if under == "." else under)
+
+
+def seated(place: Place, storage: StorageSettings) -> Place:
+    """Return where a path belongs under the settings: to the indexed root above it where there is one.
+
+    Raises:
+        SettingsError, UsageError, StorageError: the place that a URL names cannot be asked.
+    """
+    path = place.root / place.under
+    root = indexed_root(path, storage)
+    if root is None:
+        return place
+    under = path.relative_to(root).as_posix()
     return Place(root, "" if under == "." else under)
 
 

@@ -46,7 +46,10 @@ def test_a_tree_is_indexed_asked_explained_rebuilt_and_cleared_and_its_folder_st
     code, out, _ = says(capsys, "status", str(root), "--json", *told)
     status = json.loads(out)
     assert (code, status["coverage"]["searchable"], status["run"]["state"]) == (0, 3, "complete")
-    assert says(capsys, "why", str(root / "notes.md"), *told)[0] == 0
+    assert says(capsys, "search", "main.py", str(root / "app"), "-lk1", *told)[1] == "app/main.py\n"
+    code, out, _ = says(capsys, "why", str(root / "app" / "main.py"), *told)
+    assert (code, out.startswith("app/main.py: indexed")) == (0, True)
+    assert says(capsys, "find-related", str(root / "app" / "main.py"), "-l", *told)[0] == 0
     assert says(capsys, "index", str(root), "--rebuild", *told)[0] == 0
     assert says(capsys, "search", "zebra crossing", str(root), "-lk1", "--no-update", *told)[1] == "notes.md\n"
     assert says(capsys, "clear", "-y", str(root), *told)[0] == 0

@@ -9,7 +9,7 @@ from treemill.cli.given import store_flags
 from treemill.cli.words import printable
 from treemill.configuration import load_settings
 from treemill.errors import UsageError
-from treemill.places import Place, place_of
+from treemill.places import Place, place_of, seated
 from treemill.settings import StorageSettings
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.opening import open_store, remove_index
@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     place = place_of(arguments.path)
     settings = load_settings(place.root, flags=store_flags(arguments)).storage
+    place = seated(place, settings)
     if settings.url:
         return _clear_elsewhere(place, settings, arguments)
     read_mark(place.folder)

@@ -17,7 +17,7 @@ from treemill.cli.working import bring_up_to_date
 from treemill.errors import UsageError
 from treemill.events import ignore
 from treemill.freshness import IndexOptions
-from treemill.places import place_of
+from treemill.places import place_of, seated
 from treemill.rebuilding import rebuilt, replaced
 from treemill.reports import IndexReport
 from treemill.storage import IndexStore
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Index, print the report, and return the exit code."""
     place = place_of(arguments.path)
     settings = settings_for(place, arguments)
+    place = seated(place, settings.storage)
     wait = _FOREVER_SECONDS if arguments.wait else 0.0
     options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
     recorder = Recorder()

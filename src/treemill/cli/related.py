@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from treemill.cli.given import settings_for
 from treemill.cli.search import Target, answer
-from treemill.places import place_of
+from treemill.places import place_of, seated
 from treemill.records import Query
 
 
@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder, name = os.path.split(path)
     place = place_of(folder or ".")
     settings = settings_for(place, arguments)
+    place = seated(place, settings.storage)
     inside = f"{place.under}/{name}" if place.under else name
     limit = settings.search.top_k if arguments.top_k is None else arguments.top_k
     query = Query(f"{inside}:{line}", mode="related", limit=limit, threshold=arguments.threshold)

@@ -18,7 +18,7 @@ from treemill.cli.words import ago, on_one_line, printable
 from treemill.embedding.registry import provider_for
 from treemill.errors import EmbeddingError, IndexLocked, IndexMismatch, IndexMissing
 from treemill.freshness import IndexOptions, asking_provider, governor_for, is_settled, look, recipe_of, with_progress
-from treemill.places import Place, named, places_of
+from treemill.places import Place, named, places_of, seated
 from treemill.records import Coverage, Hit, Query
 from treemill.searching import Answer, Index
 from treemill.searching.several import Indexes
@@ -42,11 +42,14 @@ _COLOURS = {"path": "35", "line": "32", "symbol": "1", "dim": "2"}
 
 def run(arguments: argparse.Namespace) -> int:
     """Refresh what is asked if need be, answer, and return the exit code."""
-    places = [
-        Target(named(given, place), place, settings_for(place, arguments))
-        for given, place in places_of(arguments.paths or ["."])
-    ]
+    places = [_target(given, place, arguments) for given, place in places_of(arguments.paths or ["."])]
     return answer(places, _query(arguments, places[0].settings), arguments)
+
+
+def _target(given: str, place: Place, arguments: argparse.Namespace) -> Target:
+    settings = settings_for(place, arguments)
+    place = seated(place, settings.storage)
+    return Target(named(given, place), place, settings)
 
 
 @dataclass(frozen=True, slots=True)

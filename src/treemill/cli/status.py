@@ -9,7 +9,7 @@ from dataclasses import asdict
 from treemill.cli.given import store_flags
 from treemill.cli.words import ago, printable, size
 from treemill.configuration import load_settings
-from treemill.places import place_of
+from treemill.places import place_of, seated
 from treemill.records import Coverage, RunRecord, RunState
 from treemill.storage.opening import open_store
 
@@ -18,6 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the state of the index."""
     place = place_of(arguments.path)
     settings = load_settings(place.root, flags=store_flags(arguments)).storage
+    place = seated(place, settings)
     with open_store(place.root, place.folder, settings) as store, store.snapshot() as snapshot:
         coverage, recipe, newest = snapshot.coverage(), snapshot.recipe, store.last_run()
         where, held = store.described(), store.held_bytes()

@@ -14,7 +14,7 @@ from treemill.cli.words import ago, count, on_one_line, printable
 from treemill.configuration import load_settings
 from treemill.discovery import why_ignored
 from treemill.errors import UsageError
-from treemill.places import place_of
+from treemill.places import place_of, seated
 from treemill.records import RecordedFile, Status
 from treemill.storage import Snapshot
 from treemill.storage.opening import open_store
@@ -28,8 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     file = Path(arguments.file).absolute()
     folder = next((above for above in file.parents if above.is_dir()), file.parent)
     place = place_of(folder)
-    path = _relative(file, place.root)
     settings = load_settings(place.root, flags=store_flags(arguments)).storage
+    place = seated(place, settings)
+    path = _relative(file, place.root)
     with open_store(place.root, place.folder, settings) as store, store.snapshot() as snapshot:
         record = snapshot.file(path)
         indexed = record is not None and record.status is Status.INDEXED

@@ -111,6 +111,21 @@ def replacement(root: Path, settings: StorageSettings, *, wait_seconds: float) -
     return lambda: module.Replacement(settings.url, repository_name(root, settings), wait_seconds=wait_seconds)
 
 
+def indexed_root(path: Path, settings: StorageSettings) -> Path | None:
+    """Return the nearest folder at or above a path that has an index in the place that a URL names, or None.
+
+    Where the settings name the repository, only its name counts, and no folder is looked for.
+
+    Raises:
+        SettingsError, UsageError, StorageError: as `open_store` does.
+    """
+    if not settings.url or settings.repository:
+        return None
+    names = {repository_name(folder, settings): folder for folder in (path, *path.parents)}
+    held = _module(settings.url).existing(settings.url, list(names))
+    return next((folder for name, folder in names.items() if name in held), None)
+
+
 def repository_name(root: Path, settings: StorageSettings) -> str:
     """Return what a root is called in a database: as the settings say, or by its machine and path."""
     name = settings.repository or f"{socket.gethostname()}:{root}"

@@ -1,8 +1,8 @@
-"""What `treemill.storage.opening` takes from a kind of store: its store, what replaces an index, what removes one."""
+"""What `treemill.storage.opening` takes from a kind of store: its store, and what finds, replaces and removes."""
 
 from __future__ import annotations
 
 from treemill.storage.postgres.replacing import Replacement
-from treemill.storage.postgres.store import PostgresStore, remove
+from treemill.storage.postgres.store import PostgresStore, existing, remove
 
-__all__ = ["PostgresStore", "Replacement", "remove"]
+__all__ = ["PostgresStore", "Replacement", "existing", "remove"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -13,7 +14,7 @@ from typing import Self
 
 import psycopg
 
-from treemill.errors import IndexLocked, TreemillError
+from treemill.errors import IndexLocked, IndexMismatch, IndexMissing, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
 from treemill.storage.housekeeping import GarbageLimits
 from treemill.storage.postgres import rows as tables
@@ -269,6 +270,23 @@ def _answers(connection: Connection) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def existing(url: str, names: Sequence[str]) -> set[str]:
+    """Return those of some names that repositories of a database have.
+
+    Raises:
+        SettingsError, StorageError: the URL is none, or the server cannot be asked.
+    """
+    address = address_of(url)
+    with contextlib.closing(connect(address)) as connection, explained(address.shown):
+        try:
+            check_schema(connection, address)
+        except (IndexMissing, IndexMismatch):
+            # Whoever opens the index says so, or mends it.
+            return set()
+        found = query(connection, "SELECT name FROM treemill.repositories WHERE name = ANY(%s)", (list(names),))
+        return {str(name) for (name,) in found}
 
 
 def remove(url: str, name: str) -> None:
