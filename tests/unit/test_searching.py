@@ -203,6 +203,21 @@ def test_lines_of_all_kinds_of_ends_are_counted(ask: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        b"two\none\n",
+        b"\xef\xbb\xbftwo\none\n",
+        b"two\rone\r",
+        "two\none\n".encode("utf-16"),
+        "two\nüne\n".encode("latin-1"),
+        b"two\n\xff\xfe\xfd\n",
+    ],
+)
+def test_a_pattern_matches_the_text_however_it_is_encoded(ask: Any, text: bytes) -> None:
+    assert [hit.line for hit in ask({"a.txt": text}, "^two$", mode="regex")] == [1]
+
+
+@pytest.mark.parametrize(
     ("pattern", "needed"),
     [
         (r"\bfoo\b", ["foo"]),
