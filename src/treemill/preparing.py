@@ -180,10 +180,8 @@ class _Preparer:
         if self._work.lookup is not None and self._work.lookup.known(key):
             clock.lap("look up")
             return PreparedFile(file.name, read.size, read.stamp, key, None, read.changed_ns)
-        made_before = None if self._work.cache is None else self._work.cache.get(key)
+        made_before = _made_before(self._work, key, source)
         if made_before is not None:
-            if not made_before.text and source.data:  # it came without its text, as from an export
-                made_before = replace(made_before, text=isal_zlib.compress(source.data, _TEXT_LEVEL))
             clock.lap("look up")
             return PreparedFile(file.name, read.size, read.stamp, key, made_before, read.changed_ns)
         try:
@@ -255,12 +253,20 @@ def recognise(files: Sequence[DiscoveredFile], work: Prepare) -> list[PreparedFi
         if key is None or isinstance(read, Skipped):
             results.append(None)
             continue
-        made_before = None if key in held or work.cache is None else work.cache.get(key)
+        made_before = None if key in held else _made_before(work, key, read.source)
         known = key in held or made_before is not None
         results.append(
             PreparedFile(file.name, read.size, read.stamp, key, made_before, read.changed_ns) if known else None
         )
     return results
+
+
+def _made_before(work: Prepare, key: bytes, source: Source) -> Content | None:
+    """Return what the cache has under a key, whole: one that came without its text, as from an export, is given it."""
+    content = None if work.cache is None else work.cache.get(key)
+    if content is None or content.text or not source.data:
+        return content
+    return replace(content, text=isal_zlib.compress(source.data, _TEXT_LEVEL))
 
 
 def embed_chunks(provider: EmbeddingProvider, source: Source, chunking: Chunking) -> bytes:
