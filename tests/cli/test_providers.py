@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def assert_no_key_in(folder: Path) -> None:
 
 def test_a_tree_is_indexed_and_asked_with_a_server(tree: Tree, treemill: Treemill, server: EmbeddingServer) -> None:
     root = tree(FILES)
+    time.sleep(0.15)  # what is read within a tenth of a second after it was written is looked at once more
     code, _, err = treemill("index", root)
     assert (code, "indexed 2 files" in err) == (0, True), err
     assert vectors_in(root) == (2, 2, "http:m")
