@@ -31,6 +31,7 @@ FLOORS = {
         "embedding",
         "storage",
         "configuration",
+        "listening",
         "wellknown",
         "places",
     },

@@ -32,6 +32,9 @@ PATIENCE_SECONDS = 0.5
 # Questions that come in a row share one look at the tree.
 _LOOK_AGAIN_SECONDS = 1.0
 
+# How long questions that do not wait share one look, in the time that the last one took.
+_PAUSE_SHARE = 20.0
+
 _POLL_SECONDS = 0.05
 
 # Closing waits this long for a run to end what it has in hand; a run that is cancelled ends within a second.
@@ -73,6 +76,7 @@ class Host:
         self._done = 0
         self._running = False
         self._looked = float("-inf")
+        self._look_seconds = 0.0
         self._retry = False
         self._progress: Heartbeat | None = None
         self._report: IndexReport | None = None
@@ -133,7 +137,9 @@ class Host:
             UsageError: a limit, a pattern or a place is none.
             StorageError: the index is damaged or cannot be read.
         """
-        if time.monotonic() - self._looked > _LOOK_AGAIN_SECONDS:
+        # Who does not wait for a look is slowed down by one that goes on in this process: then it has a small share.
+        pause = _LOOK_AGAIN_SECONDS if patience else max(_LOOK_AGAIN_SECONDS, _PAUSE_SHARE * self._look_seconds)
+        if time.monotonic() - self._looked > pause:
             self.wait(self.refresh(), patience)
         self._wait_for_first_commit(4 * patience)
         try:
@@ -219,9 +225,11 @@ class Host:
                 ticket, retry = self._wanted, self._retry
                 self._retry, self._running, self._progress = False, True, None
                 self._cancel.clear()
+            began = time.monotonic()
             self._run(retry)
             with self._changed:
                 self._running, self._done, self._looked = False, ticket, time.monotonic()
+                self._look_seconds = self._looked - began
                 self._changed.notify_all()
 
     def _run(self, retry: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from treemill.errors import UsageError
+from treemill.listening import listening
 from treemill.mcp.doorman import Wire
 
 TOKEN_VARIABLE = "TREEMILL_MCP_TOKEN"
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     token = _token(arguments.token_file)
     door = _sdk("treemill.mcp.http")
-    listener = door.listening(arguments.host, arguments.port)
+    listener = listening(arguments.port, arguments.host)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"serving MCP at http://{shown}:{port}{door.PATH}", file=sys.stderr, flush=True)

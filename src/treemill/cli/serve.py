@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from treemill.errors import UsageError
+from treemill.listening import listening
 from treemill.places import place_of
 
 
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"serving the page needs the package {error.name}", suggestion='Run: pip install "treemill[serve]"'
         ) from error
-    listener = server.listening(arguments.port)
+    listener = listening(arguments.port)
     address, token = server.address_of(listener)
     print(f"serving {place.root} at {address}", file=sys.stderr, flush=True)
     if arguments.open:

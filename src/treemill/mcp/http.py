@@ -17,7 +17,6 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 
-from treemill.errors import UsageError
 from treemill.mcp.server import Service, server_for
 
 PATH = "/mcp"
@@ -45,22 +44,6 @@ class TokenGate:
     def _carries_token(self, scope: Scope) -> bool:
         given = dict(scope["headers"]).get(b"authorization", b"")
         return hmac.compare_digest(given, self._expected)
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on a port, on any free one for 0.
-
-    Raises:
-        UsageError: the port is taken, or the address is none of this machine's.
-    """
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OverflowError as error:
-        raise UsageError(f"{port} is no port", suggestion="Name one from 0 to 65535") from error
-    except OSError as error:
-        raise UsageError(
-            f"cannot listen on {host} port {port}: {error.strerror}", suggestion="Choose another with --port"
-        ) from error
 
 
 def app_for(service: Service, token: str, host: str) -> TokenGate:

@@ -7,33 +7,15 @@ import socket
 
 import uvicorn
 
-from treemill.errors import UsageError
 from treemill.hosting import Host
+from treemill.listening import LOOPBACK
 from treemill.places import Place
 from treemill.web.app import app_for
 from treemill.web.board import Board
 from treemill.web.guard import Guard
 
-LOOPBACK = "127.0.0.1"
-
 # Pages that are open hold a stream; the server does not wait longer for them when it ends.
 _PATIENCE_SECONDS = 1
-
-
-def listening(port: int) -> socket.socket:
-    """Return a socket that listens on a port of the loopback, on any free one for 0.
-
-    Raises:
-        UsageError: the port is taken, or is none.
-    """
-    try:
-        return socket.create_server((LOOPBACK, port))
-    except OverflowError as error:
-        raise UsageError(f"{port} is no port", suggestion="Name one from 0 to 65535") from error
-    except OSError as error:
-        raise UsageError(
-            f"cannot listen on port {port}: {error.strerror}", suggestion="Choose another with --port, 0 for any"
-        ) from error
 
 
 def address_of(listener: socket.socket) -> tuple[str, str]:
