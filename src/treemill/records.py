@@ -185,10 +185,6 @@ class Coverage:
         return f"{self.searchable:,} of {self.known:,} files"
 
 
-FILE_KINDS = ("code", "docs", "config", "tests")
-"""What a file is for; each file is of one kind."""
-
-
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question. `limit` results at most, at most `per_file` of them from one file, the first `offset` left out.

@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
+from treemill.choices import EXECUTORS
 from treemill.errors import SettingsError
-
-EXECUTORS = ("process", "thread", "inline")
-"""The valid names of an executor, in the order in which errors list them."""
 
 
 def _number(default: Any, low: float, high: float | None = None, *, trusted: bool = False) -> Any:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Tree
+from treemill.choices import FILE_KINDS
 from treemill.cli import run
 from treemill.places import place_of
-from treemill.records import FILE_KINDS
 from treemill.storage.sqlite import SqliteStore
 
 FILES = {

@@ -6,12 +6,11 @@ import argparse
 from collections.abc import Sequence
 
 from treemill._version import __version__
+from treemill.choices import EXECUTORS, FILE_KINDS
 from treemill.cli.commands import EXIT_CODES as _EXIT_CODES
 from treemill.cli.commands import Commands
 from treemill.cli.commands import add_command as _add
 from treemill.cli.door_arguments import add_doors
-from treemill.records import FILE_KINDS
-from treemill.settings import EXECUTORS
 
 _TOP = f"""\
 examples:

@@ -13,9 +13,10 @@ from importlib.machinery import PathFinder
 from typing import TypeVar
 
 from treemill import errors
+from treemill.choices import EXECUTORS
 from treemill.flow import Cause, Crew, InlineCrew, Limits, Lost, ProcessCrew, ThreadCrew, Work
 from treemill.flow.launching import dismiss, warm
-from treemill.settings import EXECUTORS, ChunkerSettings
+from treemill.settings import ChunkerSettings
 from treemill.types import Failure
 
 T = TypeVar("T")

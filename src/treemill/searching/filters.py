@@ -9,9 +9,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from treemill.choices import FILE_KINDS
 from treemill.errors import UsageError
 from treemill.ranking.paths import file_kind
-from treemill.records import FILE_KINDS, Query
+from treemill.records import Query
 from treemill.storage import FileTable
 
 # More or longer globs than these come from a mistake, and would be tried on every path.
