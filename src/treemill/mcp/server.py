@@ -35,7 +35,7 @@ Context = ServerRequestContext[dict[str, Any], Any]
 
 
 class Service:
-    """The tools of some roots. `opened` starts it, `closed` ends what it does."""
+    """The tools of some roots. `open` starts what it does behind, `close` ends it."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._roots = roots
