@@ -166,7 +166,7 @@ class _Walk:
                 continue
             except OSError as error:
                 found = Unreadable(path, error.strerror or str(error))
-            if found is not None:
+            if found is not None and (isinstance(found, _Folder | Unreadable) or _ends_at(entry.name, wanted)):
                 yield found
 
     def _look_at(self, entry: os.DirEntry[str], path: str, folder: _Folder, beside: set[str]) -> Found | _Folder | None:
@@ -314,6 +314,11 @@ def _place(entry: os.DirEntry[str]) -> str:
 def _is_junction(entry: os.DirEntry[str]) -> bool:
     """Whether a folder is a mount point of Windows, which leads elsewhere as a link does."""
     return os.name == "nt" and getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == 0xA0000003
+
+
+def _ends_at(name: str, wanted: _Branches | None) -> bool:
+    """Tell whether an entry is wanted itself, not only what might lie below it."""
+    return wanted is None or wanted[name] is None
 
 
 def _branches(paths: Iterable[str]) -> _Branches | None:

@@ -475,3 +475,9 @@ def test_why_names_the_rule_that_keeps_a_file_out(tree, path, sentence):
     assert (said or "").startswith(sentence or "")
     assert (said is None) == (sentence is None)
     assert why_ignored(root, root / path, settings) == said
+
+
+def test_a_file_that_stands_where_a_wanted_path_has_a_folder_is_not_wanted_itself(tree):
+    root = tree({"a": "x = 1\n", "b/c.py": "y = 2\n"})
+    assert [found.name for found in discover(root, within=["a/c.py", "b/c.py"])] == ["b/c.py"]
+    assert [found.name for found in discover(root, within=["a", "a/c.py"])] == ["a"]

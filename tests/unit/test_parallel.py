@@ -59,13 +59,24 @@ def discovered(root: Path) -> list[DiscoveredFile]:
     return [file for file in found if file is not None]
 
 
+# Processes that were there before the test: a database server that the whole session uses is one.
+bystanders: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def look_around():
+    """Note which processes have nothing to do with the test."""
+    bystanders.clear()
+    bystanders.update(children())
+
+
 def children() -> set[int]:
-    """Return the processes that this one has started and that still live."""
+    """Return the processes that this one has started since the test began, and that still live."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError):  # the thread has ended since
             found.update(map(int, (task / "children").read_text().split()))
-    return {pid for pid in found if alive(pid)}
+    return {pid for pid in found - bystanders if alive(pid)}
 
 
 # ── lazy at the near end ──
