@@ -18,7 +18,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "treemill"
 
 FLOORS = {
-    0: {"choices", "types", "records", "errors", "events", "reports", "languages", "flow", "_version"},
+    0: {"choices", "types", "records", "errors", "events", "reports", "languages", "flow", "native", "_version"},
     1: {"settings", "layers", "chunking", "plan", "ranking"},
     2: {
         "discovery",
@@ -72,6 +72,7 @@ LOADERS = {
     "embedding/registry.py",
     "flow/child.py",
     "mcp/server.py",
+    "native/__init__.py",
     "storage/opening.py",
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ from treemill.embedding import EmbeddingProvider, TermEncoder
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
+from treemill.native import compiled
 from treemill.ranking import words
 from treemill.ranking.postings import pack_all, plain
 from treemill.ranking.word_pass import IndexedText, Occurrences, TextToIndex, WordPass
@@ -37,6 +39,8 @@ from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
 
 # ISA-L deflates six times as fast as zlib at the same size, in a form that zlib reads.
 _TEXT_LEVEL = 1
+
+_NATIVE = compiled("words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +231,7 @@ class _Preparer:
             fallback=chunking.fallback,
             text=isal_zlib.compress(source.data, _TEXT_LEVEL),
             ends=np.array(chunking.ends, "<u4").tobytes(),
-            lines=np.array(first_lines(cut.text.text, cut.text.ends), "<u4").tobytes(),
+            lines=packed_first_lines(cut.text.text, cut.text.ends),
             lengths=found.text.lengths.astype("<u2").tobytes(),
             symbols=pack_symbols(chunking.symbols),
             postings=found.postings,
@@ -295,6 +299,14 @@ def text_to_index(source: Source, chunking: Chunking) -> TextToIndex:
     pieces = [source.text(start, end).encode("utf-8", "surrogatepass") for start, end in _ranges(chunking)]
     ends = np.cumsum([len(piece) for piece in pieces]).tolist()
     return TextToIndex(b"".join(pieces), ends, names)
+
+
+def packed_first_lines(text: bytes, ends: Sequence[int]) -> bytes:
+    """Return `first_lines` as little-endian uint32[n]."""
+    if _NATIVE is not None and sys.byteorder == "little":
+        packed: bytes = _NATIVE.first_lines(text, ends)
+        return packed
+    return np.array(first_lines(text, ends), "<u4").tobytes()
 
 
 def first_lines(text: bytes, ends: Sequence[int]) -> list[int]:

@@ -1,0 +1,25 @@
+"""The compiled halves of hot paths, where this installation has them.
+
+Each is one small extension module in C that does what functions in Python beside it do, byte for byte, faster. A
+package built where there is no compiler has none, and everything works without.
+
+`TREEMILL_NATIVE=off` in the environment leaves them out, for comparison.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+
+SWITCH = "TREEMILL_NATIVE"
+
+
+def compiled(name: str) -> ModuleType | None:
+    """Return the extension module of that name (`words`), or None where it is not built or is switched off."""
+    if os.environ.get(SWITCH, "").lower() in ("off", "0", "no"):
+        return None
+    try:
+        return importlib.import_module(f"treemill.native._{name}")
+    except ImportError:
+        return None

@@ -1,0 +1,3 @@
+from collections.abc import Sequence
+
+def first_lines(text: bytes, ends: Sequence[int]) -> bytes: ...
