@@ -18,6 +18,7 @@ import hashlib
 import json
 import re
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from treemill.ranking.words import name_terms, term_id, terms_of
 from treemill.settings import EmbeddingSettings
 
 Floats = npt.NDArray[np.float32]
+Qualities = npt.NDArray[np.float64]
 
 SHARES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 # Chosen on the validation packages: what the vectors' cosine counts beside lexical scores whose best is 1.
@@ -60,22 +62,43 @@ def main() -> None:
     print(
         f"{len(packages)} packages, {queries:,} queries; in training pairs: {_refuse_known(arguments.work, packages)}"
     )
-    lexical = [words_scores(package) for package in packages]
-    by_words = [ndcg(scores, package.right) for scores, package in zip(lexical, packages, strict=True)]
-    tables, checks = [], []
+    by_words = _qualities([words_scores(package) for package in packages], packages)
+    tables, checks, choices = [], [], []
     for name in arguments.provider or ["static"]:
         provider = _provider(name)
-        semantic = [vector_scores(package, provider) for package in packages]
-        share = SHARE if arguments.part == "heldout" else best_share(packages, lexical, semantic)
-        alone = [ndcg(scores, package.right) for scores, package in zip(semantic, packages, strict=True)]
-        both = [
-            ndcg(fused(words, vectors, share), package.right)
-            for words, vectors, package in zip(lexical, semantic, packages, strict=True)
-        ]
-        tables.append(_table(f"{name}, share {share}", packages, by_words, alone, both))
-        if name == "static":
+        share = SHARE if name == "static" else _share_of(provider, arguments.work, arguments.sample)
+        alone, both, speed = _with_vectors(packages, provider, share)
+        tables.append(_table(f"{provider.name}, share {share}", packages, by_words, alone, both))
+        if name == "static" and not arguments.sample:
             checks = _bounds(queries, by_words, alone, both)
-    publish(Run("documentation", tuple(tables), tuple(checks)), write=arguments.write)
+        choices.append(_choice(provider, speed, by_words, alone, both))
+    if len(choices) > 1:
+        tables.insert(0, _choices(choices, by_words, arguments.sample))
+    title = "models" if len(choices) > 1 else "documentation"
+    publish(Run(title, tuple(tables), tuple(checks)), write=arguments.write)
+
+
+def _with_vectors(
+    packages: Sequence[Package], provider: EmbeddingProvider, share: float
+) -> tuple[list[Qualities], list[Qualities], float]:
+    """Return what vectors alone and beside the words come to, and functions embedded in a second of processor time."""
+    began = time.process_time()
+    semantic = [vector_scores(package, provider) for package in packages]
+    speed = sum(len(package.code) + len(package.queries) for package in packages) / (time.process_time() - began)
+    lexical = [words_scores(package) for package in packages]
+    together = [fused(words, vectors, share) for words, vectors in zip(lexical, semantic, strict=True)]
+    return _qualities(semantic, packages), _qualities(together, packages), speed
+
+
+def _qualities(scores: Sequence[Floats], packages: Sequence[Package]) -> list[Qualities]:
+    return [ndcg(found, package.right) for found, package in zip(scores, packages, strict=True)]
+
+
+def _share_of(provider: EmbeddingProvider, work: Path, sample: int | None) -> float:
+    """Return what a provider's vectors count beside words, chosen on the validation packages as for our own."""
+    packages = list(read_packages(work / "validation.jsonl.gz", sample))
+    semantic = [vector_scores(package, provider) for package in packages]
+    return best_share(packages, [words_scores(package) for package in packages], semantic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +114,28 @@ class Package:
 
 
 def read_packages(path: Path, sample: int | None = None) -> Iterator[Package]:
-    """Yield the packages that `training/pairs.py` set aside in a file."""
+    """Yield the packages that `training/pairs.py` set aside in a file.
+
+    With `sample`, at most so many queries of each, and three functions a query: those asked for, and others.
+    """
     records: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in _records(path):
         records[record["package"]].append(record)
     for name, members in records.items():
-        right = np.array([i for i, record in enumerate(members) if record["query"]])
-        if sample and len(right) > sample:
-            right = np.sort(np.random.default_rng(0).choice(right, sample, replace=False))
-        language = Counter(record["language"] for record in members).most_common(1)[0][0]
+        asked = np.array([i for i, record in enumerate(members) if record["query"]])
+        if sample and len(asked) > sample:
+            chooser = np.random.default_rng(0)
+            asked = np.sort(chooser.choice(asked, sample, replace=False))
+            others = np.setdiff1d(np.arange(len(members)), asked)
+            kept = np.sort(np.append(asked, chooser.choice(others, min(len(others), 2 * sample), replace=False)))
+            members, asked = [members[i] for i in kept], np.searchsorted(kept, asked)
         yield Package(
             name,
-            language,
+            Counter(record["language"] for record in members).most_common(1)[0][0],
             [record["code"] for record in members],
             [record["name"] for record in members],
-            [members[i]["query"] for i in right],
-            right,
+            [members[i]["query"] for i in asked],
+            asked,
         )
 
 
@@ -253,6 +282,31 @@ def _table(
             for low, high in [interval(each - every[0])]]  # fmt: skip
     columns = ("package", "language", "functions", "queries", "words", "vectors", "both")
     return Table(f"Documentation → function, NDCG@10: {title}", columns, tuple(rows), "; ".join(gaps))
+
+
+def _choice(
+    provider: EmbeddingProvider, speed: float, by_words: Sequence[Qualities], *found: Sequence[Qualities]
+) -> tuple[str, ...]:
+    """Return a row of the table that helps to choose."""
+    alone, both = map(np.concatenate, found)
+    gained = both - np.concatenate(by_words)
+    low, high = interval(gained)
+    return (
+        provider.name,
+        str(provider.dimension),
+        f"{speed:,.0f}",
+        f"{alone.mean():.4f}",
+        f"{both.mean():.4f}",
+        f"{gained.mean():+.4f} ({low:+.4f} to {high:+.4f})",
+    )
+
+
+def _choices(rows: Sequence[tuple[str, ...]], by_words: Sequence[Qualities], sample: int | None) -> Table:
+    columns = ("provider", "dimensions", "functions a CPU second", "vectors", "both", "both − words")
+    drawn = f"; {sample} queries a package among three times as many functions" if sample else ""
+    words = np.concatenate(by_words)
+    note = f"words alone: {words.mean():.4f} on {len(words):,} queries{drawn}"
+    return Table("Documentation → function by provider, NDCG@10", columns, tuple(rows), note)
 
 
 def _bounds(queries: int, by_words: Any, alone: Any, both: Any) -> list[Check]:

@@ -211,7 +211,7 @@ def test_lanes_hand_out_each_text_once_and_end_each_task_once(
     lanes, ended = Lanes(batch_size, characters), []
     made = [Task([b""] * len(texts), len(texts), ended.append) for texts in tasks]
     for task, texts in zip(made, tasks, strict=True):
-        lanes.add(task, [text.encode() for text in texts], texts, lambda key: None)
+        lanes.add(task, [text.encode() for text in texts], texts, lambda keys: {})
     seen: list[str] = []
     while (batch := lanes.take()).wanted:
         texts = [wanted.text for wanted in batch.wanted]

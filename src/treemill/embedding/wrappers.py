@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -236,13 +236,14 @@ class VectorCache:
         self._rows: OrderedDict[bytes, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: bytes) -> bytes | None:
-        """Return the float32 bytes of a vector, or None."""
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return the float32 bytes of those vectors that are held, by key."""
         with self._lock:
-            row = self._rows.get(key)
-            if row is not None:
-                self._rows.move_to_end(key)
-            return row
+            rows = self._rows
+            held = {key: rows[key] for key in keys if key in rows}
+            for key in held:
+                rows.move_to_end(key)
+            return held
 
     def put(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
         """Hold vectors, and let go of those that were not used for longest."""
@@ -275,7 +276,7 @@ class Cached(Wrapper):
             EmbeddingError: the provider failed, or returned the wrong shape.
         """
         keys = [text_key(text) for text in texts]
-        known = {key: row for key in keys if (row := self._cache.get(key)) is not None}
+        known = self._cache.get(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if missing:
             vectors = checked(self.inner.embed(list(missing.values())), self, len(missing))

@@ -7,7 +7,7 @@ and goes to the back, so the short ones behind it are not held up.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -57,15 +57,20 @@ class Lanes:
         self._under_way: dict[bytes, Wanted] = {}
 
     def add(
-        self, task: Task, keys: Sequence[bytes], texts: Sequence[str], known: Callable[[bytes], bytes | None]
+        self,
+        task: Task,
+        keys: Sequence[bytes],
+        texts: Sequence[str],
+        known: Callable[[Sequence[bytes]], Mapping[bytes, bytes]],
     ) -> None:
         """Let a task wait for its texts; rows that are known are filled in at once."""
         lane: deque[Wanted] = deque()
+        rows = known([key for key in keys if key not in self._under_way])
         for place, key in enumerate(keys):
             wanted = self._under_way.get(key)
             if wanted is not None:
                 wanted.waiting.append((task, place))
-            elif (row := known(key)) is not None:
+            elif (row := rows.get(key)) is not None:
                 task.rows[place] = row
                 task.missing -= 1
             else:
