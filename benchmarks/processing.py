@@ -32,13 +32,13 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding.quantise import to_int8
 from treemill.events import Event, Finished
 from treemill.freshness import recipe_of
-from treemill.preparing import Prepare
 from treemill.processing.custom import cutter_for
 from treemill.processing.stage import texts_of
 from treemill.records import PreparedFile
 from treemill.settings import DiscoverySettings, PerformanceSettings
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import DiscoveredFile
+from treemill.work import Prepare
 
 ROUNDS = 3
 CALLBACK_ROUNDS = 7

@@ -38,6 +38,7 @@ FLOORS = {
     3: {
         "freshness",
         "preparing",
+        "work",
         "cutting",
         "diagnosing",
         "transfer",
@@ -74,6 +75,7 @@ LOADERS = {
     "mcp/server.py",
     "native/__init__.py",
     "storage/opening.py",
+    "work.py",
 }
 
 # Rules are pure. Some are not quite: tree-sitter takes one parser a thread, and a clock and a scale to end a parse.

@@ -19,7 +19,6 @@ from treemill.discovery import discover
 from treemill.errors import IndexMissing, TreemillError
 from treemill.places import Place
 from treemill.plan import Plan, is_unchanged
-from treemill.preparing import content_key
 from treemill.ranking import words
 from treemill.reading import read_file
 from treemill.records import RecordedFile, RunState, Status
@@ -32,6 +31,7 @@ from treemill.storage.ownership import state_folder, user_key
 from treemill.storage.repairing import repair
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import DiscoveredFile, Skipped
+from treemill.work import content_key
 
 LEAST_FREE_BYTES = 256 << 20
 """Below this, a disk is said to be short of space: a write-ahead log alone may take a quarter of it."""

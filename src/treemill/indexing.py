@@ -20,7 +20,6 @@ from treemill.errors import IndexLocked
 from treemill.events import Listener, Planned, Waiting, ignore
 from treemill.freshness import IndexOptions, Survey, governor_for, is_settled, look, recipe_of, with_progress
 from treemill.plan import Plan
-from treemill.preparing import Cutter, Prepare
 from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.engine import Run
 from treemill.processing.recognising import KnownFirst
@@ -33,6 +32,7 @@ from treemill.storage import ContentLookup, IndexStore, Writer
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.keeping import Keeping
 from treemill.types import DiscoveredFile, Skipped
+from treemill.work import Cutter, Prepare
 
 # How often whoever waits for a writer looks at how far that is, and at whether it is to go on waiting.
 _WAIT_SECONDS = 0.5

@@ -8,98 +8,32 @@ so it does not matter which worker made it, beside which other files.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import numpy as np
 from isal import isal_zlib
 
 from treemill.chunking import chunk
 from treemill.chunking.definitions import pack_symbols
-from treemill.chunking.governor import ChunkGovernor
 from treemill.cutting import told
 from treemill.embedding import EmbeddingProvider, TermEncoder
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.native import compiled
-from treemill.ranking import words
 from treemill.ranking.postings import pack_all, plain
 from treemill.ranking.word_pass import IndexedText, Occurrences, TextToIndex, WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
-from treemill.storage import ContentLookup, KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
-
-# ISA-L deflates six times as fast as zlib at the same size, in a form that zlib reads.
-_TEXT_LEVEL = 1
+from treemill.work import TEXT_LEVEL, Prepare, Prepared, chunker_of, content_key, made_before
 
 _NATIVE = compiled("words")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a batch came to: a result for each file, in order, and the seconds each stage and each file took.
-
-    `shapes` gives (chunks, language) of each file, for the statistics; zero and None where it is left out.
-    """
-
-    results: tuple[PreparedFile | Skipped | Failure, ...]
-    shapes: tuple[tuple[int, str | None], ...]
-    stages: dict[str, float]
-    seconds: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepare:
-    """The work of an indexing worker, and all it needs to know.
-
-    `lookup` tells which contents the store holds already: those are read and recognised, not chunked again.
-    `cache` has contents that were made before elsewhere: those are read and taken over, not chunked again.
-    `provider` embeds in the worker, where there is one that runs there. `cutter` cuts in the place of Treemill's own
-    chunkers. `tell_refused` makes files that are too large or binary failures, as the library has it; an index skips
-    them.
-    """
-
-    governor: ChunkGovernor
-    max_bytes: int | None = None
-    lookup: KeyLookup | None = None
-    cache: ContentLookup | None = None
-    provider: EmbeddingProvider | None = None
-    cutter: Cutter | None = None
-    tell_refused: bool = False
-
-    def start(self) -> Callable[[Sequence[DiscoveredFile], Callable[[int], None]], Prepared]:
-        """Make the function that prepares batches."""
-        return _Preparer(self)
-
-
-class Cutter(Protocol):
-    """A chunker from outside. It must survive pickling to run in worker processes."""
-
-    @property
-    def recipe(self) -> str:
-        """Its name and everything that changes how it cuts."""
-
-    def cut(self, file: DiscoveredFile, source: Source) -> Chunking | Failure:
-        """Cut a file: the ends tile its bytes. Never raises for what a file is."""
-
-
-def chunker_of(governor: ChunkGovernor, cutter: Cutter | None) -> str:
-    """Return the recipe of what cuts files: a chunker from outside, else the governor's."""
-    return governor.recipe if cutter is None else cutter.recipe
-
-
-def content_key(digest: bytes, language: str | None, chunker: str) -> bytes:
-    """Return the 16 bytes under which a content is kept: nothing about its path is in them."""
-    text = f"{language or ''}\0{chunker}\0{words.RECIPE}"
-    return hashlib.blake2b(digest + text.encode(), digest_size=16).digest()
 
 
 @dataclass(slots=True)
@@ -135,12 +69,12 @@ class _Found:
     vectors: bytes
 
 
-class _Preparer:
+class Preparer:
     """Prepares batches in one worker; remembers the words it has seen."""
 
     def __init__(self, work: Prepare) -> None:
         self._work = work
-        self._chunker = work.governor.recipe if work.cutter is None else work.cutter.recipe
+        self._chunker = chunker_of(work.governor, work.cutter)
         self._words = WordPass()
 
     def __call__(self, files: Sequence[DiscoveredFile], mark: Callable[[int], None]) -> Prepared:
@@ -184,10 +118,10 @@ class _Preparer:
         if self._work.lookup is not None and self._work.lookup.known(key):
             clock.lap("look up")
             return PreparedFile(file.name, read.size, read.stamp, key, None, read.changed_ns)
-        made_before = _made_before(self._work, key, source)
-        if made_before is not None:
+        content = made_before(self._work, key, source)
+        if content is not None:
             clock.lap("look up")
-            return PreparedFile(file.name, read.size, read.stamp, key, made_before, read.changed_ns)
+            return PreparedFile(file.name, read.size, read.stamp, key, content, read.changed_ns)
         try:
             chunking = self._cut(file, source)
             if isinstance(chunking, Failure):
@@ -229,7 +163,7 @@ class _Preparer:
             chunk_count=len(chunking.ends),
             source=chunking.source,
             fallback=chunking.fallback,
-            text=isal_zlib.compress(source.data, _TEXT_LEVEL),
+            text=isal_zlib.compress(source.data, TEXT_LEVEL),
             ends=np.array(chunking.ends, "<u4").tobytes(),
             lines=packed_first_lines(cut.text.text, cut.text.ends),
             lengths=found.text.lengths.astype("<u2").tobytes(),
@@ -240,37 +174,6 @@ class _Preparer:
         )
         clock.lap("pack")
         return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content, cut.read.changed_ns)
-
-
-def recognise(files: Sequence[DiscoveredFile], work: Prepare) -> list[PreparedFile | None]:
-    """Read files and return those prepared whose contents are known, to the index or the cache; None for the others."""
-    chunker = chunker_of(work.governor, work.cutter)
-    reads = [read_file(file, max_bytes=work.max_bytes) for file in files]
-    keys = [
-        None if isinstance(read, Skipped) else content_key(read.source.digest, read.source.language, chunker)
-        for read in reads
-    ]
-    asked = [key for key in keys if key is not None]
-    held = frozenset[bytes]() if work.lookup is None else work.lookup.known_of(asked)
-    results: list[PreparedFile | None] = []
-    for file, read, key in zip(files, reads, keys, strict=True):
-        if key is None or isinstance(read, Skipped):
-            results.append(None)
-            continue
-        made_before = None if key in held else _made_before(work, key, read.source)
-        known = key in held or made_before is not None
-        results.append(
-            PreparedFile(file.name, read.size, read.stamp, key, made_before, read.changed_ns) if known else None
-        )
-    return results
-
-
-def _made_before(work: Prepare, key: bytes, source: Source) -> Content | None:
-    """Return what the cache has under a key, whole: one that came without its text, as from an export, is given it."""
-    content = None if work.cache is None else work.cache.get(key)
-    if content is None or content.text or not source.data:
-        return content
-    return replace(content, text=isal_zlib.compress(source.data, _TEXT_LEVEL))
 
 
 def embed_chunks(provider: EmbeddingProvider, source: Source, chunking: Chunking) -> bytes:

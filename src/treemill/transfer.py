@@ -30,7 +30,6 @@ from treemill.events import Listener, ignore
 from treemill.freshness import IndexOptions, governor_for, recipe_of
 from treemill.indexing import index_tree
 from treemill.places import Place
-from treemill.preparing import content_key
 from treemill.records import Recipe
 from treemill.reports import IndexReport
 from treemill.settings import Settings
@@ -40,6 +39,7 @@ from treemill.storage.exported import ExportHead, ExportReader, write_export
 from treemill.storage.location import cache_folder
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import Chunking, DiscoveredFile, Failure, Source
+from treemill.work import content_key
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def _named(recipe: Recipe) -> str:
 
 
 class ExportedCuts:
-    """See `treemill.preparing.Cutter`: cuts as the export says, where it says something, and checks some of it."""
+    """See `treemill.work.Cutter`: cuts as the export says, where it says something, and checks some of it."""
 
     def __init__(self, lookup: ContentLookup, governor: ChunkGovernor) -> None:
         self._lookup = lookup

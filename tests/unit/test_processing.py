@@ -26,7 +26,6 @@ from treemill.embedding.wrappers import Cached, Counting, Limited, Retrying
 from treemill.errors import EmbeddingError, UsageError
 from treemill.events import Ended, Event, Finished, Heartbeat, Queued, Started, ignore
 from treemill.indexing import index_tree
-from treemill.preparing import Prepare
 from treemill.processing.callbacks import QUEUED, listener_of
 from treemill.processing.crews import executor_for
 from treemill.processing.custom import CustomCutter, cutter_for
@@ -38,6 +37,7 @@ from treemill.reading import source_of
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.memory import MemoryStore
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
+from treemill.work import Prepare
 
 # Wrappers
 

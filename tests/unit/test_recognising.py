@@ -10,12 +10,13 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.events import Event, Worked
 from treemill.flow import Done, InlineCrew, Limits
 from treemill.indexing import index_tree
-from treemill.preparing import Prepare
 from treemill.processing.recognising import KnownFirst
+from treemill.records import Status
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.memory import MemoryStore
 from treemill.types import DiscoveredFile
+from treemill.work import Prepare
 
 WORKERS = 1
 SETTINGS = Settings(
@@ -62,6 +63,14 @@ def test_a_copy_of_a_tree_is_made_from_the_cache_without_a_worker(tree: Tree, tm
         store = MemoryStore()
         assert workers_of(tree(FILES), store, cache) == {BY_THE_RUN}
         assert paths(store) == list(FILES)
+
+
+def test_what_turns_out_to_be_binary_starts_no_worker_either(tree: Tree) -> None:
+    root, store = tree({**FILES, "old/picture.dat": b"\x89\0\1"}), MemoryStore()
+    workers_of(root, store)
+    (root / "old").rename(root / "new")
+    assert workers_of(root, store) == {BY_THE_RUN}
+    assert [each.path for each in store.recorded() if each.status is Status.SKIPPED] == ["new/picture.dat"]
 
 
 class Counting:

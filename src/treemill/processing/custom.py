@@ -25,7 +25,7 @@ Chunker = Any
 
 @dataclass(frozen=True, slots=True)
 class CustomCutter:
-    """See `treemill.preparing.Cutter`: a chunker from outside, and how many chunks it may make of a file."""
+    """See `treemill.work.Cutter`: a chunker from outside, and how many chunks it may make of a file."""
 
     chunker: Chunker
     most_chunks: int

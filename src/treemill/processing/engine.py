@@ -30,7 +30,6 @@ from treemill.events import (
     ignore,
 )
 from treemill.flow import Ahead, Crew, Done, Idle, Limits, Lost, weigh_batches
-from treemill.preparing import Prepared
 from treemill.processing.crews import failure_of
 from treemill.processing.dispatch import Dispatcher
 from treemill.processing.seams import Intake, VectorStage
@@ -39,6 +38,7 @@ from treemill.records import PreparedFile, RecordedFile, Status
 from treemill.reports import ProcessingStats
 from treemill.storage import Writer
 from treemill.types import DiscoveredFile, Failure, Skipped, SkipReason
+from treemill.work import Prepared
 
 Q = TypeVar("Q")
 

@@ -26,7 +26,6 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import UsageError
 from treemill.events import Cancelled, Ended, Event, Finished, Heartbeat, Passed, Queued, Started
 from treemill.freshness import recipe_of
-from treemill.preparing import Prepare, chunker_of
 from treemill.processing.callbacks import Counts, ProgressCallback, Teller
 from treemill.processing.collecting import CollectingWriter
 from treemill.processing.crews import executor_for, limits_of, make_crew
@@ -42,6 +41,7 @@ from treemill.reports import FileProcessingResult
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage import IndexStore, Writer
 from treemill.types import DiscoveredFile, Skipped
+from treemill.work import Prepare, chunker_of
 
 Metadata = FileMetadata | Mapping[str, object] | None
 

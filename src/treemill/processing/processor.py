@@ -19,7 +19,6 @@ from treemill.embedding import EmbeddingProvider
 from treemill.errors import UsageError
 from treemill.events import Event, Listener, ignore
 from treemill.freshness import recipe_of
-from treemill.preparing import Prepare, chunker_of
 from treemill.processing.callbacks import ProgressCallback, listener_of
 from treemill.processing.crews import executor_for, limits_of, make_crew, starting
 from treemill.processing.custom import Chunker, cutter_for
@@ -32,6 +31,7 @@ from treemill.records import RunState, Status
 from treemill.reports import ProcessingStats
 from treemill.settings import Settings
 from treemill.storage import IndexStore
+from treemill.work import Prepare, chunker_of
 
 
 class HighThroughputProcessor:

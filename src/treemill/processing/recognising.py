@@ -1,7 +1,8 @@
 """Files whose contents are known already: read, recognised and passed on by the run itself, without a worker.
 
     batches ─▶ read ─▶ digest ─▶ key ─▶ held by the index or the cache? ─▶ outcome
-                                  └── no ─▶ the crew
+                │                 └── no ─▶ the crew
+                └── binary, gone, too large: outcome
 
 After a switch of branches, a move or in a new worktree nearly every file is one of these. Reading and hashing one takes
 less time than handing it to another process, and where all are known no worker is started at all. Where few are, only
@@ -16,9 +17,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
 from treemill.flow import Crew, Done, Idle, Lost
-from treemill.preparing import Prepare, Prepared, recognise
 from treemill.records import PreparedFile
-from treemill.types import DiscoveredFile
+from treemill.types import DiscoveredFile, Skipped
+from treemill.work import Prepare, Prepared, recognise
 
 # Files are tried in groups of so many; after a group of which nobody knows any, so many go to the workers untried.
 _GROUP = 64
@@ -103,18 +104,22 @@ class KnownFirst(Crew[DiscoveredFile, Prepared]):
         started = time.monotonic()
         results = recognise(files, self._prepare)
         found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
+        left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:
             known.append(self._outcome(found, started))
-        else:
+        if left and not any(isinstance(result, PreparedFile) for _, result in found):
             self._untried = _UNTRIED
-        return [file for file, result in zip(files, results, strict=True) if result is None]
+        return left
 
     def _outcome(
-        self, found: Sequence[tuple[DiscoveredFile, PreparedFile]], started: float
+        self, found: Sequence[tuple[DiscoveredFile, PreparedFile | Skipped]], started: float
     ) -> Done[DiscoveredFile, Prepared]:
         files, results = zip(*found, strict=True)
         shapes = tuple(
-            (0, None) if each.content is None else (each.content.chunk_count, each.content.language) for each in results
+            (each.content.chunk_count, each.content.language)
+            if isinstance(each, PreparedFile) and each.content is not None
+            else (0, None)
+            for each in results
         )
         seconds = time.monotonic() - started
         each = (seconds / len(files),) * len(files)

@@ -1,0 +1,126 @@
+"""The work of indexing workers as a value, and the part of it that needs none: files whose contents are known.
+
+A run builds a `Prepare` and hands it to its crew. What carries it out, with its chunkers and word passes, is
+`treemill.preparing`, and is loaded where there is something to carry out: in the workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Protocol
+
+from isal import isal_zlib
+
+from treemill.chunking.governor import ChunkGovernor
+from treemill.embedding import EmbeddingProvider
+from treemill.ranking import words
+from treemill.reading import read_file
+from treemill.records import Content, PreparedFile
+from treemill.storage import ContentLookup, KeyLookup
+from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
+
+# ISA-L deflates six times as fast as zlib at the same size, in a form that zlib reads.
+TEXT_LEVEL = 1
+
+# What carries the work out: the module that a worker loads before it is told its work.
+PREPARING = "treemill.preparing"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a batch came to: a result for each file, in order, and the seconds each stage and each file took.
+
+    `shapes` gives (chunks, language) of each file, for the statistics; zero and None where it is left out.
+    """
+
+    results: tuple[PreparedFile | Skipped | Failure, ...]
+    shapes: tuple[tuple[int, str | None], ...]
+    stages: dict[str, float]
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """The work of an indexing worker, and all it needs to know.
+
+    `lookup` tells which contents the store holds already: those are read and recognised, not chunked again.
+    `cache` has contents that were made before elsewhere: those are read and taken over, not chunked again.
+    `provider` embeds in the worker, where there is one that runs there. `cutter` cuts in the place of Treemill's own
+    chunkers. `tell_refused` makes files that are too large or binary failures, as the library has it; an index skips
+    them.
+    """
+
+    governor: ChunkGovernor
+    max_bytes: int | None = None
+    lookup: KeyLookup | None = None
+    cache: ContentLookup | None = None
+    provider: EmbeddingProvider | None = None
+    cutter: Cutter | None = None
+    tell_refused: bool = False
+
+    def start(self) -> Callable[[Sequence[DiscoveredFile], Callable[[int], None]], Prepared]:
+        """Make the function that prepares batches."""
+        made: Callable[[Sequence[DiscoveredFile], Callable[[int], None]], Prepared]
+        made = import_module(PREPARING).Preparer(self)
+        return made
+
+
+class Cutter(Protocol):
+    """A chunker from outside. It must survive pickling to run in worker processes."""
+
+    @property
+    def recipe(self) -> str:
+        """Its name and everything that changes how it cuts."""
+
+    def cut(self, file: DiscoveredFile, source: Source) -> Chunking | Failure:
+        """Cut a file: the ends tile its bytes. Never raises for what a file is."""
+
+
+def chunker_of(governor: ChunkGovernor, cutter: Cutter | None) -> str:
+    """Return the recipe of what cuts files: a chunker from outside, else the governor's."""
+    return governor.recipe if cutter is None else cutter.recipe
+
+
+def content_key(digest: bytes, language: str | None, chunker: str) -> bytes:
+    """Return the 16 bytes under which a content is kept: nothing about its path is in them."""
+    text = f"{language or ''}\0{chunker}\0{words.RECIPE}"
+    return hashlib.blake2b(digest + text.encode(), digest_size=16).digest()
+
+
+def recognise(files: Sequence[DiscoveredFile], work: Prepare) -> list[PreparedFile | Skipped | None]:
+    """Read files and return what needs no worker; None for the others.
+
+    That are those whose contents are known, to the index or the cache, and those that turn out to be no text to index.
+    """
+    chunker = chunker_of(work.governor, work.cutter)
+    reads = [read_file(file, max_bytes=work.max_bytes) for file in files]
+    keys = [
+        None if isinstance(read, Skipped) else content_key(read.source.digest, read.source.language, chunker)
+        for read in reads
+    ]
+    asked = [key for key in keys if key is not None]
+    held = frozenset[bytes]() if work.lookup is None else work.lookup.known_of(asked)
+    results: list[PreparedFile | Skipped | None] = []
+    for file, read, key in zip(files, reads, keys, strict=True):
+        if isinstance(read, Skipped):
+            # One that keeps changing is given the worker's patience; the library calls some of the others failures.
+            settled = read.reason is not SkipReason.CHANGING and not work.tell_refused
+            results.append(read if settled else None)
+        elif key is not None:
+            content = None if key in held else made_before(work, key, read.source)
+            known = key in held or content is not None
+            results.append(
+                PreparedFile(file.name, read.size, read.stamp, key, content, read.changed_ns) if known else None
+            )
+    return results
+
+
+def made_before(work: Prepare, key: bytes, source: Source) -> Content | None:
+    """Return what the cache has under a key, whole: one that came without its text, as from an export, is given it."""
+    content = None if work.cache is None else work.cache.get(key)
+    if content is None or content.text or not source.data:
+        return content
+    return replace(content, text=isal_zlib.compress(source.data, TEXT_LEVEL))
