@@ -14,7 +14,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 
-EXTENSIONS = {"_words": ("words.c",)}
+EXTENSIONS = {
+    "_words": ("words.c",),
+    "_passing": ("tables.c", "reading.c", "learning.c", "counting.c"),
+}
 HOME = Path("src", "treemill", "native")
 
 
@@ -41,7 +44,11 @@ class NativeHook(BuildHookInterface):  # type: ignore[type-arg]
     def _compiled(self, name: str, sources: tuple[str, ...]) -> Path:
         """Compile one extension; return where it is, relative to the project."""
         extension = Extension(
-            f"treemill.native.{name}", [str(HOME / source) for source in sources], py_limited_api=True
+            f"treemill.native.{name}",
+            [str(HOME / source) for source in sources],
+            depends=[str(header) for header in HOME.glob("*.h")],
+            extra_compile_args=[] if os.name == "nt" else ["-std=c11", "-O3"],
+            py_limited_api=True,
         )
         command = Distribution({"name": "treemill", "ext_modules": [extension]}).get_command_obj("build_ext")
         command.build_lib = "src"

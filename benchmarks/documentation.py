@@ -32,8 +32,9 @@ from benchmarks.results import Check, Run, Table, at_least, publish
 from treemill.embedding import EmbeddingProvider, TermEncoder
 from treemill.embedding.registry import make_provider
 from treemill.ranking.evidence import DEFINITION_WEIGHT, K1, B, inverse_frequency
+from treemill.ranking.occurrences import TextToIndex
 from treemill.ranking.question import analyse
-from treemill.ranking.word_pass import TextToIndex, WordPass
+from treemill.ranking.word_pass import WordPass
 from treemill.ranking.words import name_terms, term_id, terms_of
 from treemill.settings import EmbeddingSettings
 

@@ -33,8 +33,9 @@ from treemill.errors import ChunkingError
 from treemill.flow import weigh_batches
 from treemill.preparing import text_to_index
 from treemill.processing.engine import BATCH_BYTES
+from treemill.ranking.occurrences import TextToIndex
 from treemill.ranking.postings import Postings
-from treemill.ranking.word_pass import TextToIndex, WordPass
+from treemill.ranking.word_pass import WordPass
 from treemill.searching.moment import Moment
 from treemill.storage import FileTable, Segment
 from treemill.storage.layout import Part, lay_out

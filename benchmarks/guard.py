@@ -100,7 +100,7 @@ def paths(scratch: Path) -> list[HotPath]:
     encoder = StaticEncoder()
     draw = np.random.default_rng(7)
     table = draw.standard_normal((20_000, encoder.dimension)).astype(np.float32)
-    rows = draw.integers(0, len(table), len(occurrences.terms)).astype(np.int64)
+    rows = draw.integers(0, len(table), int(occurrences.times.sum())).astype(np.int64)
     vectors = draw.integers(-127, 128, (_VECTORS, encoder.dimension), dtype=np.int8)
     question = draw.standard_normal(encoder.dimension).astype(np.float32)
     moment = Moment(laid_out([vectors]))  # type: ignore[arg-type]

@@ -26,8 +26,9 @@ from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.native import compiled
+from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
 from treemill.ranking.postings import pack_all, plain
-from treemill.ranking.word_pass import IndexedText, Occurrences, TextToIndex, WordPass
+from treemill.ranking.word_pass import WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source

@@ -13,7 +13,8 @@ import pytest
 
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.static import MODEL_PATH, StaticEncoder
-from treemill.ranking.word_pass import TextToIndex, WordPass
+from treemill.ranking.occurrences import TextToIndex
+from treemill.ranking.word_pass import WordPass
 from treemill.ranking.words import terms_of
 
 ROOT = Path(__file__).parents[2]

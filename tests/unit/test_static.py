@@ -16,7 +16,8 @@ from treemill.embedding import EmbeddingProvider, TermEncoder, model_of
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.static import StaticEncoder
 from treemill.errors import EmbeddingError
-from treemill.ranking.word_pass import TextToIndex, WordPass
+from treemill.ranking.occurrences import TextToIndex
+from treemill.ranking.word_pass import WordPass
 from treemill.ranking.words import terms_of
 
 KNOWN = ["retri", "fail", "file", "cart", "item", "größe"]

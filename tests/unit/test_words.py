@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treemill.ranking.word_pass import TextToIndex, WordPass
+from treemill.ranking.occurrences import TextToIndex
+from treemill.ranking.word_pass import WordPass
 from treemill.ranking.words import name_terms, split_identifier, stem, term_id, terms_of
 
 

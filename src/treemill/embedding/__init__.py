@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from treemill.ranking.word_pass import Occurrences
+from treemill.ranking.occurrences import Occurrences
 
 
 @runtime_checkable

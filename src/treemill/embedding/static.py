@@ -1,6 +1,6 @@
 """The static code encoder: a chunk is the weighed sum of its terms' rows in a table that was trained on code.
 
-    occurrences (of the word pass) ─▶ distinct (chunk, term) with counts ─▶ sparse × dense product ─▶ int8
+    occurrences (of the word pass): (chunk, term, times) ─▶ sparse × dense product ─▶ int8
 
 The words of a definition's name count as if they stood more often in its chunk: what code is for stands in its name.
 It runs in the chunk workers, beside the text index and fed by the same word pass: no text is split twice. All sums are
@@ -21,10 +21,11 @@ import numpy.typing as npt
 
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.static_model import StaticModel, read_facts
+from treemill.ranking.occurrences import Occurrences, TextToIndex
 from treemill.ranking.question import analyse
 from treemill.ranking.tokens import Growing
 from treemill.ranking.vocabulary import Stems
-from treemill.ranking.word_pass import Occurrences, TextToIndex, WordPass
+from treemill.ranking.word_pass import WordPass
 from treemill.settings import EmbeddingSettings
 
 MODEL_PATH = Path(__file__).with_name("static.model")
@@ -129,17 +130,14 @@ def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.ND
     """
     total = int(occurrences.first_chunks[-1])
     pooled = np.zeros((-(-total // _GROUP) * _GROUP, model.dimension), np.float32)
-    times = model.facts.name_count
-    chunks = np.concatenate((occurrences.chunks, np.repeat(occurrences.name_chunks, times)))
-    terms = np.concatenate((occurrences.terms, np.repeat(occurrences.name_terms, times)))
     numbers = np.arange(total, dtype=np.uint64)
     places = (numbers >> _GROUP_SHIFT) << (_CHUNK_SHIFT + _GROUP_SHIFT) | numbers & _IN_GROUP
-    keys = places.take(chunks)
-    keys |= terms.view(np.uint64) << _GROUP_SHIFT
-    keys.sort()
-    starts = _starts_of_runs(keys)
-    factors = model.counts.take(np.minimum(np.diff(starts, append=len(keys)), len(model.counts) - 1))
-    keys = keys.take(starts)
+    keys = np.repeat(places, np.diff(occurrences.firsts))
+    keys |= occurrences.terms.astype(np.uint64) << _GROUP_SHIFT
+    order = np.argsort(keys)
+    keys = keys.take(order)
+    times = occurrences.times.astype(np.int64) + occurrences.named.astype(np.int64) * model.facts.name_count
+    factors = model.counts.take(np.minimum(times.take(order), len(model.counts) - 1))
     inside = (keys & _IN_GROUP).view(np.int64)
     pairs = keys >> _GROUP_SHIFT
     firsts = _starts_of_runs(pairs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import compress, repeat
 from operator import not_
 
@@ -16,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.tokens import Growing, Numbers, Places, cut, hash_tokens
-from treemill.ranking.words import split_identifier, stem, stems, unspaced
+from treemill.ranking.words import name_terms, split_identifier, stem, stems, term_id, unspaced
 
 # A token longer than this is data (a hash, base64, a row of separators), not a word that anyone asks for.
 LONGEST_TOKEN = 80
 
 _COMPOUND = zlib.crc32(b"=")
+_NONE = np.zeros(0, np.int64)
 
 _DIGIT, _LOWER, _UPPER = 1, 2, 3
 _KINDS = np.zeros(256, np.uint8)
@@ -108,7 +110,9 @@ class Vocabulary:
         terms, counts, compounds = self._ascii(list(compress(tokens, flags)))
         if not all(flags):
             plain = np.array(flags)
-            other_terms, other_counts, other_compounds = self._other(list(compress(tokens, map(not_, flags))))
+            other_terms, other_counts, other_compounds = split_others(
+                list(compress(tokens, map(not_, flags))), self.stems
+            )
             counts = _woven(plain, counts, other_counts)
             compounds = _woven(plain, compounds, other_compounds)
             terms = _woven(np.repeat(plain, counts), terms, other_terms)
@@ -131,18 +135,47 @@ class Vocabulary:
         compounds = np.fromiter(map(zlib.crc32, wholes, repeat(_COMPOUND)), np.int64, len(tokens))
         return self._stem_of_part.values[numbers], counts, compounds
 
-    def _other(self, tokens: Sequence[bytes]) -> tuple[Places, Places, Places]:
-        """Return the same of tokens that are not all ASCII."""
-        text = b" ".join(tokens).decode("utf-8", "replace")
-        plain = repeat(False) if unspaced(text) else map(str.isalpha, text.split(" "))
-        parts = [
-            [lowered] if whole else split_identifier(token)
-            for token, lowered, whole in zip(text.split(" "), text.lower().split(" "), plain, strict=False)
-        ]
-        terms = self.stems.number([stem(part).encode() for each in parts for part in each])
-        counts = np.fromiter(map(len, parts), np.int64, len(parts))
-        compounds = [zlib.crc32("".join(each).encode(), _COMPOUND) for each in parts]
-        return terms, counts, np.array(compounds, np.int64)
+
+def split_others(tokens: Sequence[bytes], known: Stems) -> tuple[Places, Places, Places]:
+    """Return the stems of tokens that are not all ASCII, how many each has, and the ids of their compounds."""
+    if not tokens:
+        return _NONE, _NONE, _NONE
+    text = b" ".join(tokens).decode("utf-8", "replace")
+    plain = repeat(False) if unspaced(text) else map(str.isalpha, text.split(" "))
+    parts = [
+        [lowered] if whole else split_identifier(token)
+        for token, lowered, whole in zip(text.split(" "), text.lower().split(" "), plain, strict=False)
+    ]
+    terms = known.number([stem(part).encode() for each in parts for part in each])
+    counts = np.fromiter(map(len, parts), np.int64, len(parts))
+    compounds = [zlib.crc32("".join(each).encode(), _COMPOUND) for each in parts]
+    return terms, counts, np.array(compounds, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class OddName:
+    """A name that is no token in ASCII: the ids of its terms, its compound's last, and the numbers of its stems."""
+
+    ids: list[int]
+    stems: list[int]
+
+
+class OddNames:
+    """Remembers the terms of names that are no tokens in ASCII."""
+
+    def __init__(self, stems: Stems) -> None:
+        self._stems = stems
+        self._known: dict[str, OddName] = {}
+
+    def of(self, name: str) -> OddName:
+        """Return the terms of a name."""
+        known = self._known.get(name)
+        if known is None:
+            *words, compound = name_terms(name)
+            numbers = self._stems.number([word.encode("utf-8", "surrogatepass") for word in words])
+            ids = [term_id(word) for word in (*words, compound)]
+            known = self._known[name] = OddName(ids, numbers.tolist())
+        return known
 
 
 def _parts_of(text: npt.NDArray[np.uint8]) -> tuple[Places, Places]:

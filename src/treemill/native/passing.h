@@ -1,0 +1,117 @@
+/* What the two halves of the word pass share: room that grows, and the words that a worker has met.
+ *
+ *     reading.c    text ─▶ the number of each token; new tokens ─▶ parts ─▶ Python, which stems them
+ *     counting.c   tokens of a batch ─▶ postings of each file, and what an encoder adds up
+ */
+#ifndef TREEMILL_PASSING_H
+#define TREEMILL_PASSING_H
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room that grows at its end; `used` and `room` are in bytes. */
+typedef struct {
+    char *at;
+    size_t used, room;
+} Room;
+
+#define AS(type, place) ((type *)(place).at)
+#define COUNT(type, place) ((place).used / sizeof(type))
+
+/* Make room for so many bytes more; return where they begin, or NULL where there is no memory. Needs no interpreter. */
+char *room_for(Room *place, size_t bytes);
+
+/* Room for so many bytes, taken, and zeros: what is there already stays. Returns 0, or -1 where there is no memory. */
+int zeros_up_to(Room *place, size_t bytes);
+
+void give_back(Room *place);
+
+static inline int add_number(Room *place, uint32_t number) {
+    char *at = place->room - place->used >= sizeof number ? place->at + place->used : room_for(place, sizeof number);
+    if (at == NULL)
+        return -1;
+    memcpy(at, &number, sizeof number);
+    place->used += sizeof number;
+    return 0;
+}
+
+/* hash → number, in order of first sight: open addressing, at most five eighths full. No hash is 0. */
+typedef struct {
+    uint64_t hash;
+    uint32_t number;
+} Slot;
+
+typedef struct {
+    Slot *slots;
+    uint32_t used;
+    unsigned bits;
+} Table;
+
+/* Return the number of a hash, the next one where it is new (`*is_new`); -1 where there is no memory. */
+int64_t number_of(Table *table, uint64_t hash, int *is_new);
+
+/* The hash of `size` bytes, not none, of a text in which `there` bytes may be read. */
+uint64_t hash_of(const unsigned char *text, size_t size, size_t there);
+
+/* A name that the texts of a batch define: the token it is, and the chunk of the batch that defines it. */
+typedef struct {
+    uint32_t chunk, token;
+} Name;
+
+/* What stands in `Seen` of a term: the chunk and the file that it was seen in last, and its places there. */
+typedef struct {
+    uint32_t chunk, entry, file, local;
+} Seen;
+
+/* A token: its stems are `stems[first..first + count]`; its compound's id, and where it has several parts, its number. */
+typedef struct {
+    uint32_t first, count, compound_id, compound;
+} Token;
+
+/* Point at the numbers (uint32) in some bytes; -1 with an error where they are none. */
+int numbers_in(PyObject *bytes, const uint32_t **numbers, size_t *count);
+
+#define NO_COMPOUND UINT32_MAX
+
+/* No longer tokens than this can be asked for. */
+#define LONGEST 255
+
+enum state { IDLE, READ, LEARNED };
+
+/* The words that a worker has met, and the batch in hand.
+ *
+ * Between `read` and `learn`, the stems of new tokens are the numbers of their parts. `stem_ids` and `compound_ids` are
+ * the ids of both kinds of terms; `seen` has a place for each, stem s at 2 s and compound c at 2 c + 1.
+ */
+typedef struct {
+    PyObject_HEAD
+    size_t longest;
+    enum state state;
+    int busy;
+    Table token_numbers, part_numbers, compound_numbers;
+    Room tokens;       /* Token[n] */
+    Room stems;        /* uint32: the stems of all tokens */
+    Room stem_of_part; /* uint32[parts] */
+    Room stem_ids;     /* uint32[stems] */
+    Room compound_ids; /* uint32[compounds] */
+    Room seen;         /* Seen[n] */
+    uint32_t chunk_serial, file_serial;
+    uint32_t learned;  /* so many of `stems` are stems, the others parts */
+    Room others;       /* uint32: the new tokens whose stems Python finds */
+    Room batch;        /* uint32: the tokens of the batch */
+    Room token_ends;   /* uint32[chunks]: where those of each chunk end */
+    Room first_chunks; /* uint32[files + 1]: the first chunk of each file, and how many there are */
+    Room names;        /* Name[n] */
+} Words;
+
+/* The number of the compound with that id; a new one gets the next. Returns -1 where there is no memory. */
+int64_t compound_of(Words *words, uint32_t id);
+
+PyObject *words_read(PyObject *self, PyObject *arguments);
+PyObject *words_count(PyObject *self, PyObject *arguments);
+
+#endif
