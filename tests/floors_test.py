@@ -37,6 +37,7 @@ FLOORS = {
     },
     3: {
         "freshness",
+        "glance",
         "preparing",
         "work",
         "cutting",

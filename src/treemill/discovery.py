@@ -19,12 +19,14 @@ The walk is lazy: it holds the listings of the folders on the way to where it is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 from pathlib import Path
+from typing import Protocol
 
 from treemill.errors import UsageError
 from treemill.generated import generated_by_content, generated_by_name
@@ -48,6 +50,20 @@ NEVER_ENTERED = frozenset({".git", ".treemill"})
 _BRINGS_RULES = frozenset({".git", GIT_IGNORE_FILE, OWN_IGNORE_FILE})
 
 Found = DiscoveredFile | Skipped | Unreadable
+
+
+class Saw(Protocol):
+    """Told everything that a walk depends on within the tree, before it is looked into."""
+
+    def __call__(self, path: str, entry: os.stat_result | None, target: str = "", /) -> object:
+        """Take note of a folder ("" for the root), a file that belongs, or an ignore file, and what `lstat` says of it.
+
+        `target` is where a link leads. Without an entry, what was found depends on more than can be noted.
+        """
+
+
+def unwatched(path: str, entry: os.stat_result | None, target: str = "", /) -> None:
+    """Take no note."""
 
 
 _Branches = dict[str, "_Branches | None"]
@@ -74,6 +90,7 @@ def discover(
     language_of: Callable[[str], str | None] = language_of_name,
     within: Iterable[str] | None = None,
     entered: Callable[[str], object] = lambda folder: None,
+    saw: Saw = unwatched,
 ) -> Iterator[Found]:
     """Walk a tree and yield its files, lazily and in order of path.
 
@@ -82,7 +99,8 @@ def discover(
 
     With `within`, only those paths (relative to the root, files or folders, "" for the root) and what lies below them
     are yielded, as a walk of the whole tree would; the folders on the way to them are listed, their other entries are
-    not looked at. `entered` is told each folder that is walked, with a slash behind it ("" for the root).
+    not looked at. `entered` is told each folder that is walked, with a slash behind it ("" for the root); `saw`,
+    everything in the tree that the walk depends on.
 
     Raises:
         UsageError: `root` is no folder. Raised by the call, not by the first step.
@@ -90,7 +108,7 @@ def discover(
     """
     if not os.path.isdir(root):
         raise UsageError(f"{os.fspath(root)!r} is not a folder", suggestion="Name the folder that holds the sources")
-    walk = _Walk(os.fspath(root), settings or DiscoverySettings(), language_of)
+    walk = _Walk(os.fspath(root), settings or DiscoverySettings(), language_of, saw)
     return walk.walk(None if within is None else _branches(within), entered)
 
 
@@ -110,8 +128,15 @@ def why_ignored(root: str | Path, path: str | Path, settings: DiscoverySettings 
 class _Walk:
     """One walk over one tree."""
 
-    def __init__(self, root: str, settings: DiscoverySettings, language_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        root: str,
+        settings: DiscoverySettings,
+        language_of: Callable[[str], str | None],
+        saw: Saw = unwatched,
+    ) -> None:
         self._root = root
+        self._saw = saw
         self._real_root = os.path.realpath(root)
         self._prefix = os.path.join(root, "")
         self._settings = settings
@@ -143,11 +168,13 @@ class _Walk:
     def _enter(self, folder: _Folder, wanted: _Branches | None) -> Iterator[Found | _Folder]:
         """Yield what one folder holds, folders to enter included, in order of path; of `wanted` entries alone."""
         try:
+            self._note(folder.path)
             with os.scandir(self._prefix + folder.path) as listing:
                 entries = sorted(listing, key=_place) if wanted is None else list(listing)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
+            self._saw(folder.path, None)
             yield Unreadable(folder.path.rstrip("/"), error.strerror or str(error))
             return
         names = {entry.name for entry in entries}
@@ -165,6 +192,7 @@ class _Walk:
             except FileNotFoundError:
                 continue
             except OSError as error:
+                self._saw(path, None)
                 found = Unreadable(path, error.strerror or str(error))
             if found is not None and (isinstance(found, _Folder | Unreadable) or _ends_at(entry.name, wanted)):
                 yield found
@@ -184,13 +212,16 @@ class _Walk:
     def _describe(self, path: str, entry: os.stat_result) -> Found | None:
         """Describe an entry that belongs and is no folder; None for a link to a place inside the root."""
         if stat.S_ISREG(entry.st_mode):
+            self._saw(path, entry)
             if entry.st_size > self._settings.max_file_bytes:
                 return Skipped(path, SkipReason.TOO_LARGE, over_the_cap(entry.st_size, self._settings.max_file_bytes))
             language = self._language_of(path)
             return DiscoveredFile(path, self._root, language, entry.st_size, entry.st_mtime_ns, changed_ns(entry))
         if not stat.S_ISLNK(entry.st_mode) and not stat.S_ISDIR(entry.st_mode):
+            self._saw(path, entry)
             return Skipped(path, SkipReason.NOT_REGULAR, kind_of(entry.st_mode))
         target = os.path.realpath(self._prefix + path)
+        self._saw(path, entry if os.path.exists(target) else None, target)
         if not is_inside(target, self._real_root):
             return Skipped(path, SkipReason.OUTSIDE_ROOT, f"a link to {target}")
         if not os.path.exists(target):
@@ -295,12 +326,21 @@ class _Walk:
         place, skip = self._prefix + folder.path, len(os.fsencode(folder.path))
         if not self._settings.no_ignore:
             if ".git" in names and folder.path:
+                self._saw(folder.path, None)  # what holds below depends on that repository's own files
                 of_git = rules_of_repository(place, skip=skip)
             if GIT_IGNORE_FILE in names:
+                self._note(folder.path + GIT_IGNORE_FILE)
                 of_git = rules_in(place + GIT_IGNORE_FILE, folder.path + GIT_IGNORE_FILE, skip=skip) + of_git
         if OWN_IGNORE_FILE in names:
+            self._note(folder.path + OWN_IGNORE_FILE)
             own = rules_in(place + OWN_IGNORE_FILE, folder.path + OWN_IGNORE_FILE, skip=skip) + own
         return replace(folder, own=own, git=of_git)
+
+    def _note(self, path: str) -> None:
+        """Tell of a folder or an ignore file as it is before it is read."""
+        if self._saw is not unwatched:
+            with contextlib.suppress(FileNotFoundError):
+                self._saw(path, os.lstat(self._prefix + path.rstrip("/")) if path else os.stat(self._root))
 
     def _top(self) -> _Folder:
         return _Folder("", (), () if self._settings.no_ignore else rules_above(self._real_root))

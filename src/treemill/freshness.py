@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from treemill.chunking.governor import ChunkGovernor, EmbeddingCapabilities
-from treemill.discovery import discover
+from treemill.discovery import Saw, discover, unwatched
 from treemill.embedding import EmbeddingProvider, Probed, limits_of, model_of
 from treemill.embedding.registry import make_provider
 from treemill.errors import IndexLocked, IndexMissing
@@ -77,11 +77,12 @@ def look(
     *,
     within: Sequence[str] | None = None,
     entered: Callable[[str], object] = _nothing,
+    saw: Saw = unwatched,
 ) -> Survey:
     """Walk a tree up to the first file that is not as the store has it.
 
     With `within`, only those paths and what lies below them are looked at, if the last run over the whole tree ended;
-    else all of it is. `entered` is told each folder that is walked, see `discover`.
+    else all of it is. `entered` is told each folder that is walked, `saw` what the walk depends on; see `discover`.
 
     Raises:
         UsageError: there is no such folder.
@@ -96,7 +97,7 @@ def look(
     inside = sum(record.status is not Status.SKIPPED for record in recorded)
     elsewhere = 0 if paths is None or run is None else max(0, run.known - inside)
     plan = Plan(
-        discover(root, settings.discovery, within=paths, entered=entered),
+        discover(root, settings.discovery, within=paths, entered=entered, saw=saw),
         recorded,
         retry=options.retry,
         everything=options.everything,

@@ -12,6 +12,7 @@ make its reader wait on a FIFO or swallow an endless device.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -206,6 +207,20 @@ def rules_above(root: str) -> tuple[Rules, ...]:
         folder = os.path.join(folder, name)
     said = next((each.verdict(number) for each in rules if (number := each.ask(b"")) is not None), None)
     return rules_in(users, users, follow=True) if said is not None and said.ignored else rules
+
+
+def fingerprint_above(root: str) -> bytes:
+    """Return 16 bytes that change when the files do that `rules_above` reads for an absolute root."""
+    top = git.repository_top(root)
+    users = git.global_excludes()
+    shared = None if top is None else git.exclude_file(top)
+    said: list[object] = [top, users, read_small_file(users, follow=True)]
+    said += [shared, None if shared is None else read_small_file(shared)]
+    folder = root if top is None else top
+    for name in os.path.relpath(root, folder).split(os.sep) if folder != root else ():
+        said.append(read_small_file(os.path.join(folder, GIT_IGNORE_FILE)))
+        folder = os.path.join(folder, name)
+    return hashlib.blake2b(repr(said).encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
 def rules_of_setting(patterns: tuple[str, ...], setting: str, *, bring_back: bool) -> tuple[Rules, ...]:

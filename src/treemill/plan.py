@@ -40,8 +40,14 @@ def is_unchanged(file: DiscoveredFile, record: RecordedFile) -> bool:
         file.size == record.size
         and file.mtime_ns == record.stamp
         and file.changed_ns == record.changed_ns
-        and max(record.stamp, record.changed_ns) + _trust_ns(record) <= record.seen_ns
+        and is_trusted(record.stamp, record.changed_ns, record.seen_ns)
     )
+
+
+def is_trusted(stamp: int, changed_ns: int, seen_ns: int) -> bool:
+    """Whether stamps are so much older than the moment they were seen at that any later change shows in them."""
+    trust = FINE_TRUST_NS if changed_ns % _COARSE_NS else TRUST_NS
+    return max(stamp, changed_ns) + trust <= seen_ns
 
 
 def is_of_the_machine(error_type: str) -> bool:
@@ -53,10 +59,6 @@ def is_of_the_machine(error_type: str) -> bool:
         return True
     found = getattr(builtins, error_type, None)
     return isinstance(found, type) and issubclass(found, OSError)
-
-
-def _trust_ns(record: RecordedFile) -> int:
-    return FINE_TRUST_NS if record.changed_ns % _COARSE_NS else TRUST_NS
 
 
 class Plan:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from treemill.freshness import look
+from treemill.glance import glance, look_unless_settled
 from treemill.indexing import index_tree
 from treemill.plan import FINE_TRUST_NS
 from treemill.records import Query, Status
@@ -177,6 +178,22 @@ class Edits(RuleBasedStateMachine):
                 query = Query(word, limit=50)
                 found = [(hit.path, hit.start_line, hit.content) for hit in ours.ask(query).hits]
                 assert found == [(hit.path, hit.start_line, hit.content) for hit in theirs.ask(query).hits]
+
+    @rule()
+    def look_after_a_rest(self) -> None:
+        """As a question does, which keeps what shows that there was nothing to do."""
+        if isinstance(self.store, SqliteStore) and (recipe := self.store.recipe()):
+            time.sleep(1.05 * FINE_TRUST_NS / 1e9)
+            look_unless_settled(self.root, self.store, self.settings, recipe)
+
+    @invariant()
+    def what_a_glance_says_a_look_says_too(self) -> None:
+        if isinstance(self.store, SqliteStore):
+            folder, generation = self.store.private_folder(), self.store.generation()
+            known = glance(self.root, self.settings.discovery, folder, generation)
+            if known is not None:
+                survey = look(self.root, self.store, self.settings)
+                assert (survey.found_work, survey.known) == (False, known)
 
     # ── small steps ──
 

@@ -17,7 +17,8 @@ from treemill.cli.given import settings_for
 from treemill.cli.words import ago, on_one_line, printable
 from treemill.embedding.registry import provider_for
 from treemill.errors import EmbeddingError, IndexLocked, IndexMismatch, IndexMissing
-from treemill.freshness import IndexOptions, asking_provider, governor_for, is_settled, look, recipe_of, with_progress
+from treemill.freshness import IndexOptions, asking_provider, governor_for, recipe_of, with_progress
+from treemill.glance import look_unless_settled
 from treemill.places import Place, named, places_of, seated
 from treemill.records import Coverage, Hit, Query
 from treemill.searching import Answer, Index
@@ -112,10 +113,10 @@ def _refresh(place: Place, store: RootStore, settings: Settings, arguments: argp
     try:
         if (locked := store.locked()) is not None:
             raise with_progress(locked, store)
-        survey = look(place.root, store, settings)
         provider = provider_for(settings, store.recipe())
         recipe = recipe_of(governor_for(settings, provider).recipe, provider)
-        if not survey.found_work and is_settled(store, recipe, survey.plan.known):
+        survey = look_unless_settled(place.root, store, settings, recipe)
+        if survey is None:
             return
         if arguments.no_wait:
             _note(

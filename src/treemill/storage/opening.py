@@ -55,6 +55,9 @@ class RootStore(IndexStore, Protocol):
     def held_bytes(self) -> int:
         """Return about how many bytes the index takes where it is."""
 
+    def private_folder(self) -> Path | None:
+        """Return the folder for small caches that belong to this very index, or None where there is none."""
+
 
 class Replacing(Protocol):
     """A new index that grows beside the one that is there, and takes its place when `finish` is called."""

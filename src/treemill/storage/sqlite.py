@@ -145,6 +145,10 @@ class SqliteStore:
         """Return how many bytes the index takes on disk."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
+    def private_folder(self) -> Path:
+        """Return the folder of everything that belongs to this very index, and goes with it."""
+        return self._data()
+
     def close(self) -> None:
         """Close the store's own connection; snapshots and writers are closed by who opened them."""
         self._reader.close()

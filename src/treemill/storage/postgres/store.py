@@ -149,6 +149,9 @@ class PostgresStore:
         """Return where the index is, as people may be told."""
         return f"{self.address.shown} as {self.name}"
 
+    def private_folder(self) -> None:
+        """Return None: nothing on this machine belongs to the index alone."""
+
     def held_bytes(self) -> int:
         """Return about how many bytes the index takes in the database, its vector index apart."""
         with self._repository() as (connection, repository):
