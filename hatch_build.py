@@ -16,6 +16,7 @@ from setuptools import Distribution, Extension
 
 EXTENSIONS = {
     "_words": ("words.c",),
+    "_vectors": ("vectors.c",),
     "_passing": ("tables.c", "reading.c", "learning.c", "counting.c"),
 }
 HOME = Path("src", "treemill", "native")

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from treemill.embedding.quantise import to_int8
 from treemill.embedding.static_model import StaticModel, read_facts
+from treemill.native import compiled
 from treemill.ranking.occurrences import Occurrences, TextToIndex
 from treemill.ranking.question import analyse
 from treemill.ranking.tokens import Growing
@@ -42,6 +43,8 @@ _TERM = np.uint64(0xFFFF_FFFF)
 # Integers below this are exact in single precision.
 _EXACT = 1 << 24
 
+_NATIVE = compiled("vectors")
+
 
 class StaticEncoder:
     """The provider "static-1". It survives pickling, and may be used by many threads; the table loads on first use.
@@ -62,7 +65,7 @@ class StaticEncoder:
         self.path = path
         self.dimension = facts.dimension
         self.version = facts.version.hex()[:8]
-        self._rows: _Rows | None = None
+        self._rows: Rows | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path,)
@@ -76,7 +79,7 @@ class StaticEncoder:
         """Return float32[len(texts), dimension]: integers, the direction is that of a chunk that defines nothing."""
         files = [TextToIndex(data, [len(data)], ()) for text in texts for data in [text.encode("utf-8", "replace")]]
         _, occurrences = WordPass().read(files)
-        return _pooled(occurrences, _Rows(self.model, occurrences.stems), self.model)
+        return pooled(occurrences, Rows(self.model, occurrences.stems))
 
     def embed_query(self, text: str) -> npt.NDArray[np.float32]:
         """Return float32[dimension] for a question: each of its terms once, those that only carry its form left out."""
@@ -92,8 +95,8 @@ class StaticEncoder:
         One thread at a time: rows of terms are kept for the batches that follow.
         """
         if self._rows is None or self._rows.stems is not occurrences.stems:
-            self._rows = _Rows(self.model, occurrences.stems)
-        return to_int8(_pooled(occurrences, self._rows, self.model))
+            self._rows = Rows(self.model, occurrences.stems)
+        return to_int8(pooled(occurrences, self._rows))
 
 
 def make(settings: EmbeddingSettings) -> StaticEncoder | None:
@@ -101,35 +104,51 @@ def make(settings: EmbeddingSettings) -> StaticEncoder | None:
     return StaticEncoder() if MODEL_PATH.exists() else None
 
 
-class _Rows:
-    """The weighed row of every term of a worker's vocabulary, int16[n, dimension], and its greatest component."""
+class Rows:
+    """The weighed row of every term of a worker's vocabulary."""
 
     def __init__(self, model: StaticModel, stems: Stems) -> None:
         self.stems = stems
-        self._model = model
-        self._known = 0
+        self.model = model
         self._values = Growing(np.int16)
-        self._greatest = Growing(np.float64)
+        self._greatest = Growing(np.int32)
 
-    def of(self, terms: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    def table(self) -> npt.NDArray[np.int16]:
+        """Return int16[terms, dimension], a row for each term that is known by now."""
+        known = len(self._values) // self.model.dimension
+        if known < len(self.stems):
+            new = slice(known, len(self.stems))
+            self._values.extend(self.model.weighed_rows(self.stems.ids[new], self.stems.texts[new]).ravel())
+        return self._values.values.reshape(-1, self.model.dimension)
+
+    def of(self, terms: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
         """Return the rows of terms, and their greatest components."""
-        if self._known < len(self.stems):
-            new = slice(self._known, len(self.stems))
-            rows = self._model.weighed_rows(self.stems.ids[new], self.stems.texts[new])
-            self._values.extend(rows.ravel())
-            self._greatest.extend(np.abs(rows).max(axis=1, initial=0))
-            self._known = len(self.stems)
-        table = self._values.values.reshape(self._known, self._model.dimension)
+        table = self.table()
+        new = table[len(self._greatest) :]
+        self._greatest.extend(np.abs(new.astype(np.int32)).max(axis=1, initial=0))
         return np.take(table, terms, axis=0).astype(np.float32), self._greatest.values[terms]
 
 
-def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.NDArray[np.float32]:
-    """Return float32[chunks, dimension]: the sums for each chunk of a batch, exact (a sum of 2²⁴ or more is rounded).
+def pooled(occurrences: Occurrences, rows: Rows) -> npt.NDArray[np.float32]:
+    """Return float32[chunks, dimension], the sums for each chunk of a batch: exact, those of 2²⁴ or more rounded."""
+    if _NATIVE is None:
+        return pooled_plainly(occurrences, rows)
+    model, found = rows.model, occurrences
+    times = model.facts.name_count
+    packed = _NATIVE.pooled(
+        found.firsts, found.terms, found.times, found.named, model.factors, times, rows.table(), model.dimension
+    )
+    return np.frombuffer(packed, np.float32).reshape(-1, model.dimension)
+
+
+def pooled_plainly(occurrences: Occurrences, rows: Rows) -> npt.NDArray[np.float32]:
+    """As `pooled`, in numpy.
 
     Keys are (group of chunks, term, chunk in the group), so that one sort brings together what is added up.
     """
+    model = rows.model
     total = int(occurrences.first_chunks[-1])
-    pooled = np.zeros((-(-total // _GROUP) * _GROUP, model.dimension), np.float32)
+    sums = np.zeros((-(-total // _GROUP) * _GROUP, model.dimension), np.float32)
     numbers = np.arange(total, dtype=np.uint64)
     places = (numbers >> _GROUP_SHIFT) << (_CHUNK_SHIFT + _GROUP_SHIFT) | numbers & _IN_GROUP
     keys = np.repeat(places, np.diff(occurrences.firsts))
@@ -137,7 +156,7 @@ def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.ND
     order = np.argsort(keys)
     keys = keys.take(order)
     times = occurrences.times.astype(np.int64) + occurrences.named.astype(np.int64) * model.facts.name_count
-    factors = model.counts.take(np.minimum(times.take(order), len(model.counts) - 1))
+    factors = model.factors.take(np.minimum(times.take(order), len(model.factors) - 1)).astype(np.float32)
     inside = (keys & _IN_GROUP).view(np.int64)
     pairs = keys >> _GROUP_SHIFT
     firsts = _starts_of_runs(pairs)
@@ -145,9 +164,9 @@ def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.ND
     pairs = pairs.take(firsts)
     groups = (pairs >> _CHUNK_SHIFT).view(np.int64)
     table, greatest = rows.of((pairs & _TERM).view(np.int64))
-    edges = np.searchsorted(groups, np.arange(len(pooled) // _GROUP + 1))
+    edges = np.searchsorted(groups, np.arange(len(sums) // _GROUP + 1))
     chunk = np.repeat(groups * _GROUP, sizes) + inside
-    bound = np.bincount(chunk, factors * np.repeat(greatest, sizes), len(pooled)).reshape(-1, _GROUP).max(axis=1)
+    bound = np.bincount(chunk, factors * np.repeat(greatest, sizes), len(sums)).reshape(-1, _GROUP).max(axis=1)
     # Group g has a matrix of counts, _GROUP × its terms, behind those of the groups before it.
     columns = np.arange(len(pairs)) + (edges * (_GROUP - 1)).take(groups)
     inside *= np.repeat(np.diff(edges).take(groups), sizes)
@@ -156,12 +175,12 @@ def _pooled(occurrences: Occurrences, rows: _Rows, model: StaticModel) -> npt.ND
     counts[inside] = factors
     for group, (first, last) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         left = counts[first * _GROUP : last * _GROUP].reshape(_GROUP, last - first)
-        into = pooled[group * _GROUP : (group + 1) * _GROUP]
+        into = sums[group * _GROUP : (group + 1) * _GROUP]
         if bound[group] < _EXACT:
             np.matmul(left, table[first:last], out=into)
         else:
             into[:] = left.astype(np.float64) @ table[first:last].astype(np.float64)
-    return pooled[:total]
+    return sums[:total]
 
 
 def _starts_of_runs(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:

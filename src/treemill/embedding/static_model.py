@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.errors import EmbeddingError
+from treemill.native import compiled
 
 MAGIC = b"TMSM"
 FORMAT = 1
@@ -35,6 +36,7 @@ HEADER = struct.Struct("<4s6I16sI")
 HEADER_BYTES = 64
 _ALIGNMENT = 64
 _GRAM = 3
+_NATIVE = compiled("vectors")
 # More than these a sound header does not say.
 _MOST_WEIGHT = 0xFF
 _MOST_NAME_COUNT = 64
@@ -89,7 +91,10 @@ _REINSTALL = "Run: pip install --force-reinstall treemill"
 
 
 class StaticModel:
-    """A mapped table. `dimension` columns; `counts` (float32[T]) is what a term counts by how often it stands."""
+    """A mapped table. `dimension` columns; `factors` (uint16[T]) is what a term counts by how often it stands.
+
+    `own_ids` (uint32, ascending) are the ids of the terms that have rows of their own.
+    """
 
     def __init__(self, path: Path) -> None:
         """Map the table at `path`.
@@ -102,8 +107,8 @@ class StaticModel:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         counts, ids, weights, rows, _ = self.facts.places
         self.dimension = self.facts.dimension
-        self.counts = np.frombuffer(self._data, "<u2", self.facts.longest, counts).astype(np.float32)
-        self._ids = np.frombuffer(self._data, "<u4", self.facts.vocabulary, ids)
+        self.factors = np.frombuffer(self._data, "<u2", self.facts.longest, counts).astype(np.uint16)
+        self.own_ids = np.frombuffer(self._data, "<u4", self.facts.vocabulary, ids)
         self._weights = np.frombuffer(self._data, np.uint8, self.facts.vocabulary, weights)
         total = self.facts.vocabulary + self.facts.fallbacks
         self._rows = np.frombuffer(self._data, np.int8, total * self.dimension, rows).reshape(total, self.dimension)
@@ -114,12 +119,27 @@ class StaticModel:
 
     def weighed_rows(self, ids: npt.NDArray[np.uint32], texts: Sequence[bytes]) -> npt.NDArray[np.int16]:
         """Return int16[n, dimension], the weighed row of each term, given by its id and its UTF-8 (not empty)."""
-        found = np.zeros((len(ids), self.dimension), np.int16)
-        places = np.searchsorted(self._ids, ids)
-        known = places < len(self._ids)
-        known[known] = self._ids[places[known]] == ids[known]
-        places = places[known]
-        found[known] = np.take(self._rows, places, axis=0) * self._weights[places, None].astype(np.int16)
+        places = self._places(ids)
+        if _NATIVE is None:
+            return self.weighed_plainly(places, texts)
+        shared, weight = self.facts.fallbacks, self.facts.fallback_weight
+        packed = _NATIVE.weighed(places, list(texts), self._weights, self._rows, shared, weight, self.dimension)
+        return np.frombuffer(packed, np.int16).reshape(-1, self.dimension)
+
+    def _places(self, ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+        """Return which row each term has, -1 for one that has none of its own."""
+        places = np.searchsorted(self.own_ids, ids).astype(np.int64)
+        known = places < len(self.own_ids)
+        known[known] = self.own_ids[places[known]] == ids[known]
+        places[~known] = -1
+        return places
+
+    def weighed_plainly(self, places: npt.NDArray[np.int64], texts: Sequence[bytes]) -> npt.NDArray[np.int16]:
+        """As `weighed_rows`, in numpy, given which row each term has, or -1."""
+        found = np.zeros((len(places), self.dimension), np.int16)
+        known = places >= 0
+        own = places[known]
+        found[known] = np.take(self._rows, own, axis=0) * self._weights[own, None].astype(np.int16)
         others = np.flatnonzero(~known)
         if len(others) and self.facts.fallbacks:
             found[others] = self._fallback_rows([texts[place] for place in others.tolist()])
