@@ -36,13 +36,21 @@ _QUIET = [
 ]
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium for all: it takes seconds to start. Each test has a context of its own."""
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
+        yield browser
+        browser.close()
+
+
 @pytest.fixture
-def page(tree: Tree) -> Iterator[Any]:
+def page(tree: Tree, browser: Any) -> Iterator[Any]:
     """A browser's page with a small tree's page in it, indexed; any error in it, and any foreign request, fails."""
     errors: list[str] = []
-    with served(tree(CODE)) as here, playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+    with served(tree(CODE)) as here, browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
@@ -55,7 +63,6 @@ def page(tree: Tree) -> Iterator[Any]:
         page.get_by_text("5 of 5 files searchable", exact=True).wait_for()
         yield page
         assert "token" not in page.url
-        browser.close()
     assert not errors
 
 

@@ -50,7 +50,7 @@ def test_more_tokens_than_fit_at_first_are_read_alike() -> None:
 
 
 def test_tokens_whose_hashes_want_the_same_slot_keep_apart() -> None:
-    crowd = np.arange(1, 2_000, dtype=np.uint64)
+    crowd = np.arange(1, 300, dtype=np.uint64)
     numbers = Numbers()
     first, new = numbers.read(crowd)
     assert sorted(first.tolist()) == list(range(len(crowd)))
