@@ -10,12 +10,12 @@ Looking changes nothing. Findings come as they are made.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from treemill.configuration import explain_settings
 from treemill.discovery import discover
+from treemill.disk_space import LEAST_FREE_BYTES, free_bytes
 from treemill.errors import IndexMissing, TreemillError
 from treemill.places import Place
 from treemill.plan import Plan, is_unchanged
@@ -32,15 +32,6 @@ from treemill.storage.repairing import repair
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import DiscoveredFile, Skipped
 from treemill.work import content_key
-
-LEAST_FREE_BYTES = 256 << 20
-"""Below this, a disk is said to be short of space: a write-ahead log alone may take a quarter of it."""
-
-# A cold index of a tree takes at most about this much of the bytes in it, its log included.
-_INDEX_SHARE = 1.5
-
-# The bytes of a tree are counted before a first run only where this little is free.
-_AMPLE_FREE_BYTES = 8 << 30
 
 _MOST_NAMED = 10
 
@@ -107,31 +98,6 @@ def _disk(folder: Path) -> Iterator[Finding]:
     free = free_bytes(folder)
     if free < LEAST_FREE_BYTES:
         yield Finding("disk", f"only {free / 1e6:,.0f} MB are free where the index is kept ({folder})")
-
-
-def free_bytes(folder: Path) -> int:
-    """Return how much this user can still write where a folder is, or is to be made."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
-
-
-def shortage(place: Place, settings: Settings, *, empty: bool) -> str | None:
-    """Say in one sentence that the disk is too full for a run, or return None.
-
-    A first run (`empty`) needs about as much as the tree has; its bytes are only counted where space may be short.
-    """
-    free = free_bytes(place.folder)
-    needed = LEAST_FREE_BYTES // 4
-    if empty and free < _AMPLE_FREE_BYTES:
-        sizes = (each.size for each in discover(place.root, settings.discovery) if isinstance(each, DiscoveredFile))
-        needed = max(needed, int(_INDEX_SHARE * sum(sizes)))
-    if free >= needed:
-        return None
-    return (
-        f"the disk of {place.folder} may be too full for the index: {free / 1e6:,.0f} MB are free, and about"
-        f" {needed / 1e6:,.0f} MB are needed"
-    )
 
 
 def _tree(place: Place, settings: Settings) -> Iterator[Finding]:

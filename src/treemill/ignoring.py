@@ -14,14 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from importlib import import_module
 from typing import Any
-
-import re2
-from pathspec.patterns.gitignore.base import GitIgnorePatternError
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from treemill import git
 from treemill.errors import SettingsError
@@ -35,6 +31,9 @@ MAX_PATTERNS = 10_000
 
 MAX_PATTERN_BYTES = 4_096
 """No path is longer on any platform; a longer pattern counts as none."""
+
+# What translates and matches patterns is loaded with the first one: most questions read none.
+_ENGINE = "treemill.ignore_engine"
 
 # RE2 compiles about this many patterns into one automaton within its default memory.
 _PATTERNS_A_SET = 500
@@ -94,18 +93,19 @@ class Rules:
         return Verdict(self._ignores[number], self.origin, self._lines[number], text)
 
     def _compile(self, lines: Iterable[bytes]) -> None:
+        engine = import_module(_ENGINE)
         regexes: list[bytes] = []
         for number, line in enumerate(lines, 1):
             if len(self._ignores) >= MAX_PATTERNS:
                 break
-            regex, ignores = _regex(line.removesuffix(b"\r")) if len(line) <= MAX_PATTERN_BYTES else (None, False)
+            regex, ignores = (
+                engine.translated(line.removesuffix(b"\r")) if len(line) <= MAX_PATTERN_BYTES else (None, False)
+            )
             if regex is None:
                 continue
             if len(self._ignores) % _PATTERNS_A_SET == 0:
-                self._sets.append(re2.Set.SearchSet(_options()))
-            try:
-                self._sets[-1].Add(regex)
-            except re2.error:  # a pattern that is none disables itself, as it does for git
+                self._sets.append(engine.new_set())
+            if not engine.added(self._sets[-1], regex):
                 if len(self._ignores) % _PATTERNS_A_SET == 0:
                     self._sets.pop()
                 continue
@@ -114,60 +114,8 @@ class Rules:
             self._texts.append(line.strip())
             regexes.append(regex)
         for number, each in enumerate(self._sets):
-            try:
-                each.Compile()
-            except re2.error:  # together they are too large: each for itself, and the one that still is matches nothing
-                start = number * _PATTERNS_A_SET
-                self._sets[number] = _OneByOne(regexes[start : start + _PATTERNS_A_SET])
-
-
-class _OneByOne:
-    """Patterns that are too large for one automaton together, matched one after the other."""
-
-    def __init__(self, regexes: Sequence[bytes]) -> None:
-        self._compiled = [_alone(regex) for regex in regexes]
-
-    def Match(self, subject: bytes) -> list[int]:
-        """Return the numbers of the patterns that match."""
-        return [number for number, each in enumerate(self._compiled) if each is not None and each.search(subject)]
-
-
-def _alone(regex: bytes) -> Any:
-    try:
-        return re2.compile(regex, _options())
-    except re2.error:
-        return None
-
-
-@lru_cache(1)
-def _options() -> re2.Options:
-    options = re2.Options()
-    # Names are bytes to git, and need not be UTF-8; a line feed is a character of a name like others.
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.dot_nl = True
-    options.never_capture = True
-    options.log_errors = False
-    options.max_mem = 64 << 20
-    return options
-
-
-def _regex(line: bytes) -> tuple[bytes | None, bool]:
-    """Translate a line into an expression that matches the entry itself, and whether it leaves out.
-
-    pathspec's expressions also match everything below a folder; closing them at the end leaves the folder alone.
-    The expression that matches all, and the one that ends in a bare slash ("everything below x"), stay open.
-    """
-    if line.rstrip().endswith(b"/**/"):  # the folders below; pathspec takes it for the folder itself
-        line = line.rstrip() + b"*/"
-    try:
-        regex, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)
-    except GitIgnorePatternError:
-        return None, False
-    if regex is None or ignores is None:
-        return None, False
-    if regex == b".":
-        return regex, ignores
-    return (regex + b"." if regex.endswith(b"/") else regex + b"$"), ignores
+            start = number * _PATTERNS_A_SET
+            self._sets[number] = engine.compiled(each, regexes[start : start + _PATTERNS_A_SET])
 
 
 def rules_in(path: str, origin: str, *, skip: int = 0, above: bytes = b"", follow: bool = False) -> tuple[Rules, ...]:

@@ -18,7 +18,8 @@ import pytest
 from conftest import Tree
 from support.contents import shown
 from treemill.cli import run
-from treemill.diagnosing import diagnose, mend, shortage
+from treemill.diagnosing import diagnose, mend
+from treemill.disk_space import shortage
 from treemill.indexing import index_tree
 from treemill.places import Place
 from treemill.plan import FINE_TRUST_NS

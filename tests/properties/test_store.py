@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support.contents import RECIPE, expected, prepared, shown
 from treemill.records import RecordedFile, RunState, Status
 from treemill.storage import IndexStore, Snapshot, Writer, housekeeping, sqlite_writer
-from treemill.storage.housekeeping import GarbageLimits
+from treemill.storage.garbage import GarbageLimits
 from treemill.storage.memory import MemoryStore
 from treemill.storage.sqlite import SqliteStore
 

@@ -22,7 +22,7 @@ from support.processes import environment
 from support.store_writer import FILES, files_of, path_of, text_of, version_of
 from treemill.errors import TreemillError
 from treemill.records import RunState
-from treemill.storage.housekeeping import GarbageLimits
+from treemill.storage.garbage import GarbageLimits
 
 _SEED = 5
 _COLLECT_AT_ONCE = GarbageLimits(days=0, share=0, floor_bytes=0)

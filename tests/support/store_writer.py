@@ -15,7 +15,7 @@ from pathlib import Path
 from support.contents import RECIPE, prepared
 from treemill.errors import TreemillError
 from treemill.records import RunState
-from treemill.storage import housekeeping, sqlite_writer
+from treemill.storage import garbage, housekeeping, sqlite_writer
 from treemill.storage.sqlite import SqliteStore
 
 FILES = 40
@@ -48,7 +48,7 @@ def main(folder: Path, seed: int, first: int) -> None:
     """Write versions from `first` on, with segments laid out and garbage collected all the time."""
     housekeeping.SMALL_TAIL_CHUNKS = housekeeping.SMALL_TAIL_CONTENTS = 20
     sqlite_writer.TAIL_CHUNKS = 100
-    limits = housekeeping.GarbageLimits(days=0, share=0, floor_bytes=0)
+    limits = garbage.GarbageLimits(days=0, share=0, floor_bytes=0)
     print("ready", flush=True)
     with SqliteStore(folder, create=True, garbage=limits) as store:
         version = first

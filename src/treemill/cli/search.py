@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -30,9 +29,7 @@ NO_MATCH = 1
 
 # The part that indexes, with its parsers and workers, is loaded only where the tree has changed.
 _WORKING = "treemill.cli.working"
-
-# Processes that index behind: they are not waited for, and not forgotten while this process runs.
-_behind: list[subprocess.Popen[bytes]] = []
+_BEHIND = "treemill.cli.behind"
 
 _LINES_SHOWN = 8
 _LINES_BEFORE = 1
@@ -119,9 +116,8 @@ def _refresh(place: Place, store: RootStore, settings: Settings, arguments: argp
         if survey is None:
             return
         if arguments.no_wait:
-            _note(
-                arguments, f"the tree has changed; process {_index_behind(place, settings)} brings the index up to date"
-            )
+            pid = import_module(_BEHIND).index_behind(place, settings)
+            _note(arguments, f"the tree has changed; process {pid} brings the index up to date")
             return
         working = import_module(_WORKING)
         report = working.bring_up_to_date(place, store, settings, arguments, IndexOptions(), survey)
@@ -149,22 +145,6 @@ def _has_answers(store: RootStore) -> bool:
             return snapshot.coverage().searchable > 0
     except IndexMissing:
         return False
-
-
-def _index_behind(place: Place, settings: Settings) -> int:
-    """Start indexing in a process that outlives this one, and return its id; a second one ends by itself.
-
-    Where the index is kept is told in the environment: what is on a command line can be read by everybody.
-    """
-    storage = settings.storage
-    told = {"TREEMILL_STORAGE__URL": storage.url, "TREEMILL_STORAGE__REPOSITORY": storage.repository}
-    environment = {**os.environ, **told}
-    command = [sys.executable, "-P", "-m", "treemill", "index", "--quiet", str(place.root)]
-    quiet = subprocess.DEVNULL
-    _behind.append(
-        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=environment)
-    )
-    return _behind[-1].pid
 
 
 def _note(arguments: argparse.Namespace, text: str) -> None:

@@ -12,7 +12,7 @@ from types import FrameType
 
 from treemill.cli.progress import listener_for
 from treemill.cli.words import printable
-from treemill.diagnosing import shortage
+from treemill.disk_space import shortage
 from treemill.embedding.registry import provider_for
 from treemill.errors import IndexLocked
 from treemill.events import Event, Listener, ignore

@@ -6,16 +6,19 @@ import os
 import re
 import time
 from datetime import datetime
+from importlib import import_module
 
 from treemill.errors import UsageError
 from treemill.records import Status
-from treemill.revisions import changed_since_revision
 from treemill.storage import IndexStore
 
 _SPAN = re.compile(r"(\d{1,6})\s*(m|min|h|d|w)", re.IGNORECASE)
 _SECONDS = {"m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LONGEST = 200
+
+# What runs git is loaded for those who ask it.
+_REVISIONS = "treemill.revisions"
 
 
 def changed_files(store: IndexStore, root: str | os.PathLike[str] | None, since: str) -> frozenset[str]:
@@ -42,7 +45,8 @@ def changed_files(store: IndexStore, root: str | os.PathLike[str] | None, since:
         raise UsageError(
             f"{since!r} is no time, and without a folder there is no git to ask", suggestion="Give a time (2d, 3h)"
         )
-    return changed_since_revision(root, since)
+    changed: frozenset[str] = import_module(_REVISIONS).changed_since_revision(root, since)
+    return changed
 
 
 def moment_of(text: str, now_ns: int) -> int | None:

@@ -6,7 +6,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 from treemill.errors import IndexMismatch, StorageError, TreemillError
@@ -164,4 +163,4 @@ def _check_format(connection: sqlite3.Connection, folder: Path, index_id: bytes)
 
 
 def _schema() -> str:
-    return files("treemill.storage").joinpath("schema.sql").read_text("utf-8")
+    return Path(__file__).with_name("schema.sql").read_text("utf-8")

@@ -10,7 +10,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from treemill.storage import Segment
 from treemill.storage import rows as tables
+from treemill.storage.garbage import GarbageLimits, expired
 from treemill.storage.layout import Part, dead_share, lay_out, merge, plan_merges
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
 from treemill.storage.sqlite_snapshot import read_segment_files
@@ -33,19 +33,6 @@ DEAD_SHARE = 0.25
 
 # A reader that has just read the names may still be about to open the files.
 _GRACE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class GarbageLimits:
-    """How long contents that no file refers to are kept, for the branch that is switched back.
-
-    For `days`, and the newest of them only while their sources come to at most `share` of those in use, or to
-    `floor_bytes` if that is more: in small trees everything fits, in large ones the dead do not outgrow the living.
-    """
-
-    days: float = 14.0
-    share: float = 0.5
-    floor_bytes: int = 64 << 20
 
 
 def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) -> int:
@@ -66,19 +53,6 @@ def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) 
     for table in ("contents", "bodies", "scans", "garbage"):
         connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
     return len(gone)
-
-
-def expired(unused: Sequence[tuple[int, int, int]], total: int, now_ns: int, limits: GarbageLimits) -> list[int]:
-    """Return which unused contents to delete, given (id, size, unused since), newest first, and the size of all."""
-    allowed = max(limits.floor_bytes, limits.share * (total - sum(size for _, size, _ in unused)))
-    oldest = now_ns - int(limits.days * 86_400e9)
-    kept = 0
-    gone = []
-    for content_id, size, since_ns in unused:
-        kept += size
-        if since_ns < oldest or kept > allowed:
-            gone.append(content_id)
-    return gone
 
 
 class Layouts:

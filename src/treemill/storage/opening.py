@@ -6,7 +6,7 @@ needs no package.
 
 from __future__ import annotations
 
-import socket
+import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
@@ -131,7 +131,7 @@ def indexed_root(path: Path, settings: StorageSettings) -> Path | None:
 
 def repository_name(root: Path, settings: StorageSettings) -> str:
     """Return what a root is called in a database: as the settings say, or by its machine and path."""
-    name = settings.repository or f"{socket.gethostname()}:{root}"
+    name = settings.repository or f"{platform.node()}:{root}"
     return name.encode("utf-8", "backslashreplace").decode().replace("\0", "")
 
 

@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import hmac
 import os
-import secrets
 import stat
 import sys
 from pathlib import Path
@@ -69,7 +68,7 @@ def user_key() -> bytes:
 
 def new_id() -> bytes:
     """Return the id of a new index: 16 random bytes."""
-    return secrets.token_bytes(_ID_BYTES)
+    return os.urandom(_ID_BYTES)
 
 
 def write_mark(folder: Path, index_id: bytes) -> None:
@@ -87,7 +86,7 @@ def replace_mark(folder: Path, index_id: bytes) -> None:
     Raises:
         OSError: it cannot be written; the mark is as it was.
     """
-    beside = folder / f"{MARK_NAME}.{secrets.token_hex(4)}"
+    beside = folder / f"{MARK_NAME}.{os.urandom(4).hex()}"
     try:
         _write_new(beside, _mark_of(index_id))
         os.replace(beside, folder / MARK_NAME)
@@ -195,8 +194,8 @@ def _read_key(path: Path) -> bytes:
 
 def _make_key(path: Path) -> None:
     """Write a key beside and link it into place, so that of two processes one wins and none reads half a key."""
-    temporary = path.with_name(f"key.{secrets.token_hex(4)}")
-    _write_new(temporary, secrets.token_bytes(_KEY_BYTES))
+    temporary = path.with_name(f"key.{os.urandom(4).hex()}")
+    _write_new(temporary, os.urandom(_KEY_BYTES))
     try:
         if sys.platform == "win32":
             os.rename(temporary, path)

@@ -19,7 +19,6 @@ import hashlib
 import mmap
 import os
 import re
-import secrets
 import stat
 import struct
 from dataclasses import astuple, dataclass
@@ -124,7 +123,7 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
     checksum = _checksum(image, index_id, shape)
     header = _header(index_id, shape, checksum)
     image[: len(header)] = np.frombuffer(header, np.uint8)
-    name = f"{secrets.token_hex(8)}.segment"
+    name = f"{os.urandom(8).hex()}.segment"
     _write_beside(folder, name, image.data)
     return SegmentFile(name, after, last_id, shape.chunks, length, checksum)
 

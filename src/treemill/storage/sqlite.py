@@ -7,7 +7,6 @@ import glob
 import logging
 import os
 import re
-import secrets
 import shutil
 import sqlite3
 import threading
@@ -15,21 +14,25 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from treemill.errors import IndexLocked, IndexMissing, StorageError, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
+from treemill.storage import Writer
 from treemill.storage import rows as tables
 from treemill.storage.connection import create_database, explained, open_database
-from treemill.storage.housekeeping import GarbageLimits
+from treemill.storage.garbage import GarbageLimits
 from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
-from treemill.storage.sqlite_writer import SqliteWriter
 
 _log = logging.getLogger(__name__)
+
+# What writes is loaded for those who do: a question reads alone.
+_WRITER = "treemill.storage.sqlite_writer"
 
 _LEFTOVER_SECONDS = 3600.0
 _ATTEMPTS = 5
@@ -91,7 +94,7 @@ class SqliteStore:
         """Return a lookup of contents for workers."""
         return SqliteLookup(self.folder)
 
-    def writer(self, *, wait_seconds: float = 0.0) -> SqliteWriter:
+    def writer(self, *, wait_seconds: float = 0.0) -> Writer:
         """Take the writer lease, waiting at most that long.
 
         Raises:
@@ -105,7 +108,8 @@ class SqliteStore:
                 # The index may have been replaced while we waited for who replaced it.
                 if self._reader.index_id() == index_id:
                     remove_strays(self.folder, index_id)
-                    return SqliteWriter(data, index_id, lease, garbage=self._garbage)
+                    writer: Writer = import_module(_WRITER).SqliteWriter(data, index_id, lease, garbage=self._garbage)
+                    return writer
                 lease.release()
         raise StorageError(f"the index in {self.folder} is being replaced", suggestion="Try again in a moment")
 
@@ -282,7 +286,7 @@ def rebuild(folder: Path, *, wait_seconds: float = 0.0) -> None:
         else:
             stack.enter_context(Lease.acquire(data, wait_seconds=wait_seconds))
         beside = _built_beside(folder)
-        old = folder.with_name(f"{folder.name}.old-{secrets.token_hex(4)}")
+        old = folder.with_name(f"{folder.name}.old-{os.urandom(4).hex()}")
         os.rename(folder, old)
         os.rename(beside, folder)
         _remove(old)
@@ -335,7 +339,7 @@ def _create(folder: Path) -> None:
 
 def _built_beside(folder: Path) -> Path:
     """Return a new index folder with an empty database in it, next to where it is to go."""
-    beside = folder.with_name(f"{folder.name}.new-{secrets.token_hex(4)}")
+    beside = folder.with_name(f"{folder.name}.new-{os.urandom(4).hex()}")
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lay_out(beside)
     return beside

@@ -21,7 +21,8 @@ from treemill.errors import IndexMismatch, StorageError
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
 from treemill.storage import rows as tables
 from treemill.storage.connection import explained, open_database
-from treemill.storage.housekeeping import GarbageLimits, Layouts, collect
+from treemill.storage.garbage import GarbageLimits
+from treemill.storage.housekeeping import Layouts, collect
 from treemill.storage.layout import FULL_CHUNKS, Part, part_of
 from treemill.storage.lease import Lease
 from treemill.types import Failure

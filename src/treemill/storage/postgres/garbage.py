@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treemill.storage.housekeeping import GarbageLimits, expired
+from treemill.storage.garbage import GarbageLimits, expired
 from treemill.storage.postgres.address import Connection, query
 from treemill.storage.postgres.repository import Repository
 

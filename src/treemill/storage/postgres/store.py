@@ -16,7 +16,7 @@ import psycopg
 
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
-from treemill.storage.housekeeping import GarbageLimits
+from treemill.storage.garbage import GarbageLimits
 from treemill.storage.postgres import rows as tables
 from treemill.storage.postgres.address import Address, Connection, address_of, connect, query
 from treemill.storage.postgres.explaining import explained

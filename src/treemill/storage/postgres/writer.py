@@ -20,7 +20,7 @@ from psycopg.pq import TransactionStatus
 
 from treemill.errors import IndexMismatch, StorageError
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
-from treemill.storage.housekeeping import GarbageLimits
+from treemill.storage.garbage import GarbageLimits
 from treemill.storage.layout import FULL_CHUNKS, Part, part_of
 from treemill.storage.postgres import rows as tables
 from treemill.storage.postgres.address import Address, Connection, query
