@@ -17,6 +17,7 @@ from setuptools import Distribution, Extension
 EXTENSIONS = {
     "_words": ("words.c",),
     "_vectors": ("vectors.c",),
+    "_packing": ("packing.c",),
     "_passing": ("tables.c", "reading.c", "learning.c", "counting.c"),
 }
 HOME = Path("src", "treemill", "native")

@@ -9,9 +9,11 @@ so it does not matter which worker made it, beside which other files.
 from __future__ import annotations
 
 import itertools
+import struct
 import sys
 import time
 import traceback
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,7 +29,7 @@ from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.native import compiled
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
-from treemill.ranking.postings import pack_all, plain
+from treemill.ranking.postings import pack, plain
 from treemill.ranking.word_pass import WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
@@ -63,10 +65,9 @@ class _Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the word pass made of a file: its postings, also packed, and its vectors where words are all they need."""
+    """What the word pass made of a file, and its vectors where words are all they need."""
 
     text: IndexedText
-    postings: bytes
     vectors: bytes
 
 
@@ -100,8 +101,7 @@ class Preparer:
         indexed, occurrences = self._words.read([each.text for each in cut])
         clock.lap("words")
         vectors = self._vectors(occurrences, clock)
-        packed = pack_all([text.postings for text in indexed])
-        for each, found in zip(cut, map(_Found, indexed, packed, vectors), strict=True):
+        for each, found in zip(cut, map(_Found, indexed, vectors), strict=True):
             mark(each.place)
             results[each.place] = self._pack(files[each.place], each, found, clock)
         whole = tuple(result for result in results if result is not None)
@@ -165,11 +165,11 @@ class Preparer:
             source=chunking.source,
             fallback=chunking.fallback,
             text=isal_zlib.compress(source.data, TEXT_LEVEL),
-            ends=np.array(chunking.ends, "<u4").tobytes(),
+            ends=struct.pack(f"<{len(chunking.ends)}I", *chunking.ends),
             lines=packed_first_lines(cut.text.text, cut.text.ends),
             lengths=found.text.lengths.astype("<u2").tobytes(),
             symbols=pack_symbols(chunking.symbols),
-            postings=found.postings,
+            postings=pack(found.text.postings),
             vectors=vectors,
             plain=plain(found.text.postings),
         )
@@ -196,8 +196,7 @@ def _ranges(chunking: Chunking) -> list[tuple[int, int]]:
 
 def text_to_index(source: Source, chunking: Chunking) -> TextToIndex:
     """Return a file's text as UTF-8 with its chunk ends in it, and what each chunk defines."""
-    places = np.searchsorted(np.array(chunking.ends), [s.start for s in chunking.symbols], side="right")
-    names = list(zip(places.tolist(), (symbol.name for symbol in chunking.symbols), strict=True))
+    names = [(bisect_right(chunking.ends, symbol.start), symbol.name) for symbol in chunking.symbols]
     if source.encoding == "utf-8":
         return TextToIndex(source.data, chunking.ends, names)
     pieces = [source.text(start, end).encode("utf-8", "surrogatepass") for start, end in _ranges(chunking)]

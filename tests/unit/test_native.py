@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treemill.chunking.packing import json_of
 from treemill.native import compiled
 from treemill.preparing import first_lines
+from treemill.types import Symbol
 
 WORDS = compiled("words")
+PACKING = compiled("packing")
 needs_words = pytest.mark.skipif(WORDS is None, reason="this installation has no compiled halves")
 
 
@@ -38,3 +41,45 @@ def test_pieces_begin_on_the_same_lines(pieces):
 def test_ends_that_are_none_are_refused(ends):
     with pytest.raises((TypeError, ValueError)):
         WORDS.first_lines(b"ab", ends)
+
+
+texts = st.text(max_size=8) | st.text('"\\\n\r\t\b\f\0\x1f\x7f\u2028é', max_size=8)
+numbers = st.integers(0, 1 << 40)
+ranges = st.tuples(numbers, numbers)
+symbols = st.builds(
+    Symbol, texts, texts, st.lists(texts, max_size=3).map(tuple), numbers, numbers, numbers, ranges, ranges | st.none()
+)
+
+
+@needs_words
+@given(st.lists(symbols, max_size=4))
+def test_symbols_are_written_alike(some):
+    assert PACKING.symbols_json(some) == json_of(some)
+
+
+SYMBOL = Symbol("a", "class", ("b",), 0, 9, 1, (0, 3), None)
+
+
+@needs_words
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        7,
+        [7],
+        [("a",)],
+        [SYMBOL._replace(name=b"a")],
+        [SYMBOL._replace(kind=None)],
+        [SYMBOL._replace(parents=["b"])],
+        [SYMBOL._replace(parents=(7,))],
+        [SYMBOL._replace(start="0")],
+        [SYMBOL._replace(line=1 << 70)],
+        [SYMBOL._replace(signature=())],
+        [SYMBOL._replace(signature=[0, 3])],
+        [SYMBOL._replace(doc=(0,))],
+        [SYMBOL._replace(doc=7)],
+        [SYMBOL, SYMBOL._replace(name="\udc80")],
+    ],
+)
+def test_symbols_that_are_none_are_refused(wrong):
+    with pytest.raises((TypeError, IndexError, OverflowError, UnicodeEncodeError)):
+        PACKING.symbols_json(wrong)

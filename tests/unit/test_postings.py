@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treemill.ranking.postings import Postings, pack, pack_all, unpack
+from treemill.native import compiled
+from treemill.ranking.postings import Postings, pack, planes, unpack
+
+PACKING = compiled("packing")
 
 TERMS = st.integers(0, 2**32 - 1)
 
@@ -60,9 +63,21 @@ def test_what_is_packed_comes_back(drawn):
     assert_equal(unpack(pack(given_), chunk_count), given_)
 
 
-@given(st.lists(postings(), max_size=6))
-def test_many_are_packed_together_as_each_alone(drawn):
-    assert pack_all([given_ for given_, _ in drawn]) == [pack(given_) for given_, _ in drawn]
+@pytest.mark.skipif(PACKING is None, reason="this installation has no compiled halves")
+@given(postings())
+def test_both_halves_lay_them_out_alike(drawn):
+    given_, _ = drawn
+    assert PACKING.planes(*(getattr(given_, name) for name in given_.__slots__)) == planes(given_)
+
+
+@pytest.mark.skipif(PACKING is None, reason="this installation has no compiled halves")
+@pytest.mark.parametrize("place", range(4))
+def test_arrays_that_are_no_postings_are_refused(place):
+    arrays = [bytes(4), b"\1\0", bytes(2), bytes(1)]
+    assert PACKING.planes(*arrays)
+    for other in (b"", bytes(3), bytes(8)):
+        with pytest.raises(ValueError):
+            PACKING.planes(*arrays[:place], other, *arrays[place + 1 :])
 
 
 def test_no_words_at_all_come_back_as_none():
