@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 import zlib
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treemill.native import compiled
-from treemill.ranking.postings import Postings, pack, planes, unpack
+from treemill.ranking.postings import Postings, from_plain, pack, planes, unpack, unplaned
 
 PACKING = compiled("packing")
 
@@ -68,6 +69,45 @@ def test_what_is_packed_comes_back(drawn):
 def test_both_halves_lay_them_out_alike(drawn):
     given_, _ = drawn
     assert PACKING.planes(*(getattr(given_, name) for name in given_.__slots__)) == planes(given_)
+
+
+@pytest.mark.skipif(PACKING is None, reason="this installation has no compiled halves")
+@given(postings(), st.data())
+def test_both_halves_read_them_alike_sound_or_damaged(drawn, data):
+    given_, chunk_count = drawn
+    low, small = planes(given_)
+    low, small = low[8:], bytearray(small)
+    for place in data.draw(st.lists(st.integers(0, len(small) - 1), max_size=2)) if small else ():
+        small[place] ^= data.draw(st.sampled_from([1, 128, 255]))
+    wide = len(given_.chunks) > 0 and int(given_.chunks.max()) >= 255
+    arguments = (low, bytes(small), len(given_.terms), len(given_.chunks), wide, chunk_count)
+    try:
+        expected = unplaned(*arguments)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            PACKING.unplaned(*arguments)
+    else:
+        assert_equal(from_plain(PACKING.unplaned(*arguments)), expected)
+
+
+@pytest.mark.skipif(PACKING is None, reason="this installation has no compiled halves")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (b"", b"", -1, 0, False, 0),
+        (b"", b"", 0, -1, False, 0),
+        (b"", b"", 1, 0, False, 1),
+        (b"", b"", 0, 0, False, -1),
+        (b"abc", b"abcd", 1, 1, True, 1),
+        (b"ab", b"abcd", 1, 1, False, 1),
+        (b"", b"ab", 0, 1 << 62, False, 1),
+        (b"", b"", 1 << 62, 0, False, 1),
+        (b"", b"", 0, 0, False, 1 << 17),
+    ],
+)
+def test_planes_that_do_not_fit_are_refused(arguments):
+    with pytest.raises(ValueError):
+        PACKING.unplaned(*arguments)
 
 
 @pytest.mark.skipif(PACKING is None, reason="this installation has no compiled halves")

@@ -109,6 +109,106 @@ static PyObject *planes(PyObject *module, PyObject *arguments) {
     return result;
 }
 
+/* Packed postings: the planes of the low bytes, what was squeezed, and what the header says of both. */
+typedef struct {
+    const uint8_t *low, *small;
+    size_t term_count, posting_count, chunk_count;
+    int wide;
+} Packed;
+
+/* Fill in the terms; what is wrong with them, or NULL. */
+static const char *fill_terms(const Packed *packed, uint32_t *terms) {
+    uint64_t term = 0;
+    for (size_t i = 0; i < packed->term_count; i++) {
+        const uint8_t *low = packed->low + i;
+        uint32_t step = low[0] | (uint32_t)low[packed->term_count] << 8 | (uint32_t)low[2 * packed->term_count] << 16
+            | (uint32_t)packed->small[i] << 24;
+        term += step;
+        if ((i && step == 0) || term > UINT32_MAX)
+            return "the terms are not in ascending order";
+        terms[i] = (uint32_t)term;
+    }
+    return NULL;
+}
+
+static uint16_t small_number(const Packed *packed, const uint8_t *from, size_t place) {
+    return packed->wide ? (uint16_t)(from[2 * place] | from[2 * place + 1] << 8) : from[place];
+}
+
+/* Fill in counts and chunks; what is wrong with them, or NULL. */
+static const char *fill_chunks(const Packed *packed, uint16_t *counts, uint16_t *chunks) {
+    size_t width = packed->wide ? 2 : 1;
+    const uint8_t *of_counts = packed->small + packed->term_count, *gaps = of_counts + packed->term_count * width;
+    uint64_t total = 0;
+    for (size_t i = 0; i < packed->term_count; i++) {
+        counts[i] = small_number(packed, of_counts, i);
+        total += counts[i];
+        if (counts[i] == 0)
+            return "the counts do not add up";
+    }
+    if (total != packed->posting_count)
+        return "the counts do not add up";
+    size_t place = 0;
+    for (size_t i = 0; i < packed->term_count; i++) {
+        uint64_t chunk = 0;
+        for (size_t j = 0; j < counts[i]; j++, place++) {
+            uint16_t gap = small_number(packed, gaps, place);
+            chunk += gap;
+            if (j && gap == 0)
+                return "the chunks are not in ascending order";
+            if (chunk >= packed->chunk_count)
+                return "a chunk that there is not";
+            chunks[place] = (uint16_t)chunk;
+        }
+    }
+    return NULL;
+}
+
+PyDoc_STRVAR(
+    unplaned_doc,
+    "unplaned(low: bytes, small: bytes, terms: int, postings: int, wide: bool, chunk_count: int)\n"
+    "    -> terms, counts, chunks, weights\n\nReturn the arrays behind `planes`, without its header."
+);
+
+static PyObject *unplaned(PyObject *module, PyObject *arguments) {
+    Packed packed;
+    const char *low, *small;
+    Py_ssize_t low_size, small_size, terms, postings, chunk_count;
+    if (!PyArg_ParseTuple(
+            arguments, "y#y#nnpn", &low, &low_size, &small, &small_size, &terms, &postings, &packed.wide, &chunk_count
+        ))
+        return NULL;
+    Py_ssize_t width = packed.wide ? 2 : 1;
+    if (terms < 0 || postings < 0 || chunk_count < 0 || chunk_count > UINT16_MAX + 1 || low_size / 3 != terms
+        || low_size % 3 || small_size / 5 > PY_SSIZE_T_MAX / 8 || terms > small_size || postings > small_size
+        || small_size != terms * (1 + width) + postings * (width + 1))
+        return PyErr_SetString(PyExc_ValueError, "damaged postings: the length does not match the header"), NULL;
+    packed = (Packed){
+        (const uint8_t *)low, (const uint8_t *)small, (size_t)terms, (size_t)postings, (size_t)chunk_count, packed.wide,
+    };
+    PyObject *of_terms = PyBytes_FromStringAndSize(NULL, 4 * terms);
+    PyObject *counts = PyBytes_FromStringAndSize(NULL, 2 * terms);
+    PyObject *chunks = PyBytes_FromStringAndSize(NULL, 2 * postings);
+    PyObject *weights = PyBytes_FromStringAndSize(small + small_size - postings, postings);
+    PyObject *result = NULL;
+    if (of_terms != NULL && counts != NULL && chunks != NULL && weights != NULL) {
+        const char *wrong = fill_terms(&packed, (uint32_t *)PyBytes_AsString(of_terms));
+        if (wrong == NULL)
+            wrong = fill_chunks(
+                &packed, (uint16_t *)PyBytes_AsString(counts), (uint16_t *)PyBytes_AsString(chunks)
+            );
+        if (wrong == NULL)
+            result = PyTuple_Pack(4, of_terms, counts, chunks, weights);
+        else
+            PyErr_Format(PyExc_ValueError, "damaged postings: %s", wrong);
+    }
+    Py_XDECREF(of_terms);
+    Py_XDECREF(counts);
+    Py_XDECREF(chunks);
+    Py_XDECREF(weights);
+    return result;
+}
+
 /* Text that grows; `failed` once there was no memory, or something that JSON of symbols has no place for. */
 typedef struct {
     char *at;
@@ -258,6 +358,7 @@ static PyObject *symbols_json(PyObject *module, PyObject *symbols) {
 
 static PyMethodDef methods[] = {
     {"planes", planes, METH_VARARGS, planes_doc},
+    {"unplaned", unplaned, METH_VARARGS, unplaned_doc},
     {"symbols_json", symbols_json, METH_O, symbols_json_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 PULSE_SECONDS = 0.5
 """How often a heartbeat is made; signs of life are promised every second."""
 
+# After each look the thread sleeps: to be woken for every one of a run's events would cost more than making them.
+_NAP_SECONDS = 0.01
+
 _LAST_WAIT_SECONDS = 0.5
 _FIRST_WAIT_SECONDS = 0.01
 
@@ -79,6 +82,8 @@ class Dispatcher:
                 self._tell(event)
                 if isinstance(event, Ended):
                     return
+                if self._events.empty():
+                    time.sleep(_NAP_SECONDS)
             except queue.Empty:
                 pass
             if time.monotonic() >= next_beat:

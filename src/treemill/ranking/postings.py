@@ -106,20 +106,35 @@ def unpack(packed: bytes, chunk_count: int) -> Postings:
         count, width = first >> 1, 1 + (first & 1)
         if total > count * chunk_count:
             raise ValueError("damaged postings: more than there is room for")
-        low = np.frombuffer(packed, np.uint8, 3 * count, _HEADER.size).reshape(3, count)
+        start = _HEADER.size + 3 * count
+        low = packed[_HEADER.size : start]
+        if len(low) != 3 * count:
+            raise ValueError("damaged postings: they are cut short")
         expected = count * (1 + width) + total * (width + 1)
         stream = zlib.decompressobj()
-        raw = np.frombuffer(stream.decompress(packed[_HEADER.size + 3 * count :], expected + 1), np.uint8)
+        small = stream.decompress(packed[start:], expected + 1)
     except (struct.error, zlib.error) as error:
         raise ValueError(f"damaged postings: {error}") from error
-    if len(raw) != expected or not stream.eof or stream.unused_data:
+    if len(small) != expected or not stream.eof or stream.unused_data:
         raise ValueError("damaged postings: the length does not match the header")
-    number = "<u2" if width == 2 else "u1"
+    if _NATIVE is None:
+        return unplaned(low, small, count, total, width == 2, chunk_count)
+    return from_plain(_NATIVE.unplaned(low, small, count, total, width == 2, chunk_count))
+
+
+def unplaned(low: bytes, small: bytes, count: int, total: int, wide: bool, chunk_count: int) -> Postings:
+    """Return the postings behind `planes`, of so many terms and postings.
+
+    Raises:
+        ValueError: they are damaged.
+    """
+    raw = np.frombuffer(small, np.uint8)
+    number, width = ("<u2", 2) if wide else ("u1", 1)
     counts_end = count * (1 + width)
     gaps_end = counts_end + total * width
     counts = raw[count:counts_end].view(number).astype(np.uint16)
     gaps = raw[counts_end:gaps_end].view(number).astype(np.int64)
-    terms = _terms(low, raw[:count])
+    terms = _terms(np.frombuffer(low, np.uint8).reshape(3, count), raw[:count])
     return Postings(terms, counts, _chunks(counts, gaps, chunk_count), raw[gaps_end:])
 
 
@@ -149,5 +164,5 @@ def _chunks(counts: npt.NDArray[np.uint16], gaps: npt.NDArray[np.int64], chunk_c
     if not gaps.all():
         raise ValueError("damaged postings: the chunks are not in ascending order")
     if int(chunks.max()) >= chunk_count:
-        raise ValueError(f"damaged postings: chunk {int(chunks.max())} of {chunk_count}")
+        raise ValueError("damaged postings: a chunk that there is not")
     return chunks.astype(np.uint16)

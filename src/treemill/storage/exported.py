@@ -153,7 +153,7 @@ class ExportReader:
             raise self._damaged("its digest does not fit")
 
     def _check(self, content: Content) -> None:
-        if content.text or content.plain is not None:
+        if content.text:
             raise ValueError("it carries what an export does not")
         check_content(content, dimension=self.head.recipe.dimension)
         stream = zlib.decompressobj()

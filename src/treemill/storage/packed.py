@@ -1,6 +1,6 @@
 """A content as one run of bytes, for where contents lie outside an index: the cache of a user, an exported file.
 
-    length of the head │ head (JSON) │ text │ ends │ lines │ lengths │ symbols │ postings │ vectors │ [plain postings]
+    length of the head │ head (JSON) │ text │ ends │ lines │ lengths │ symbols │ postings │ vectors
 
 `unpack_content` makes sure that it is a content at all, `check_content` that its parts fit each other. Whether it is
 what somebody computed is for the reader to know: by a signature, or by computing it again.
@@ -28,11 +28,10 @@ MOST_CHUNKS = 65_536
 KEY_BYTES = 16
 
 _PARTS = 7
-_PLAIN_PARTS = 4
 
 
-def pack_content(content: Content, *, with_plain: bool = False) -> bytes:
-    """Return a content as bytes, on request with its plain postings, where it has them."""
+def pack_content(content: Content) -> bytes:
+    """Return a content as bytes."""
     bulk: list[bytes] = [
         content.text,
         content.ends,
@@ -42,8 +41,6 @@ def pack_content(content: Content, *, with_plain: bool = False) -> bytes:
         content.postings,
         content.vectors,
     ]
-    if with_plain and content.plain is not None:
-        bulk += content.plain
     head = json.dumps(
         [
             content.key.hex(),
@@ -78,9 +75,8 @@ def unpack_content(packed: bytes) -> Content:
             bulk.append(packed[place : place + each])
             place += each
         _require(place == len(packed), "another length")
-        text, ends, lines, words, symbols, postings, vectors = bulk[:_PARTS]
-        given = tuple(bulk[_PARTS:])
-        _require(len(given) in (0, _PLAIN_PARTS), "other parts")
+        _require(len(bulk) == _PARTS, "other parts")
+        text, ends, lines, words, symbols, postings, vectors = bulk
         content = Content(
             key=bytes.fromhex(key),
             language=language,
@@ -96,7 +92,6 @@ def unpack_content(packed: bytes) -> Content:
             symbols=symbols,
             postings=postings,
             vectors=vectors,
-            plain=(given[0], given[1], given[2], given[3]) if given else None,
         )
     except (struct.error, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"no content: {error}") from error
