@@ -35,6 +35,7 @@ FLOORS = {
         "listening",
         "wellknown",
         "places",
+        "siblings",
     },
     3: {
         "freshness",
@@ -49,6 +50,7 @@ FLOORS = {
         "processing",
         "indexing",
         "rebuilding",
+        "starting",
         "checking",
         "searching",
         "watching",

@@ -24,6 +24,7 @@ from treemill.reports import IndexReport
 from treemill.searching import Index
 from treemill.searching.several import Indexes
 from treemill.settings import Settings
+from treemill.starting import begin_index, note_index
 from treemill.storage import IndexStore
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.opening import open_store
@@ -55,10 +56,12 @@ def index(
     place = place_of(root)
     chosen = load_settings(place.root) if settings is None else settings
     place = place if store is not None else seated(place, chosen.storage)
+    if store is None:
+        begin_index(place, chosen)
     target = open_store(place.root, place.folder, chosen.storage, create=True) if store is None else store
     try:
         with ContentCache(chosen.storage.cache_mb if store is None else 0) as cache:
-            return index_tree(
+            report = index_tree(
                 place.root,
                 target,
                 chosen,
@@ -68,6 +71,9 @@ def index(
                 cancel=cancel,
                 cache=cache,
             )
+        if store is None:
+            note_index(place, chosen)
+        return report
     finally:
         if store is None:
             target.close()

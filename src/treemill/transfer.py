@@ -33,10 +33,10 @@ from treemill.places import Place
 from treemill.records import Recipe
 from treemill.reports import IndexReport
 from treemill.settings import Settings
+from treemill.siblings import cache_folder
 from treemill.storage import ContentLookup
 from treemill.storage.content_cache import BY_CHANCE, ContentCache
 from treemill.storage.exported import ExportHead, ExportReader, write_export
-from treemill.storage.location import cache_folder
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import Chunking, DiscoveredFile, Failure, Source
 from treemill.work import content_key

@@ -13,8 +13,8 @@ from support.contents import DIMENSION, RECIPE, VECTORS, expected, prepared, sho
 from support.postgres_server import PostgresServer, needs_postgres
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing, SettingsError, StorageError
 from treemill.records import PreparedFile, Recipe, RunState
+from treemill.siblings import cache_folder
 from treemill.storage.garbage import GarbageLimits
-from treemill.storage.location import cache_folder
 
 pytestmark = needs_postgres
 

@@ -20,6 +20,7 @@ from treemill.freshness import IndexOptions
 from treemill.places import place_of, seated
 from treemill.rebuilding import rebuilt, replaced
 from treemill.reports import IndexReport
+from treemill.starting import begin_index, note_index
 from treemill.storage import IndexStore
 from treemill.storage.opening import open_store, replacement
 
@@ -48,8 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.rebuild:
         report = rebuilt(place.folder, build, wait_seconds=wait)
     else:
+        begin_index(place, settings)
         with open_store(place.root, place.folder, settings.storage, create=True) as store:
             report = build(store)
+        note_index(place, settings)
     if arguments.report:
         _write(arguments.report, page(report, recorder))
     if arguments.json:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from treemill.flow.launching import warm
+from treemill.siblings import indexes_alike
 
 # What a worker imports before it is told its work: most of its start-up time.
 _WORK = "treemill.preparing"
@@ -17,6 +18,8 @@ def warm_workers(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.path)
     if not folder.is_dir() or (folder / ".treemill").exists() or not _has_files(folder):
         return
+    if not arguments.no_cache and indexes_alike(folder.resolve()):
+        return  # a tree like it has been indexed: few workers are needed, or none
     wanted = 4 if arguments.workers is None else arguments.workers
     try:
         warm(min(wanted, os.cpu_count() or 1), _WORK)

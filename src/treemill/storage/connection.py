@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from treemill.errors import IndexMismatch, StorageError, TreemillError
@@ -67,6 +67,14 @@ def open_database(folder: Path, index_id: bytes, *, writable: bool = False) -> s
             connection.close()
             raise
     return connection
+
+
+def copy_database(reader: sqlite3.Connection, folder: Path) -> None:
+    """Copy what a connection reads, as it is at one moment, into a folder that has no database."""
+    path = folder / DATABASE_NAME
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as target:
+        reader.backup(target)
 
 
 class DamagedRow(Exception):

@@ -34,7 +34,8 @@ from typing import Self
 from treemill._version import __version__
 from treemill.errors import StorageError
 from treemill.records import Content, Recipe
-from treemill.storage.location import UNFIT_FILE_SYSTEMS, cache_folder, file_system_of
+from treemill.siblings import cache_folder
+from treemill.storage.location import UNFIT_FILE_SYSTEMS, file_system_of
 from treemill.storage.ownership import check_private, user_key
 from treemill.storage.packed import pack_content, unpack_content
 

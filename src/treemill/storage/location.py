@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from treemill.errors import IndexMissing, StorageError
+from treemill.siblings import cache_folder
 from treemill.storage.ownership import read_mark
 
 if sys.platform == "darwin":
@@ -60,16 +61,6 @@ def locate(root: Path) -> Path:
         return cached
     fit = os.access(inside.parent, os.W_OK) and file_system_of(inside.parent) not in UNFIT_FILE_SYSTEMS
     return inside if fit else cached
-
-
-def cache_folder() -> Path:
-    """Return where this user's caches of Treemill lie on this platform."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "treemill" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "treemill"
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "treemill"
 
 
 def file_system_of(folder: Path) -> str:

@@ -25,6 +25,7 @@ from treemill.storage.garbage import GarbageLimits
 from treemill.storage.housekeeping import Layouts, collect
 from treemill.storage.layout import FULL_CHUNKS, Part, part_of
 from treemill.storage.lease import Lease
+from treemill.storage.starting import STARTED_ELSEWHERE
 from treemill.types import Failure
 
 # A segment is laid out when about so many chunks are in none: as many as fill one, less the largest file.
@@ -184,7 +185,7 @@ class SqliteWriter:
             self._connection.execute(
                 "UPDATE runs SET state = ?, ended_ns = ? WHERE id = ?", (state.value, now, self._run)
             )
-            collected = self._collect(now)
+            collected = self._collect(now, whole=state is RunState.COMPLETE)
         self.commit()
         with explained(self._folder):
             self._layouts.tidy(self._dimension, collected=collected)
@@ -204,8 +205,11 @@ class SqliteWriter:
     ) -> None:
         self.close()
 
-    def _collect(self, now: int) -> int:
+    def _collect(self, now: int, *, whole: bool) -> int:
         """Collect garbage if enough files have changed since the last time, or it is long ago; return how much."""
+        if whole and tables.read_meta(self._connection, STARTED_ELSEWHERE) is not None:
+            self._connection.execute("DELETE FROM meta WHERE key = ?", (STARTED_ELSEWHERE,))
+            return collect(self._connection, now, GarbageLimits(days=0, share=0, floor_bytes=0))
         changed = self._changed + (tables.read_count(self._connection, "changed_since") or 0)
         last = tables.read_count(self._connection, "collected_ns")
         if last is not None and last <= now < last + _COLLECT_NS and changed * _COLLECT_SHARE < self._next_id:

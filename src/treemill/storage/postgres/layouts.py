@@ -28,11 +28,11 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.errors import IndexLocked, StorageError
+from treemill.siblings import cache_folder
 from treemill.storage import Segment
 from treemill.storage.housekeeping import SMALL_TAIL_CHUNKS, SMALL_TAIL_CONTENTS, stray_segments
 from treemill.storage.layout import FULL_CHUNKS, Part, lay_out, merge, plan_merges
 from treemill.storage.lease import LAYOUT_NAME, Lease
-from treemill.storage.location import cache_folder
 from treemill.storage.ownership import check_private
 from treemill.storage.postgres import rows as tables
 from treemill.storage.postgres.address import Connection, query
