@@ -280,6 +280,45 @@ def test_a_flipped_byte_anywhere_in_the_database_is_refused_or_changes_no_answer
     assert refused[: len(in_values)] == list(range(len(in_values)))
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("scans", "vectors", 0),
+        ("scans", "postings", 1.5),
+        ("bodies", "text", 7),
+        ("bodies", "ends", "text"),
+        ("contents", "lengths", 7),
+        ("files", "content_id", "one"),
+        ("files", "size", b"large"),
+        ("segments", "name", b"name"),
+        ("segments", "checksum", 7),
+    ],
+)
+def test_a_value_that_a_flipped_bit_made_one_of_another_type_is_damage(folder, indexed, table, column, value):
+    with contextlib.closing(sqlite3.connect(data_of(folder) / "index.db")) as connection:
+        # Tables are strict; as the disk does, the type is changed behind SQLite's back.
+        (schema,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        loose = schema.replace("STRICT, WITHOUT", "WITHOUT").replace(") STRICT", ")")
+        for number, text in enumerate((loose, schema)):
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (text, table))
+            connection.execute(f"PRAGMA schema_version = {1_000 + number}")
+            if text is loose:
+                connection.execute(f"UPDATE {table} SET {column} = ?", (value,))
+            connection.commit()
+    if table == "scans":
+        for path in data_of(folder).glob("*.segment"):
+            path.unlink()
+    with pytest.raises(StorageError, match="treemill index --rebuild"):
+        read_all(folder)
+
+
+def read_all(folder):
+    """Read what is recorded and what is answered from."""
+    with SqliteStore(folder) as store, store.snapshot() as snapshot:
+        return list(store.recorded()), shown(snapshot)
+
+
 @pytest.mark.parametrize("harm", ["no database", "cut short", "emptied", "missing"])
 def test_a_database_that_is_none_is_refused_with_the_next_step(folder, indexed, harm):
     database = data_of(folder) / "index.db"

@@ -64,9 +64,8 @@ def test_a_copy_of_an_indexed_tree_starts_from_its_index_and_equals_a_fresh_one(
     with store_of(second) as store, Index(store) as ours, Index(fresh) as theirs:
         assert {each.path: each.key for each in store.recorded()} == {each.path: each.key for each in fresh.recorded()}
         for word in ("one", "two", "changed", "three"):
-            assert [hit.path for hit in ours.ask(Query(word)).hits] == [
-                hit.path for hit in theirs.ask(Query(word)).hits
-            ]
+            found = [[hit.path for hit in each.ask(Query(word)).hits] for each in (ours, theirs)]
+            assert found[0] == found[1]
 
 
 def test_what_the_other_tree_alone_held_is_gone_when_the_first_run_has_ended(tree: Tree) -> None:

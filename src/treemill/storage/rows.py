@@ -98,7 +98,7 @@ def content_from(content_id: int, row: Sequence[Any]) -> Content:
     """
     row = tuple(row)
     head, head_sum, body, body_sum = row[:9], row[9], row[10:14], row[14]
-    if body_sum is None or _head_sum(content_id, head) != head_sum or _bulk_sum(content_id, *body) != body_sum:
+    if body_sum is None or _head_sum(content_id, head) != head_sum or _read_sum(content_id, *body) != body_sum:
         raise DamagedRow(f"content {content_id}")
     key, language, encoding, size, chunk_count, _, source, fallback, lengths = head
     ends, lines, symbols, text = body
@@ -114,7 +114,7 @@ def read_scan(connection: sqlite3.Connection, content_id: int) -> tuple[bytes, b
         DamagedRow: they are not what was written, or are not there.
     """
     row = connection.execute("SELECT postings, vectors, sum FROM scans WHERE id = ?", (content_id,)).fetchone()
-    if row is None or _bulk_sum(content_id, *row[:2]) != row[2]:
+    if row is None or _read_sum(content_id, *row[:2]) != row[2]:
         raise DamagedRow(f"content {content_id}")
     return row[0], row[1]
 
@@ -148,7 +148,7 @@ def part_from(content_id: int, row: Sequence[Any], *, dimension: int) -> Part:
     head, head_sum, (postings, vectors), scan_sum = tuple(row[:9]), row[9], row[10:12], row[12]
     if scan_sum is None or _head_sum(content_id, head) != head_sum:
         raise DamagedRow(f"content {content_id}")
-    if _bulk_sum(content_id, postings, vectors) != scan_sum:
+    if _read_sum(content_id, postings, vectors) != scan_sum:
         raise DamagedRow(f"content {content_id}")
     try:
         return part_of(content_id, head[4], head[8], postings, vectors, dimension=dimension)
@@ -196,7 +196,11 @@ def table_from(found: Sequence[Sequence[Any]]) -> tuple[list[bytes], list[int], 
     if not found:
         return [], [], []
     paths, contents, sums, ids, languages = map(list, zip(*found, strict=True))
-    if contents != ids or list(map(_entry_sum, paths, contents)) != [total & _LOW_BITS for total in sums]:
+    try:
+        whole = contents == ids and list(map(_entry_sum, paths, contents)) == [total & _LOW_BITS for total in sums]
+    except TypeError:  # a flipped bit makes other types of columns
+        whole = False
+    if not whole:
         raise DamagedRow("the table of files")
     return paths, contents, languages
 
@@ -234,7 +238,11 @@ def recorded_from(row: Sequence[Any]) -> RecordedFile:
     """
     *head, total, key = row
     path, _, size, stamp, changed_ns, seen_ns, status, reason, detail = head
-    if status not in _STATUSES or (key is None) is not (status != 0) or file_sum(tuple(head)) != total:
+    try:
+        whole = status in _STATUSES and (key is None) is (status != 0) and file_sum(tuple(head)) == total
+    except TypeError:  # a flipped bit makes other types of columns
+        whole = False
+    if not whole:
         raise DamagedRow("the table of files")
     return RecordedFile(
         path_text(path), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns
@@ -328,6 +336,17 @@ _LOW_BITS = 0xFFFFFFFF
 def _entry_sum(path: bytes, content_id: int | None) -> int:
     """Return a CRC-32 of a path and the content it has."""
     return zlib.crc32(path, content_id or 0)
+
+
+def _read_sum(content_id: int, *blobs: Any) -> int:
+    """Return the sum of bulk columns as they were read; a flipped bit makes other types of them as well.
+
+    Raises:
+        DamagedRow: one is no bytes.
+    """
+    if not all(isinstance(blob, bytes) for blob in blobs):
+        raise DamagedRow(f"content {content_id}")
+    return _bulk_sum(content_id, *blobs)
 
 
 def _bulk_sum(content_id: int, *blobs: bytes) -> int:

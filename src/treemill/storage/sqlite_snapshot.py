@@ -23,7 +23,7 @@ from treemill.errors import IndexMissing
 from treemill.records import Content, Coverage, Recipe, RecordedFile, RunState
 from treemill.storage import FileTable, Segment
 from treemill.storage import rows as tables
-from treemill.storage.connection import explained, open_database
+from treemill.storage.connection import DamagedRow, explained, open_database
 from treemill.storage.layout import lay_out
 from treemill.storage.lease import holder
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment
@@ -178,9 +178,15 @@ class SqliteSnapshot:
 
 
 def read_segment_files(connection: sqlite3.Connection) -> list[SegmentFile]:
-    """Return the segment files of the index, in order of content."""
+    """Return the segment files of the index, in order of content.
+
+    Raises:
+        DamagedRow: a row is not what was written.
+    """
     found = connection.execute(
         "SELECT name, last_id, chunks, bytes, checksum FROM segments ORDER BY last_id"
     ).fetchall()
+    if any(tuple(map(type, row)) != (str, int, int, int, bytes) for row in found):
+        raise DamagedRow("the table of segments")
     starts = [0, *(row[1] for row in found)]
     return [SegmentFile(name, after, *rest) for after, (name, *rest) in zip(starts, found, strict=False)]
