@@ -6,11 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from support.postgres_server import PostgresServer, missing, running_server
+from support.ray_cluster import connected_to, ray_cluster
 
 # A shell starts what it runs in the background with SIGINT ignored, and programs inherit it; tests interrupt some.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -61,3 +63,16 @@ def postgres_server() -> Iterator[PostgresServer]:
         pytest.skip(reason)
     with running_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ray_nodes() -> Iterator[Any]:
+    """Run a Ray cluster of one node with two processors for the session, be connected to it, and yield its handle."""
+    with ray_cluster() as cluster, connected_to(cluster.address):
+        yield cluster
+
+
+@pytest.fixture
+def ray_address(ray_nodes: Any) -> str:
+    """The address of the session's Ray cluster."""
+    return str(ray_nodes.address)

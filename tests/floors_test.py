@@ -82,6 +82,7 @@ LOADERS = {
     "flow/child.py",
     "mcp/server.py",
     "native/__init__.py",
+    "processing/crews.py",
     "storage/opening.py",
     "work.py",
 }

@@ -20,7 +20,7 @@ from treemill.errors import IndexLocked
 from treemill.events import Listener, Planned, Waiting, ignore
 from treemill.freshness import IndexOptions, Survey, governor_for, is_settled, look, recipe_of, with_progress
 from treemill.plan import Plan
-from treemill.processing.crews import limits_of, make_crew
+from treemill.processing.crews import limits_of, make_crew, reached
 from treemill.processing.engine import Run
 from treemill.processing.recognising import KnownFirst
 from treemill.processing.seams import Intake, itself, name_of
@@ -114,11 +114,28 @@ def _carry_out(
     cancel: threading.Event,
 ) -> tuple[ProcessingStats, int]:
     """Process what is stale, forget what is gone; return the statistics and how many paths are forgotten."""
-    plan = survey.plan
-    removed = 0
     # A service that is down or refuses the key is told before any work; a mismatch is told by `begin_run`.
     if isinstance(provider, Probed) and store.recipe() in (None, recipe):
         provider.probe()
+    with reached(settings.chunker):
+        return _process(survey, store, writer, settings, recipe, provider, made_before, cutter, listener, cancel)
+
+
+def _process(
+    survey: Survey,
+    store: IndexStore,
+    writer: Writer,
+    settings: Settings,
+    recipe: Recipe,
+    provider: EmbeddingProvider | None,
+    made_before: ContentLookup | None,
+    cutter: Cutter | None,
+    listener: Listener,
+    cancel: threading.Event,
+) -> tuple[ProcessingStats, int]:
+    """Do the work of a run for which everything that it needs has answered."""
+    plan = survey.plan
+    removed = 0
     writer.begin_run(recipe)
     lookup = store.lookup() if store.generation() else None
     work = Prepare(

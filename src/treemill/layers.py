@@ -43,9 +43,10 @@ class Layer:
         """Return where the value of a setting stands."""
         return self.places.get(name, self.origin)
 
-    def may_say(self, name: str, declared: Field) -> bool:
-        """Whether a setting is taken from here."""
-        if self.trusted or not declared.metadata.get("trusted_only"):
+    def may_say(self, name: str, declared: Field, value: object) -> bool:
+        """Whether a setting is taken from here, with this value."""
+        bounds = declared.metadata
+        if self.trusted or not (bounds.get("trusted_only") or value in bounds.get("trusted_values", ())):
             return True
         return name.partition(".")[0] in self.entrusted and not declared.metadata.get("secret")
 
@@ -88,7 +89,7 @@ def resolve(layers: Sequence[Layer], kind: type[Kind]) -> Resolved[Kind]:
     for layer in layers:
         for name, value in _leaves(kind, layer.values, "", layer):
             declared = _field(kind, name, layer)
-            if not layer.may_say(name, declared):
+            if not layer.may_say(name, declared, value):
                 warnings.append(f"{name} is not taken from {layer.place(name)}: {layer.advice}")
                 continue
             try:

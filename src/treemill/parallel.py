@@ -139,10 +139,10 @@ def chunk_files_parallel(
 ) -> ChunkStream:
     """Chunk files with several workers, and yield each file's path and chunks in order of completion.
 
-    `executor_type` is "process", "thread" or "inline"; without one the settings of the governor decide, which say
-    "process" and 4 workers unless told otherwise. Processes are capped at the number of processors. All three give
-    the same chunks. `ordered` yields in the order of the input. The iterable of files is read in a thread of its own;
-    what it raises is raised here. A None among the files is counted as skipped.
+    `executor_type` is "process", "thread", "inline" or "ray" (workers on a cluster); without one the settings of the
+    governor decide, which say "process" and 4 workers unless told otherwise. Processes are capped at the number of
+    processors. All give the same chunks. `ordered` yields in the order of the input. The iterable of files is read in a
+    thread of its own; what it raises is raised here. A None among the files is counted as skipped.
 
     A file that fails stops nothing: `on_failure` is called with it, in the thread that reads the stream, and it stands
     in the stream's report; an error in `on_failure` ends the stream. Empty files are yielded without chunks. Files that

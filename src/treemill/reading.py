@@ -60,12 +60,35 @@ class ReadFile:
     seen_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class CarriedFile(DiscoveredFile):
+    """A file that was read where it lies and is worked on elsewhere: `carried` is all that reading it there gave.
+
+    `carried` is (bytes, `stamp`, `changed_ns`, `seen_ns`) as `ReadFile` has them, or why there are none.
+    """
+
+    carried: tuple[bytes, int, int, int] | Skipped = (b"", 0, 0, 0)
+
+    def __reduce__(self) -> tuple[type[CarriedFile], tuple[object, ...]]:
+        known = (self.name, self.root, self.language, self.size, self.mtime_ns, self.changed_ns)
+        return CarriedFile, (*known, self.carried)
+
+
+def carry(file: DiscoveredFile, *, max_bytes: int | None = None) -> CarriedFile:
+    """Read a file here, for `read_file` to be called with it on a machine that does not have it."""
+    read = read_file(file, max_bytes=max_bytes)
+    carried = read if isinstance(read, Skipped) else (read.source.data, read.stamp, read.changed_ns, read.seen_ns)
+    return CarriedFile(file.name, file.root, file.language, file.size, file.mtime_ns, file.changed_ns, carried)
+
+
 def read_file(file: DiscoveredFile, *, max_bytes: int | None = None) -> ReadFile | Skipped:
     """Read a file, digest it and tell its encoding and language.
 
     Returns Skipped where there is nothing to chunk: VANISHED, UNREADABLE, NOT_REGULAR, OUTSIDE_ROOT, TOO_LARGE (over
     `max_bytes`, whatever discovery saw), CHANGING, BINARY. Never raises for what a file is or does.
     """
+    if isinstance(file, CarriedFile):
+        return _unloaded(file)
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_PAUSE_SECONDS)
@@ -80,6 +103,17 @@ def read_file(file: DiscoveredFile, *, max_bytes: int | None = None) -> ReadFile
                 return Skipped(file.name, SkipReason.BINARY, "it holds NUL bytes")
             return ReadFile(source, len(data), entry.st_mtime_ns, changed_ns(entry), seen_ns)
     return Skipped(file.name, SkipReason.CHANGING, f"it changed during each of {_ATTEMPTS} readings")
+
+
+def _unloaded(file: CarriedFile) -> ReadFile | Skipped:
+    """Return what reading a file elsewhere gave."""
+    if isinstance(file.carried, Skipped):
+        return file.carried
+    data, stamp, changed, seen_ns = file.carried
+    source = source_of(data, file.language)
+    if source is None:
+        return Skipped(file.name, SkipReason.BINARY, "it holds NUL bytes")
+    return ReadFile(source, len(data), stamp, changed, seen_ns)
 
 
 def read_small_file(path: str, *, follow: bool = False) -> bytes | None:

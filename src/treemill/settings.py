@@ -9,11 +9,11 @@ name the bound, the value and where the value came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
-from treemill.choices import EXECUTORS
+from treemill.choices import CLUSTER_FILES, EXECUTORS
 from treemill.errors import SettingsError
 
 
@@ -22,9 +22,9 @@ def _number(default: Any, low: float, high: float | None = None, *, trusted: boo
     return field(default=default, metadata={"low": low, "high": high, "trusted_only": trusted})
 
 
-def _choice(default: str, *values: str) -> Any:
-    """Declare a field that takes one of a few words."""
-    return field(default=default, metadata={"values": values})
+def _choice(default: str, *values: str, trusted: Sequence[str] = ()) -> Any:
+    """Declare a field that takes one of a few words; those in `trusted` are never taken from files of the tree."""
+    return field(default=default, metadata={"values": values, "trusted_values": tuple(trusted)})
 
 
 def trusted_only(default: Any, **bounds: Any) -> Any:
@@ -40,11 +40,16 @@ def trusted_only(default: Any, **bounds: Any) -> Any:
 class ConcurrencySettings:
     """How many files are worked on at a time, and by what.
 
-    Process workers are capped at the number of processors; threads are not.
+    Process workers are capped at the number of processors, workers on Ray at those of the cluster; threads are not.
+    `cluster` is the address of a Ray cluster, empty for RAY_ADDRESS or a Ray of this run alone; `cluster_files` is
+    whether its nodes read files themselves ("shared") or are sent them ("carried"), "auto" looks. A tree says neither,
+    nor that Ray be used: they decide who gets its code.
     """
 
     max_parallel_files: int = _number(4, 1, 1024)
-    executor: str = _choice("process", *EXECUTORS)
+    executor: str = _choice("process", *EXECUTORS, trusted=("ray",))
+    cluster: str = trusted_only("")
+    cluster_files: str = trusted_only("auto", values=CLUSTER_FILES)
 
     def __post_init__(self) -> None:
         check(self, "concurrency")

@@ -12,6 +12,7 @@ import pytest
 
 import treemill
 from conftest import Tree
+from support.ray_cluster import needs_ray, quiet_ray
 from support.tables import random_words, write_table
 from treemill.chunking.packing import unpack_symbols
 from treemill.embedding.static import StaticEncoder
@@ -73,8 +74,17 @@ def answers(root: Path, folder: Path, executor: str, workers: int, provider: Sta
     return [contents, known, vectors, hits]
 
 
-@pytest.mark.parametrize(("executor", "workers"), [("process", 1), ("process", 2), ("process", 4), ("thread", 3)])
-def test_the_same_files_give_the_same_index(executor: str, workers: int, tree: Tree, tmp_path: Path) -> None:
+ON_RAY = pytest.param("ray", 2, marks=[needs_ray, *quiet_ray])
+
+
+@pytest.mark.parametrize(
+    ("executor", "workers"), [("process", 1), ("process", 2), ("process", 4), ("thread", 3), ON_RAY]
+)
+def test_the_same_files_give_the_same_index(
+    executor: str, workers: int, tree: Tree, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if executor == "ray":
+        request.getfixturevalue("ray_address")
     provider = StaticEncoder(write_table(tmp_path / "static.model", random_words(100)))
     own = {path.relative_to(OWN_SOURCE).as_posix(): path.read_bytes() for path in OWN_SOURCE.rglob("*.py")}
     root = tree({**own, "größe.txt": "Größe\n".encode("latin-1"), "empty.py": "", "copy/errors.py": own["errors.py"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import signal
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from support.ray_cluster import needs_ray, quiet_ray
 from support.timing import soonest
 from treemill.errors import WorkersError
 from treemill.flow import (
@@ -30,8 +33,13 @@ from treemill.flow import (
     weigh_batches,
     wire,
 )
+from treemill.flow.remote import RemoteCrew
 
 CREWS = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
+
+ON_RAY = pytest.param("ray", marks=[needs_ray, *quiet_ray])
+EVERY_KIND = [*CREWS, ON_RAY]
+KILLABLE = ["process", ON_RAY]
 
 
 @dataclass(frozen=True)
@@ -116,10 +124,25 @@ def losses(outcomes: Sequence[object]) -> list[Lost[str]]:
     return [o for o in outcomes if isinstance(o, Lost)]
 
 
-@pytest.fixture(params=CREWS)
-def crew(request: pytest.FixtureRequest) -> Iterator[Callable[..., Crew[str, list[object]]]]:
+@pytest.fixture
+def opened(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Open a crew of a kind; the cluster for those on Ray is started with the first of them."""
+
+    def open_crew(kind: str, count: int, work: object, limits: Limits | None = None) -> Any:
+        limits = limits or Limits()
+        if kind != "ray":
+            return CREWS[kind](count, work, limits)
+        hosts = importlib.import_module("treemill.cluster.hosts")
+        return RemoteCrew(count, work, limits, hosts.RayHosts(request.getfixturevalue("ray_address"), count))
+
+    return open_crew
+
+
+@pytest.fixture(params=EVERY_KIND)
+def crew(request: pytest.FixtureRequest, opened: Callable[..., Any]) -> Callable[..., Crew[str, list[object]]]:
     def make(count: int = 2, limits: Limits | None = None) -> Crew[str, list[object]]:
-        return CREWS[request.param](count, Deeds(), limits or Limits())
+        crew: Crew[str, list[object]] = opened(request.param, count, Deeds(), limits)
+        return crew
 
     return make
 
@@ -147,37 +170,41 @@ def test_an_item_that_raises_is_lost_alone_with_its_error(crew: Callable[..., Cr
 
 
 @pytest.mark.parametrize("deed", ["exit", "segfault"])
-def test_an_item_that_kills_its_worker_is_lost_alone(deed: str) -> None:
-    outcomes = run(ProcessCrew(2, Deeds(), Limits()), [["double 1", deed, "double 2"], ["double 3"], ["double 4"]])
+@pytest.mark.parametrize("kind", KILLABLE)
+def test_an_item_that_kills_its_worker_is_lost_alone(kind: str, deed: str, opened: Callable[..., Any]) -> None:
+    outcomes = run(opened(kind, 2, Deeds()), [["double 1", deed, "double 2"], ["double 3"], ["double 4"]])
     assert sorted(map(str, values(outcomes))) == ["2", "4", "6", "8"]
     (lost,) = losses(outcomes)
     assert (lost.item, lost.cause, lost.error_type) == (deed, Cause.CRASHED, "WorkerCrashedError")
     assert ("exit code 3" if deed == "exit" else "SIGSEGV") in lost.message
 
 
-@pytest.mark.parametrize("kind", ["process", "thread"])
-def test_an_item_that_overruns_its_time_is_lost_and_the_worker_replaced(kind: str) -> None:
-    outcomes = run(CREWS[kind](2, Deeds(), Limits(seconds=0.5)), [["double 1", "sleep 30", "double 2"], ["double 3"]])
+@pytest.mark.parametrize("kind", [*KILLABLE, "thread"])
+def test_an_item_that_overruns_its_time_is_lost_and_the_worker_replaced(kind: str, opened: Callable[..., Any]) -> None:
+    outcomes = run(opened(kind, 2, Deeds(), Limits(seconds=0.5)), [["double 1", "sleep 30", "double 2"], ["double 3"]])
     assert sorted(map(str, values(outcomes))) == ["2", "4", "6"]
     (lost,) = losses(outcomes)
     assert (lost.item, lost.cause) == ("sleep 30", Cause.OVERRAN_TIME)
     assert 0.5 < lost.amount < 30
 
 
-def test_an_item_that_overruns_its_memory_is_lost() -> None:
+@pytest.mark.parametrize("kind", KILLABLE)
+def test_an_item_that_overruns_its_memory_is_lost(kind: str, opened: Callable[..., Any]) -> None:
     limits = Limits(seconds=20, memory_bytes=100 << 20)
-    outcomes = run(ProcessCrew(1, Deeds(), limits), [["double 1", "hog 300"], ["hog 10"]])
+    outcomes = run(opened(kind, 1, Deeds(), limits), [["double 1", "hog 300"], ["hog 10"]])
     (lost,) = losses(outcomes)
     assert (lost.item, lost.cause) == ("hog 300", Cause.OVERRAN_MEMORY)
     assert lost.amount > 100 << 20
     assert sorted(map(str, values(outcomes))) == [str(10 << 20), "2"]
 
 
-@pytest.mark.parametrize("kind", ["process", "thread"])
-def test_an_item_that_takes_long_does_not_hold_up_the_others_of_its_batch(kind: str) -> None:
+@pytest.mark.parametrize("kind", [*KILLABLE, "thread"])
+def test_an_item_that_takes_long_does_not_hold_up_the_others_of_its_batch(
+    kind: str, opened: Callable[..., Any]
+) -> None:
     """It is done alone, after all, and nobody is lost."""
     ended: list[tuple[object, float]] = []
-    with CREWS[kind](1, Deeds(), Limits(seconds=30)) as crew:
+    with opened(kind, 1, Deeds(), Limits(seconds=30)) as crew:
         for outcome in crew.map([["double 1", "sleep 4", "double 2"], ["double 3"]]):
             assert not isinstance(outcome, Lost)
             if isinstance(outcome, Done):
@@ -209,9 +236,10 @@ def test_limits_hold_while_other_workers_keep_the_caller_busy() -> None:
     assert done < 400, "the limit held only when there was nothing else to do"
 
 
-def test_a_worker_killed_from_outside_loses_nothing() -> None:
+@pytest.mark.parametrize("kind", KILLABLE)
+def test_a_worker_killed_from_outside_loses_nothing(kind: str, opened: Callable[..., Any]) -> None:
     """Three are killed, the next one when all that the one before may have had in hand is done."""
-    crew = ProcessCrew(2, Deeds(), Limits())
+    crew = opened(kind, 2, Deeds())
     under_way: set[object] = set()
     at_risk: set[object] = set()
     results: list[object] = []
@@ -280,8 +308,9 @@ def test_what_a_worker_prints_does_not_disturb_the_pipe() -> None:
     assert values(run(ProcessCrew(1, Deeds(), Limits()), [["print", "double 4"]])) == ["printed", 8]
 
 
-def test_a_quiet_crew_says_which_item_each_worker_holds() -> None:
-    with ProcessCrew(1, Deeds(), Limits()) as workers:
+@pytest.mark.parametrize("kind", KILLABLE)
+def test_a_quiet_crew_says_which_item_each_worker_holds(kind: str, opened: Callable[..., Any]) -> None:
+    with opened(kind, 1, Deeds()) as workers:
         outcomes = workers.map([["double 1", "sleep 60"]])
         quiet = (o for o in outcomes if isinstance(o, Idle) and o.in_hand)
         worker, item, seconds = next(held for o in quiet for held in o.in_hand if held[1] == "sleep 60")
@@ -290,10 +319,10 @@ def test_a_quiet_crew_says_which_item_each_worker_holds() -> None:
         assert workers.in_hand()[0][:2] == (0, "sleep 60")
 
 
-@pytest.mark.parametrize("kind", CREWS)
-def test_work_that_cannot_start_ends_the_run_with_the_reason(kind: str) -> None:
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_work_that_cannot_start_ends_the_run_with_the_reason(kind: str, opened: Callable[..., Any]) -> None:
     with pytest.raises((WorkersError, RuntimeError), match="no such grammar"):
-        run(CREWS[kind](2, Unstartable(), Limits()), [["double 1"]])
+        run(opened(kind, 2, Unstartable()), [["double 1"]])
 
 
 def test_workers_of_another_version_end_the_run_with_the_reason() -> None:
@@ -317,8 +346,9 @@ def test_no_worker_is_waited_for_for_ever(tmp_path: Path) -> None:
     assert values(outcomes) == [2, 4]
 
 
-def test_no_batches_start_no_worker() -> None:
-    crew = ProcessCrew(2, Deeds(), Limits())
+@pytest.mark.parametrize("kind", KILLABLE)
+def test_no_batches_start_no_worker(kind: str, opened: Callable[..., Any]) -> None:
+    crew = opened(kind, 2, Deeds())
     assert run(crew, []) == []
     assert crew.pids() == ()
 

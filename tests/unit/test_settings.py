@@ -51,7 +51,7 @@ def test_defaults_are_those_of_the_seed():
         (lambda: ChunkerSettings(max_chunk_bytes=True), "chunker.max_chunk_bytes must be a whole number, not True"),
         (lambda: ChunkerSettings(max_chunk_bytes=99.5), "chunker.max_chunk_bytes must be a whole number, not 99.5"),
         (lambda: PerformanceSettings(chunk_timeout_seconds=float("nan")), "must be at least 0.01, not nan"),
-        (lambda: ConcurrencySettings(executor="fork"), "must be one of process, thread, inline, not 'fork'"),
+        (lambda: ConcurrencySettings(executor="fork"), "must be one of process, thread, inline, ray, not 'fork'"),
         (lambda: DiscoverySettings(hidden="yes"), "discovery.hidden must be true or false, not 'yes'"),
         (lambda: DiscoverySettings(exclude="*.py"), "discovery.exclude must be a list of texts, not '*.py'"),
     ],

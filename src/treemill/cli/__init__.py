@@ -44,7 +44,7 @@ def run(words: Sequence[str]) -> int:
     arguments = parse(words)
     # The command line computes in workers; a pool of threads for matrices in this process only costs start-up time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if arguments.command == "index" and arguments.executor in (None, "process"):
+    if arguments.command == "index" and arguments.executor in (None, "process") and arguments.cluster is None:
         import_module("treemill.cli.warming").warm_workers(arguments)
     try:
         code: int = import_module(COMMANDS[arguments.command]).run(arguments)

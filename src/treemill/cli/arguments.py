@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from treemill._version import __version__
-from treemill.choices import EXECUTORS, FILE_KINDS
+from treemill.choices import CLUSTER_FILES, EXECUTORS, FILE_KINDS
 from treemill.cli.commands import EXIT_CODES as _EXIT_CODES
 from treemill.cli.commands import Commands
 from treemill.cli.commands import add_command as _add
@@ -298,6 +298,10 @@ def _working(command: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="how many workers (default: 4, at most the processors)"
     )
     command.add_argument("--executor", choices=EXECUTORS, help="what workers are (default: process)")
+    command.add_argument("--cluster", metavar="ADDRESS", help="work on this Ray cluster: 10.0.0.1:6379")
+    command.add_argument(
+        "--cluster-files", choices=CLUSTER_FILES, help="do its nodes see the files, or are they sent (default: auto)"
+    )
     command.add_argument("--no-ignore", action="store_true", default=None, help="do not respect ignore files")
     command.add_argument("--hidden", action="store_true", default=None, help="take hidden files too")
     command.add_argument("--no-cache", action="store_true", help="neither use nor fill the user's content cache")

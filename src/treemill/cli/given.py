@@ -9,8 +9,12 @@ from typing import Any
 
 from treemill.cli.words import printable
 from treemill.configuration import explain_settings
+from treemill.errors import UsageError
 from treemill.places import Place
 from treemill.settings import Settings
+
+# As many workers as may be asked for: what there are processors for is what there is.
+_ALL = 1024
 
 
 def store_flags(arguments: argparse.Namespace) -> Mapping[str, Any]:
@@ -21,11 +25,24 @@ def store_flags(arguments: argparse.Namespace) -> Mapping[str, Any]:
     }
 
 
+def _work_flags(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    """Return what the flags say about who works: on a cluster, all of its processors unless a number is given."""
+    cluster, workers = getattr(arguments, "cluster", None), arguments.workers
+    executor = arguments.executor or ("ray" if cluster is not None else None)
+    if cluster is not None and executor != "ray":
+        raise UsageError(f"--cluster and --executor {executor} exclude each other", suggestion="Leave one of them out")
+    return {
+        "chunker.concurrency.max_parallel_files": _ALL if workers is None and cluster is not None else workers,
+        "chunker.concurrency.executor": executor,
+        "chunker.concurrency.cluster": cluster,
+        "chunker.concurrency.cluster_files": getattr(arguments, "cluster_files", None),
+    }
+
+
 def settings_for(place: Place, arguments: argparse.Namespace) -> Settings:
     """Return the settings that hold for a place under the flags that were given; warnings go to standard error."""
     flags: Mapping[str, Any] = {
-        "chunker.concurrency.max_parallel_files": arguments.workers,
-        "chunker.concurrency.executor": arguments.executor,
+        **_work_flags(arguments),
         "discovery.no_ignore": arguments.no_ignore,
         "discovery.hidden": arguments.hidden,
         "storage.cache_mb": 0 if arguments.no_cache else None,

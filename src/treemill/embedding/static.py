@@ -68,7 +68,8 @@ class StaticEncoder:
         self._rows: Rows | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path,)
+        # The table of the package is found where the package is, which may be another machine.
+        return type(self), () if self.path == MODEL_PATH else (self.path,)
 
     @cached_property
     def model(self) -> StaticModel:

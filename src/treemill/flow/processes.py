@@ -131,14 +131,23 @@ class ProcessCrew(Crew[T, R]):
                 child.process.kill()
 
     def in_hand(self) -> tuple[tuple[int, T, float], ...]:
+        return tuple((worker, batch.items[index], seconds) for worker, batch, index, seconds in self._held())
+
+    def places_in_hand(self) -> tuple[tuple[int, int, int, float], ...]:
+        """Return (worker, origin of the batch, place in it, seconds) for each worker that holds an item."""
+        return tuple(
+            (worker, batch.origin, batch.places[index], seconds) for worker, batch, index, seconds in self._held()
+        )
+
+    def _held(self) -> list[tuple[int, Batch[T], int, float]]:
         now = time.monotonic()
-        held: list[tuple[int, T, float]] = []
+        held: list[tuple[int, Batch[T], int, float]] = []
         for slot in list(self._slots):
             serial, index, since, _ = slot.shown()
             batch = next((each for number, each in list(slot.pending) if number == serial), None)
             if batch is not None and 0 <= index < len(batch.items):
-                held.append((slot.number, batch.items[index], now - since))
-        return tuple(held)
+                held.append((slot.number, batch, index, now - since))
+        return held
 
     def pids(self) -> tuple[int, ...]:
         """Return the process ids of the workers that live."""

@@ -8,9 +8,10 @@ import os
 import pickle
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import import_module
 from importlib.machinery import PathFinder
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from treemill import errors
 from treemill.choices import EXECUTORS
@@ -41,10 +42,11 @@ def make_crew(
 ) -> Crew[T, R]:
     """Return the crew that the settings ask for; `executor` and `workers` override them.
 
-    Processes are capped at the number of processors, threads are not.
+    Processes are capped at the number of processors, workers on Ray at those of the cluster, threads are not.
 
     Raises:
-        UsageError: there is no such executor, or fewer than one worker is asked for.
+        UsageError: there is no such executor, fewer than one worker is asked for, or Ray is not installed.
+        WorkersError: there is no cluster where the settings say.
     """
     name = settings.concurrency.executor if executor is None else executor
     count = settings.concurrency.max_parallel_files if workers is None else workers
@@ -52,7 +54,34 @@ def make_crew(
         raise errors.UsageError(f"there is no executor {name!r}", suggestion=f"Use one of {', '.join(EXECUTORS)}")
     if count < 1:
         raise errors.UsageError(f"{count} workers can do nothing", suggestion="Ask for at least 1")
+    if name == "ray":
+        crew: Crew[T, R] = _cluster().open_crew(settings, work, count, limits_of(settings))
+        return crew
     return _CREWS[name](count, work, limits_of(settings))  # type: ignore[arg-type, return-value]
+
+
+def reached(settings: ChunkerSettings) -> AbstractContextManager[None]:
+    """Where workers are on a cluster, be connected to it while entered, sure that its nodes can work.
+
+    Raises:
+        UsageError: Ray is not installed, or the address is none.
+        WorkersError: there is no cluster, or its nodes cannot do the work.
+    """
+    if settings.concurrency.executor != "ray":
+        return nullcontext()
+    manager: AbstractContextManager[None] = _cluster().reached(settings)
+    return manager
+
+
+def _cluster() -> Any:
+    try:
+        return import_module("treemill.cluster.door")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "ray":
+            raise
+        raise errors.UsageError(
+            "workers on Ray need the package ray", suggestion="Run: pip install 'treemill[ray]'"
+        ) from None
 
 
 @contextmanager

@@ -1,0 +1,85 @@
+"""Files for workers that may not see them: read here and sent along, batch by batch, where a node has no such path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any, TypeVar
+
+from treemill.flow import Crew, Done, Idle, Lost
+from treemill.flow.outcomes import Outcome
+from treemill.reading import CarriedFile, carry
+from treemill.types import DiscoveredFile
+
+R = TypeVar("R")
+
+Look = Callable[[tuple[str, int, int] | None], bool]
+"""Whether every node sees a file as this machine does: path, size in bytes, modification time in nanoseconds."""
+
+
+class CarryingCrew(Crew[DiscoveredFile, R]):
+    """A crew on other machines, before which files are read where those do not see them.
+
+    `files` is "shared", "carried", or "auto": then the nodes are asked for the first file. At most the batches that are
+    under way are held in memory.
+    """
+
+    def __init__(self, inner: Crew[DiscoveredFile, R], look: Look, files: str, max_bytes: int) -> None:
+        super().__init__(inner.count, inner.work, inner.limits)
+        self._inner = inner
+        self._look = look
+        self._files = files
+        self._max_bytes = max_bytes
+
+    def map(
+        self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False
+    ) -> Generator[Outcome[DiscoveredFile, R], None, None]:
+        """As `Crew.map`."""
+        with closing(self._inner.map(self._sent(batches), ordered=ordered)) as outcomes:
+            for outcome in outcomes:
+                yield _unloaded(outcome)
+
+    def hand_out(self, batch: object) -> None:
+        """Batches go to the crew behind."""
+        raise AssertionError("`map` hands out to the crew behind")
+
+    def watch(self) -> None:
+        """Nothing is held here that could overrun."""
+
+    def in_hand(self) -> tuple[tuple[int, DiscoveredFile, float], ...]:
+        """As the crew's."""
+        return self._inner.in_hand()
+
+    def close(self) -> None:
+        """End the crew's workers."""
+        self._inner.close()
+
+    def _sent(self, batches: Iterable[Sequence[DiscoveredFile]]) -> Iterator[Sequence[DiscoveredFile]]:
+        carried: bool | None = None
+        for batch in batches:
+            if carried is None and batch:
+                carried = self._is_carried(batch[0])
+            yield [carry(file, max_bytes=self._max_bytes) for file in batch] if carried else batch
+
+    def _is_carried(self, file: DiscoveredFile) -> bool:
+        """Decide how files go to the nodes, which are looked at in any case: they must be able to work."""
+        seen = self._look((file.absolute, file.size, file.mtime_ns))
+        return self._files == "carried" or (self._files == "auto" and not seen)
+
+
+def _unloaded(outcome: Outcome[Any, R]) -> Outcome[DiscoveredFile, R]:
+    """Return an outcome without the bytes that were carried."""
+    if isinstance(outcome, Done):
+        items = tuple(_plain(file) for file in outcome.items)
+        return Done(items, outcome.value, outcome.worker, outcome.started, outcome.seconds)
+    if isinstance(outcome, Lost):
+        plain = _plain(outcome.item)
+        return Lost(plain, outcome.cause, outcome.error_type, outcome.message, outcome.traceback, outcome.amount)
+    assert isinstance(outcome, Idle)
+    return outcome
+
+
+def _plain(file: DiscoveredFile) -> DiscoveredFile:
+    if not isinstance(file, CarriedFile):
+        return file
+    return DiscoveredFile(file.name, file.root, file.language, file.size, file.mtime_ns, file.changed_ns)

@@ -1,0 +1,174 @@
+"""Hosts of workers as Ray actors: one a node, placed there with as many processors as it has workers.
+
+See `treemill.flow.remote` for the seam. An actor that dies, with its node or alone, is not restarted by Ray: the crew
+asks for another one, on whichever node has room.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+
+from treemill.cluster.connecting import Node, connected, look_at, nodes, on_node, runtime_environment
+from treemill.errors import WorkersError
+from treemill.flow import Limits
+from treemill.flow.host import Host
+from treemill.flow.remote import HostGone, RemoteHost
+
+# Far beyond what an answer takes, which comes after half a second at the latest: a host that is silent for so long is
+# on a machine that stands still.
+_SILENT_SECONDS = 60.0
+
+# How long an actor may take to be placed and started.
+_START_SECONDS = 60.0
+
+Sample = tuple[str, int, int]
+"""A file as this machine sees it: its path, size in bytes and modification time in nanoseconds."""
+
+
+# Batches are handed one after the other, in order, while another thread of the actor waits for what ended.
+_LANES = {"hand": 1, "collect": 1}
+
+
+class RayHosts:
+    """The nodes of a cluster as hosts; see `treemill.flow.remote.Hosts`."""
+
+    def __init__(self, address: str, count: int) -> None:
+        """Connect, for `count` workers at most; `workers` is for how many there are processors.
+
+        Raises:
+            UsageError, WorkersError: as `connected` does.
+        """
+        self._stack = ExitStack()
+        self._stack.enter_context(connected(address, count))
+        self._environment: dict[str, Any] = {}
+        self._given: tuple[bytes, Limits] | None = None
+        self._hosts: list[RayHost] = []
+        self._nodes: list[Node] = []
+        self.workers = min(count, max(1, sum(node.processors for node in nodes())))
+
+    def look(self, sample: Sample | None = None) -> bool:
+        """Look whether the nodes can work, and return whether all of them see a file as this machine does.
+
+        Raises:
+            WorkersError: there is no node, or one cannot do this work.
+        """
+        found = nodes()
+        if not found:
+            raise WorkersError("the cluster has no node with a processor", suggestion="Look at it with `ray status`")
+        sights = look_at(found, sample)
+        self._nodes = [node for node in found if node.id in sights]
+        self._environment = runtime_environment(self._nodes, sights)
+        return all(sight.sees for sight in sights.values())
+
+    def start(self, count: int, work: bytes, limits: Limits) -> Sequence[RemoteHost]:
+        """Begin a host on each node until there are so many workers.
+
+        Raises:
+            WorkersError: as `look` does.
+        """
+        if not self._nodes:
+            self.look()
+        self._given = work, limits
+        for node, workers in _spread(self._nodes, count):
+            self._hosts.append(self._begun(workers, on_node(node), node.name))
+        return tuple(self._hosts)
+
+    def another(self, workers: int) -> RemoteHost | None:
+        """Begin a host in the place of one that died, wherever there is room."""
+        largest = max((node.processors for node in nodes()), default=0)
+        if self._given is None or not largest:
+            return None
+        host = self._begun(min(workers, largest), "DEFAULT", "the cluster")
+        self._hosts.append(host)
+        return host
+
+    def close(self) -> None:
+        """End all hosts, and let go of the cluster."""
+        hosts, self._hosts, self._given = self._hosts, [], None
+        for host in hosts:
+            host.end()
+        self._stack.close()
+
+    def _begun(self, workers: int, strategy: Any, name: str) -> RayHost:
+        assert self._given is not None
+        work, limits = self._given
+        options: dict[str, Any] = {
+            "num_cpus": workers,
+            "max_restarts": 0,
+            "scheduling_strategy": strategy,
+        }
+        if self._environment:
+            options["runtime_env"] = self._environment
+        # What the work needs besides the package is found where this program finds it, if that is there on the node.
+        path = [entry for entry in sys.path if os.path.isabs(entry)]
+        return RayHost(
+            ray.remote(concurrency_groups=_LANES)(Host).options(**options).remote(workers, work, limits, path),
+            name,
+            workers,
+        )
+
+
+class RayHost:
+    """One actor; see `treemill.flow.remote.RemoteHost`."""
+
+    def __init__(self, actor: Any, name: str, workers: int) -> None:
+        self.name = name
+        self.workers = workers
+        self._actor = actor
+
+    def ready(self) -> tuple[str, str]:
+        """Wait until the actor is placed and has started."""
+        greeting, _ = self._got(self._actor.greet.remote(), _START_SECONDS)
+        program, version = greeting
+        return program, version
+
+    def hand(self, serial: int, items: bytes, alone: bool) -> None:
+        """Send a batch; what goes wrong shows in `collect`."""
+        try:
+            self._actor.hand.options(concurrency_group="hand").remote(serial, items, alone)
+        except RayError:
+            pass  # an actor that is known to be dead: `collect` says so
+
+    def collect(self) -> bytes:
+        """Wait for what ended."""
+        answer: bytes = self._got(self._actor.collect.options(concurrency_group="collect").remote(), _SILENT_SECONDS)
+        return answer
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the process ids of its workers; none if it is gone."""
+        try:
+            return tuple(self._got(self._actor.pids.remote(), _SILENT_SECONDS))
+        except HostGone:
+            return ()
+
+    def end(self) -> None:
+        """Kill the actor; its workers end when their pipes do."""
+        try:
+            ray.kill(self._actor)
+        except (RayError, ValueError, RuntimeError):
+            pass  # it is gone already, or the connection is
+
+    def _got(self, asked: Any, seconds: float) -> Any:
+        try:
+            return ray.get(asked, timeout=seconds)
+        except GetTimeoutError as error:
+            self.end()
+            raise HostGone(f"{self.name} did not answer for {seconds:.0f} s") from error
+        except RayError as error:
+            raise HostGone(str(error)) from error
+
+
+def _spread(found: Sequence[Node], count: int) -> list[tuple[Node, int]]:
+    """Return how many workers each node gets: as evenly as their processors allow."""
+    given = {node.id: 0 for node in found}
+    for _ in range(min(count, sum(node.processors for node in found))):
+        free = [node for node in found if given[node.id] < node.processors]
+        given[min(free, key=lambda node: given[node.id]).id] += 1
+    return [(node, given[node.id]) for node in found if given[node.id]]

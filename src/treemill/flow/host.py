@@ -1,0 +1,120 @@
+"""The far end of a remote crew: worker processes on a machine of their own, handed batches and asked for what ended.
+
+It knows nothing of how it is reached. What crosses between machines are bytes: the work as it was pickled, items, and
+replies in which batches are numbers and items are places, so that nothing is sent back that the other end has.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from treemill.errors import WorkersError
+from treemill.flow import wire
+from treemill.flow.crew import Batch, Settled
+from treemill.flow.outcomes import Done, Limits
+from treemill.flow.processes import ProcessCrew
+
+# A host answers after this long even if nothing ended, so that the other end learns what is in hand.
+POLL_SECONDS = 0.5
+
+# An answer is closed at about this size: what has ended beyond it comes with the next one.
+_MOST_REPLIES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of a batch: an outcome and what has to be done again, told by places in the batch.
+
+    `done` is (value, worker, seconds), `lost` is (place, cause, error type, message, traceback, amount); `again` are
+    (places, alone).
+    """
+
+    serial: int
+    done: tuple[Any, int, float] | None = None
+    lost: tuple[int, str, str, str, str, float] | None = None
+    again: tuple[tuple[tuple[int, ...], bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a host has to say: replies, what its workers hold (worker, serial, place, seconds), and what broke it."""
+
+    replies: tuple[Reply, ...]
+    in_hand: tuple[tuple[int, int, int, float], ...]
+    broken: tuple[str, str | None] | None = None
+
+
+class Host:
+    """Worker processes on the machine that this runs on. One thread hands batches, in order; another may collect."""
+
+    def __init__(self, count: int, work: bytes, limits: Limits, path: Sequence[str] = ()) -> None:
+        sys.path += [entry for entry in path if entry not in sys.path]
+        self._crew: ProcessCrew[Any, Any] = ProcessCrew(count, Sealed(work), limits)
+
+    def greet(self) -> tuple[tuple[str, str], int]:
+        """Return which program in which version this is, and how many workers it has."""
+        return wire.GREETING, self._crew.count
+
+    def hand(self, serial: int, items: bytes, alone: bool) -> None:
+        """Take a batch."""
+        opened: tuple[Any, ...] = pickle.loads(items)  # noqa: S301 - from our own driver
+        self._crew.hand_out(Batch(opened, serial, tuple(range(len(opened))), alone))
+
+    def collect(self) -> bytes:
+        """Wait until something ended, or a while, and return an `Answer`, pickled."""
+        until = time.monotonic() + POLL_SECONDS
+        replies: list[Reply] = []
+        try:
+            while len(replies) < _MOST_REPLIES and (not replies or not self._crew.messages.empty()):
+                message = self._crew.next_message()
+                if message is not None:
+                    replies.append(_reply(message))
+                elif replies or time.monotonic() >= until:
+                    break
+        except WorkersError as error:
+            return pickle.dumps(Answer((), (), (error.message, error.suggestion)))
+        answer = Answer(tuple(replies), self._crew.places_in_hand())
+        return pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the process ids of the workers that live."""
+        return self._crew.pids()
+
+    def close(self) -> None:
+        """End the workers."""
+        self._crew.close()
+
+
+class Sealed:
+    """A work that is not opened before it is with the worker that does it: what it imports costs this process nothing.
+
+    Pickling it gives the pickle of the work itself.
+    """
+
+    def __init__(self, work: bytes) -> None:
+        self._work = work
+
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
+        return pickle.loads, (self._work,)
+
+    def start(self) -> Any:
+        """Open it and start it here."""
+        return pickle.loads(self._work).start()  # noqa: S301 - from our own driver
+
+
+def _reply(message: Settled[Any]) -> Reply:
+    """Translate what a driver thread says of a batch into numbers and places."""
+    batch, outcome = message.batch, message.outcome
+    again = tuple((each.places, each.alone) for each in message.again)
+    if outcome is None:
+        return Reply(batch.origin, again=again)
+    if isinstance(outcome, Done):
+        return Reply(batch.origin, (outcome.value, outcome.worker, outcome.seconds), None, again)
+    place = batch.places[next(i for i, item in enumerate(batch.items) if item is outcome.item)]
+    told = (place, outcome.cause.value, outcome.error_type, outcome.message, outcome.traceback, outcome.amount)
+    return Reply(batch.origin, None, told, again)
