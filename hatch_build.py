@@ -18,6 +18,7 @@ EXTENSIONS = {
     "_words": ("words.c",),
     "_vectors": ("vectors.c",),
     "_packing": ("packing.c",),
+    "_spellings": ("spellings.c",),
     "_passing": ("tables.c", "reading.c", "learning.c", "counting.c"),
 }
 HOME = Path("src", "treemill", "native")

@@ -34,7 +34,7 @@ from treemill.ranking.word_pass import WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
-from treemill.work import TEXT_LEVEL, Prepare, Prepared, chunker_of, content_key, made_before
+from treemill.work import TEXT_LEVEL, Prepare, Prepared, chunker_of, content_key, made_before, spellings_in
 
 _NATIVE = compiled("words")
 
@@ -172,6 +172,7 @@ class Preparer:
             postings=pack(found.text.postings),
             vectors=vectors,
             plain=plain(found.text.postings),
+            spellings=spellings_in(source, chunking.ends),
         )
         clock.lap("pack")
         return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content, cut.read.changed_ns)

@@ -46,8 +46,9 @@ class Content:
     `vectors` is int8[n × dimension] of the recipe's model, or empty. `source` and `fallback` are the chunker's.
 
     `plain` is the postings once more, as the bytes of their four arrays: whoever has them at hand spares the store
-    unpacking what was just packed. `cached` says that it came out of the user's content cache. Neither is part of the
-    content, and neither is stored.
+    unpacking what was just packed; `spellings` are the text's words (see `treemill.ranking.spellings`), for whoever
+    has the text at hand. `cached` says that it came out of the user's content cache. None of them is part of the
+    content, and none is stored.
     """
 
     key: bytes
@@ -66,6 +67,7 @@ class Content:
     vectors: bytes = b""
     plain: tuple[bytes, bytes, bytes, bytes] | None = field(default=None, compare=False, repr=False)
     cached: bool = field(default=False, compare=False, repr=False)
+    spellings: bytes | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[type[Content], tuple[object, ...]]:
         # As in DiscoveredFile: what every file crosses a process border with is taken apart by hand.
@@ -86,6 +88,7 @@ class Content:
             self.vectors,
             self.plain,
             self.cached,
+            self.spellings,
         )
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Protocol
 
+import numpy as np
 from isal import isal_zlib
 
 from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking import words
+from treemill.ranking.spellings import INCOMPLETE, spellings_of
 from treemill.reading import read_file
 from treemill.records import Content, PreparedFile
 from treemill.storage import ContentLookup, KeyLookup
@@ -121,6 +123,12 @@ def recognise(files: Sequence[DiscoveredFile], work: Prepare) -> list[PreparedFi
 def made_before(work: Prepare, key: bytes, source: Source) -> Content | None:
     """Return what the cache has under a key, whole: one that came without its text, as from an export, is given it."""
     content = None if work.cache is None else work.cache.get(key)
-    if content is None or content.text or not source.data:
-        return content
-    return replace(content, text=isal_zlib.compress(source.data, TEXT_LEVEL))
+    if content is None:
+        return None
+    text = content.text or (isal_zlib.compress(source.data, TEXT_LEVEL) if source.data else b"")
+    return replace(content, text=text, spellings=spellings_in(source, np.frombuffer(content.ends, "<u4").tolist()))
+
+
+def spellings_in(source: Source, ends: Sequence[int]) -> bytes:
+    """Return the words of a source as they are spelled; of one in another encoding than UTF-8 they are incomplete."""
+    return spellings_of(source.data, ends) if source.encoding == "utf-8" else INCOMPLETE

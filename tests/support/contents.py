@@ -13,6 +13,7 @@ import numpy as np
 from treemill.ranking.postings import Postings, pack
 from treemill.records import Content, PreparedFile, Recipe
 from treemill.storage import Segment, Snapshot
+from treemill.storage.layout import spellings, stored_spellings
 
 RECIPE = Recipe(chunker="lines", words="plain")
 DIMENSION = 4
@@ -114,14 +115,26 @@ def shown(snapshot: Snapshot) -> dict[str, Shown]:
     """Return what a snapshot shows of each of its files, however it is laid out in segments."""
     table = snapshot.files()
     scanned = _scanned(snapshot)
+    spelled = _spelled(snapshot)
     result = {}
     for path, content_id, language in zip(table.paths, table.contents.tolist(), table.languages, strict=True):
         content = snapshot.content(content_id)
         chunks, lengths, vectors = scanned.get(content_id, ([], [], []))
         assert content.chunk_count == len(chunks), f"{path} has lost chunks"
         text = zlib.decompress(content.text).decode("utf-8", "surrogatepass")
+        words = spelled.get(content_id)
+        assert words is None or words.issuperset(stored_spellings(content).split()), f"{path} has lost words"
         result[path] = Shown(text, language, chunks, lengths, vectors)
     return result
+
+
+def _spelled(snapshot: Snapshot) -> dict[int, set[bytes]]:
+    """Return the words that each content's segment has, for the contents whose words it says to have."""
+    return {
+        content_id: set(spellings(segment).split())
+        for segment in snapshot.segments()
+        for content_id in segment.contents[segment.spelled == 1].tolist()
+    }
 
 
 def _scanned(snapshot: Snapshot) -> dict[int, tuple[list[dict[int, int]], list[int], list[list[int]]]]:

@@ -9,6 +9,7 @@ import pytest
 from support.contents import RECIPE, key_of, prepared
 from treemill.records import RunState
 from treemill.storage.garbage import GarbageLimits
+from treemill.storage.layout import spellings
 from treemill.storage.sqlite import SqliteStore
 
 AT_ONCE = GarbageLimits(days=0, share=0, floor_bytes=0)
@@ -52,3 +53,22 @@ def test_a_content_that_came_back_before_it_was_collected_stays(folder: Path) ->
         put(store, ("0.py", "other\n"))
         put(store, ("0.py", "word0\n"), *((f"{number}.py", f"more{number}\n") for number in range(1, 20)))
         assert store.lookup().known(key_of("word0\n"))
+
+
+def test_segments_know_the_words_of_their_contents_and_learn_them_again_where_a_file_is_lost(folder: Path) -> None:
+    texts = [(f"{number}.py", f"word{number} common\n") for number in range(150)]
+    with SqliteStore(folder, create=True) as store:
+        put(store, *texts)
+        assert words_of(store) == {b"common", *(b"word%d" % number for number in range(150))}
+        for path in folder.rglob("*.segment"):
+            path.unlink()
+        put(store, *texts[:1])
+        assert words_of(store) == {b"common", *(b"word%d" % number for number in range(150))}
+
+
+def words_of(store: SqliteStore) -> set[bytes]:
+    """Return the words of the only segment, which has them of all its contents."""
+    with store.snapshot() as snapshot:
+        [segment] = snapshot.segments()
+        assert segment.spelled.all()
+        return set(spellings(segment).split())

@@ -15,7 +15,6 @@ from treemill.indexing import index_tree
 from treemill.records import Hit, Query
 from treemill.searching import Index
 from treemill.searching.path_text import PathText
-from treemill.searching.patterns import words_needed
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.memory import MemoryStore
 
@@ -215,26 +214,6 @@ def test_lines_of_all_kinds_of_ends_are_counted(ask: Any) -> None:
 )
 def test_a_pattern_matches_the_text_however_it_is_encoded(ask: Any, text: bytes) -> None:
     assert [hit.line for hit in ask({"a.txt": text}, "^two$", mode="regex")] == [1]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "needed"),
-    [
-        (r"\bfoo\b", ["foo"]),
-        (r"foo", []),
-        (r"foo\(bar\)", ["bar"]),
-        (r"\bfoo\s+bar\b", ["foo", "bar"]),
-        (r"\bfoo\s*bar\b", []),
-        (r"\bfoo?\b", []),
-        (r"\bfoo\b|bar", []),
-        (r"(\bfoo\b)?", []),
-        (r"(?i)\bfoo\b", []),
-        (r"\b[a-z]foo\b", []),
-        (r"\bfoo_bar\b", ["foo_bar"]),
-    ],
-)
-def test_only_whole_words_that_must_match_are_looked_up(pattern: str, needed: list[str]) -> None:
-    assert words_needed(pattern) == needed
 
 
 def test_what_is_like_a_place_is_found_but_not_the_place_itself(ask: Any) -> None:

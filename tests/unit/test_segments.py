@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -127,6 +128,8 @@ def test_a_full_segment_of_one_word_comes_back_from_its_file(tmp_path):
         weights=np.ones(FULL_CHUNKS, np.uint8),
         vectors=np.empty((0, 0), np.int8),
         norms=np.empty(0, np.float32),
+        spellings=np.frombuffer(zlib.compress(b"word\n"), np.uint8),
+        spelled=np.ones(1, np.uint8),
     )
     assert_equal(open_segment(tmp_path, write(tmp_path, full), index_id=INDEX), full)
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
 from treemill.ranking.postings import Postings
-from treemill.ranking.vocabulary import LONGEST_TOKEN, OddNames, Stems, split_others
-from treemill.ranking.words import stems
+from treemill.ranking.vocabulary import OddNames, Stems, split_others
+from treemill.ranking.words import LONGEST_TOKEN, stems
 
 
 class CompiledPass:

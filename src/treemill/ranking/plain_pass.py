@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
 from treemill.ranking.postings import DEFINITION_CAP, DEFINITION_SHIFT, TEXT_CAP, Postings
-from treemill.ranking.vocabulary import LONGEST_TOKEN, OddName, OddNames, Vocabulary
+from treemill.ranking.vocabulary import OddName, OddNames, Vocabulary
+from treemill.ranking.words import LONGEST_TOKEN
 
 _WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") | set(range(0x80, 0x100))
 _TO_BLANKS = bytes(byte if byte in _WORD_BYTES else 0x20 for byte in range(256))

@@ -17,10 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.tokens import Growing, Numbers, Places, cut, hash_tokens
-from treemill.ranking.words import name_terms, split_identifier, stem, stems, term_id, unspaced
-
-# A token longer than this is data (a hash, base64, a row of separators), not a word that anyone asks for.
-LONGEST_TOKEN = 80
+from treemill.ranking.words import LONGEST_TOKEN, name_terms, split_identifier, stem, stems, term_id, unspaced
 
 _COMPOUND = zlib.crc32(b"=")
 _NONE = np.zeros(0, np.int64)

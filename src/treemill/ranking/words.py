@@ -18,6 +18,9 @@ import Stemmer
 RECIPE = "words-1"
 """Names this splitter in an index's recipe: change it with anything that changes the terms of a text."""
 
+LONGEST_TOKEN = 80
+"""A token longer than this is data (a hash, base64, a row of separators), not a word that anyone asks for."""
+
 _ASCII_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+").findall
 _UNICODE_PARTS = re.compile(r"[^\W\d_]+|\d+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")

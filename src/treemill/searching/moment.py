@@ -19,6 +19,7 @@ from treemill.ranking.evidence import Array
 from treemill.records import Content
 from treemill.searching.path_text import PathText
 from treemill.storage import FileTable, Segment, Snapshot
+from treemill.storage.layout import spellings
 from treemill.types import Symbol
 
 Numbers = npt.NDArray[np.int64]
@@ -83,6 +84,7 @@ class Moment:
         self.mean_chunk = max(1.0, words / max(1, self.chunks_live))
         self.mean_row = max(1.0, words / max(1, self.rows_live))
         self.unpacked = lru_cache(maxsize=_REMEMBERED)(self._unpacked)
+        self.spellings = lru_cache(maxsize=None)(self._spellings)
 
     @property
     def chunk_count(self) -> int:
@@ -163,6 +165,9 @@ class Moment:
     def path_text(self) -> PathText:
         """All paths as one text, to look for words in."""
         return PathText(self.files.paths)
+
+    def _spellings(self, segment: int) -> bytes:
+        return spellings(self.segments[segment])
 
     def _unpacked(self, row: int) -> Unpacked:
         record = self.snapshot.content(int(self.contents[row]))

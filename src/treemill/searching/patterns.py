@@ -1,12 +1,11 @@
-"""Places that match a regular expression: the word index says which files can match, RE2 says where they do.
+"""Places that match a regular expression: the words of the index say which files can match, RE2 says where they do.
 
-RE2 takes time in proportion to the text, whatever the pattern, so no pattern can hang a search. Words that must stand
-in a match, from one edge to the other, must stand in the file: files without them are not opened.
+RE2 takes time in proportion to the text, whatever the pattern, so no pattern can hang a search. Parts of a pattern that
+match inside words must have such words in the file: files without them are not opened.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -15,11 +14,12 @@ import numpy as np
 import re2
 
 from treemill.errors import UsageError
-from treemill.ranking.words import term_id, terms_of
+from treemill.ranking.pattern_parts import needs_of
 from treemill.records import Hit, Query
 from treemill.searching.filters import wanted
 from treemill.searching.hits import Pages, lines_of, source_of
 from treemill.searching.moment import Moment, Numbers, Unpacked
+from treemill.searching.spelled import rows_with
 from treemill.types import Source, Symbol
 
 # A pattern longer than this is a mistake; RE2 refuses programs above this many bytes of memory.
@@ -30,17 +30,11 @@ _MOST_MEMORY = 8 << 20
 _MOST_MATCHES = 1_000
 _MOST_NAMED = 8
 
+# How many files are read before the words of all are looked through for parts of the pattern.
+_FIRST = 200
+
 # How many files are read to find out whether a text that was not said to be a pattern is one.
 _MOST_TRIED = 2_000
-
-# Words up to this length are surely in the index.
-_LONGEST_WORD = 60
-
-# A bracketed class, an escape, or one character, with what may repeat it or make it optional.
-_ITEM = re.compile(r"(\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|.)([*?+]|\{[^}]*\})?", re.DOTALL)
-_BOUNDARIES = frozenset({r"\b", r"\s", r"\W", r"\n", r"\t"})
-_UNKNOWN = "\0"
-_TOKENS = re.compile(r"(?<![\w\0])[A-Za-z0-9_]+(?![\w\0])", re.ASCII)
 
 
 def matching(moment: Moment, query: Query, skipped: int) -> Iterator[Hit]:
@@ -51,23 +45,24 @@ def matching(moment: Moment, query: Query, skipped: int) -> Iterator[Hit]:
     Raises:
         UsageError: the pattern is not one RE2 understands.
     """
-    return _matching(moment, query, _compiled(query.text), skipped)
+    return _matching(moment, query, compiled(query.text), skipped)
 
 
 def matches(moment: Moment, query: Query) -> bool:
     """Tell whether a text is a pattern that some line matches; no, where too many files would have to be read."""
     try:
-        pattern = _compiled(query.text)
+        pattern = compiled(query.text)
     except UsageError:
         return False
-    if len(_possible(moment, query)) > _MOST_TRIED:
+    possible = _possible(moment, query)
+    if len(possible) > _MOST_TRIED and len(_narrowed(moment, query, possible)) > _MOST_TRIED:
         return False
     return any(True for _ in islice(_matching(moment, query, pattern, 0), 1))
 
 
 def _matching(moment: Moment, query: Query, pattern: Any, skipped: int) -> Iterator[Hit]:
-    for file in _possible(moment, query):
-        data = _as_matched(source_of(moment.snapshot.content(int(moment.files.contents[file]))))
+    for file in _candidates(moment, query):
+        data = as_matched(source_of(moment.snapshot.content(int(moment.files.contents[file]))))
         spans = list(_spans(pattern, data))
         if not spans:
             continue
@@ -79,7 +74,12 @@ def _matching(moment: Moment, query: Query, pattern: Any, skipped: int) -> Itera
         skipped = max(0, skipped - len(shown))
 
 
-def _compiled(text: str) -> Any:
+def compiled(text: str) -> Any:
+    """Return the matcher of a pattern, over bytes.
+
+    Raises:
+        UsageError: the pattern is empty, too long, or not one RE2 understands.
+    """
     if not text or len(text) > _LONGEST_PATTERN:
         size = f"{len(text):,} characters long" if text else "empty"
         raise UsageError(f"the pattern is {size}", suggestion=f"Give one of 1 to {_LONGEST_PATTERN:,} characters")
@@ -97,38 +97,27 @@ def _compiled(text: str) -> Any:
 
 
 def _possible(moment: Moment, query: Query) -> Numbers:
-    """Return the files that pass the filters and hold every word that a match must hold, in order of path."""
+    """Return the files that pass the filters, in order of path."""
     kept = wanted(moment.files, query)
-    possible = np.ones(len(moment.files.paths), np.bool_) if kept is None else kept.copy()
-    terms = {term_id(term) for word in words_needed(query.text) for term in terms_of(word)}
-    for postings in moment.postings(sorted(terms)):
-        holding = np.zeros(len(moment.contents), np.bool_)
-        holding[moment.row_of_chunk[postings.chunks]] = True
-        possible &= holding[moment.row_of_file]
-    return np.flatnonzero(possible)
+    return np.arange(len(moment.files.paths)) if kept is None else np.flatnonzero(kept)
 
 
-def words_needed(pattern: str) -> list[str]:
-    """Return words that every match holds as whole words; fewer than there are, where that is not plain to see."""
-    if "|" in pattern or "(?" in pattern or re.search(r"\)[*?{]", pattern):
-        return []
-    plain = [_UNKNOWN]
-    for item, repeat in _ITEM.findall(pattern):
-        if repeat and repeat != "+":
-            plain.append(_UNKNOWN)
-        elif item in _BOUNDARIES:
-            plain.append(" ")
-        elif len(item) == 2 and not item[1].isalnum():
-            plain.append(item[1])
-        elif len(item) > 1 or item in ".^$()[]{}*+?" or repeat:
-            plain.append(_UNKNOWN)
-        else:
-            plain.append(item)
-    found = _TOKENS.findall("".join([*plain, _UNKNOWN]))
-    return [word for word in dict.fromkeys(found) if len(word) <= _LONGEST_WORD]
+def _candidates(moment: Moment, query: Query) -> Iterator[int]:
+    """Yield the files that may match, in order of path. The first few tell whether it is worth knowing them better."""
+    possible = _possible(moment, query)
+    yield from possible[:_FIRST].tolist()
+    if len(possible) > _FIRST:
+        yield from _narrowed(moment, query, possible[_FIRST:]).tolist()
 
 
-def _as_matched(source: Source) -> bytes:
+def _narrowed(moment: Moment, query: Query, files: Numbers) -> Numbers:
+    """Return those of some files that have words in which parts of the pattern match, where it has such parts."""
+    need = needs_of(query.text)
+    rows = None if need is None else rows_with(moment, need, compiled)
+    return files if rows is None else files[rows[moment.row_of_file[files]]]
+
+
+def as_matched(source: Source) -> bytes:
     """Return a text as UTF-8 whose lines end in line feeds; most are that already."""
     if source.encoding == "utf-8" and not source.bom and b"\r" not in source.data:
         return source.data

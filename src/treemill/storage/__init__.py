@@ -29,6 +29,8 @@ class Segment:
     bits of a weight count the word in the text (capped at 63), the high two the definitions named by it (capped
     at 3). `vectors` is int8[n, dimension], with no rows where the index has no model; `norms` (float32, as many) is the
     length of each vector, 1 for one that is all zeros.
+    `spellings` (uint8) are the words of the contents for which `spelled` (uint8[m]) is 1, deflated, as
+    `treemill.ranking.spellings` has them; they may hold some of others.
     """
 
     contents: npt.NDArray[np.int64]
@@ -40,6 +42,8 @@ class Segment:
     weights: npt.NDArray[np.uint8]
     vectors: npt.NDArray[np.int8]
     norms: npt.NDArray[np.float32]
+    spellings: npt.NDArray[np.uint8]
+    spelled: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from treemill.storage import Segment
 from treemill.storage import rows as tables
 from treemill.storage.connection import DamagedRow, explained, open_database
 from treemill.storage.housekeeping import stray_segments
-from treemill.storage.layout import lay_out, merge
+from treemill.storage.layout import lay_out, merge, spellings
 from treemill.storage.ownership import data_folder, read_mark
 from treemill.storage.packed import check_content, text_of
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment
@@ -205,8 +205,18 @@ def _segments(connection: sqlite3.Connection, data: Path, index_id: bytes) -> It
 
 
 def _says_the_same(connection: sqlite3.Connection, segment: Segment, file: SegmentFile, dimension: int) -> bool:
-    parts = list(tables.read_parts(connection, file.after, file.last_id, dimension=dimension))
+    parts = list(tables.read_parts(connection, file.after, file.last_id, dimension=dimension, spelled=True))
     wanted = lay_out(parts, dimension=dimension)
     live = np.array([part.content for part in parts], np.int64)
     found = merge([segment], live=live)
-    return all(np.array_equal(getattr(wanted, each.name), getattr(found, each.name)) for each in fields(Segment))
+    exact = [each.name for each in fields(Segment) if each.name not in ("spellings", "spelled")]
+    return _spells_enough(found, wanted) and all(
+        np.array_equal(getattr(wanted, name), getattr(found, name)) for name in exact
+    )
+
+
+def _spells_enough(found: Segment, wanted: Segment) -> bool:
+    """Tell whether a segment has the words of all contents whose spellings it says to have; others do no harm."""
+    if (found.spelled > wanted.spelled).any():
+        return False
+    return not found.spelled.any() or set(spellings(wanted).split()) <= set(spellings(found).split())

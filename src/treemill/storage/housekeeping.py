@@ -117,7 +117,7 @@ class Layouts:
         return self._read_parts(after, ids[-1], dimension)
 
     def _read_parts(self, after: int, last: int, dimension: int) -> list[Part]:
-        return list(tables.read_parts(self._connection, after, last, dimension=dimension))
+        return list(tables.read_parts(self._connection, after, last, dimension=dimension, spelled=True))
 
     def _tail_is_large(self) -> bool:
         contents, chunks = self._connection.execute(

@@ -16,9 +16,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 
 from treemill.ranking.postings import Postings, from_plain, unpack
+from treemill.ranking.spellings import INCOMPLETE, joined, spellings_of
+from treemill.records import Content
 from treemill.storage import Segment
+from treemill.storage.packed import text_of
 
 FULL_CHUNKS = 65_536
 """Chunks of a full segment: as many as sixteen bits can number, which makes a posting cost three bytes."""
@@ -32,12 +36,45 @@ MOST_FULL = 16
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a segment takes from one content: `lengths` uint16[n], its postings, `vectors` int8[n or 0, dimension]."""
+    """What a segment takes from one content: `lengths` uint16[n], its postings, `vectors` int8[n or 0, dimension].
+
+    Without its `spellings`, patterns look into the content itself.
+    """
 
     content: int
     lengths: npt.NDArray[np.uint16]
     postings: Postings
     vectors: npt.NDArray[np.int8]
+    spellings: bytes = INCOMPLETE
+
+
+def part_from(content_id: int, content: Content, *, dimension: int) -> Part:
+    """Return the part of a content that is whole; what it does not have at hand is worked out.
+
+    Raises:
+        ValueError: its fields are damaged or do not fit each other.
+    """
+    return part_of(
+        content_id,
+        content.chunk_count,
+        content.lengths,
+        content.postings,
+        content.vectors,
+        dimension=dimension,
+        plain=content.plain,
+        spellings=stored_spellings(content) if content.spellings is None else content.spellings,
+    )
+
+
+def stored_spellings(content: Content) -> bytes:
+    """Return the spellings of a content, worked out from its text; incomplete ones where that cannot be read."""
+    if content.encoding != "utf-8":
+        return INCOMPLETE
+    try:
+        text, ends = text_of(content), np.frombuffer(content.ends, "<u4").tolist()
+    except ValueError:
+        return INCOMPLETE
+    return spellings_of(text, ends) if all(0 < end <= len(text) for end in ends) else INCOMPLETE
 
 
 def part_of(
@@ -49,6 +86,7 @@ def part_of(
     *,
     dimension: int,
     plain: tuple[bytes, bytes, bytes, bytes] | None = None,
+    spellings: bytes = INCOMPLETE,
 ) -> Part:
     """Return the part behind the packed fields of a content; `plain` postings spare unpacking the packed ones.
 
@@ -61,7 +99,7 @@ def part_of(
         raise ValueError(f"{len(vectors)} bytes of vectors for {chunk_count} chunks of dimension {dimension}")
     rows = np.frombuffer(vectors, np.int8).reshape(-1, dimension) if vectors else np.empty((0, dimension), np.int8)
     unpacked = unpack(postings, chunk_count) if plain is None else from_plain(plain)
-    return Part(content, np.frombuffer(lengths, "<u2"), unpacked, rows)
+    return Part(content, np.frombuffer(lengths, "<u2"), unpacked, rows, spellings)
 
 
 def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
@@ -88,6 +126,8 @@ def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
         chunks=chunks,
         weights=_joined([each.weights for each in postings], np.uint8),
         vectors=vectors,
+        spellings=_deflated(joined(part.spellings for part in parts)),
+        spelled=np.array([part.spellings != INCOMPLETE for part in parts], np.uint8),
     )
 
 
@@ -112,7 +152,18 @@ def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segmen
         chunks=chunks,
         weights=_joined([each.weights for each in kept], np.uint8),
         vectors=np.concatenate([each.vectors for each in kept]) if kept else np.empty((0, 0), np.int8),
+        spellings=kept[0].spellings if len(kept) == 1 else _deflated(joined(map(spellings, kept))),
+        spelled=_joined([each.spelled for each in kept], np.uint8),
     )
+
+
+def spellings(segment: Segment) -> bytes:
+    """Return the words of the contents of a segment whose spellings are complete, each before a line feed."""
+    return isal_zlib.decompress(segment.spellings) if len(segment.spellings) else b""
+
+
+def _deflated(words: bytes) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(isal_zlib.compress(words, 1) if words else b"", np.uint8)
 
 
 def dead_share(segment: Segment, live: npt.NDArray[np.int64]) -> float:
@@ -152,6 +203,8 @@ def _regrouped(
     chunks: npt.NDArray[np.uint32],
     weights: npt.NDArray[np.uint8],
     vectors: npt.NDArray[np.int8],
+    spellings: npt.NDArray[np.uint8],
+    spelled: npt.NDArray[np.uint8],
 ) -> Segment:
     """Return a segment from groups of postings in order of source: group i is `counts[i]` postings of `terms[i]`."""
     keys = terms.astype(np.uint64) << np.uint64(32)
@@ -175,6 +228,8 @@ def _regrouped(
         weights=weights[take],
         vectors=vectors,
         norms=_norms(vectors),
+        spellings=spellings,
+        spelled=spelled,
     )
     for each in fields(segment):
         getattr(segment, each.name).flags.writeable = False
@@ -203,6 +258,8 @@ def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:
         weights=segment.weights[keep],
         vectors=segment.vectors[chunk_alive] if len(segment.vectors) else segment.vectors,
         norms=segment.norms[chunk_alive] if len(segment.norms) else segment.norms,
+        spellings=segment.spellings,
+        spelled=segment.spelled[alive],
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
 from treemill.records import Content, Coverage, PreparedFile, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage import FileTable, Segment
-from treemill.storage.layout import Part, lay_out, part_of
+from treemill.storage.layout import Part, lay_out, part_from
 from treemill.types import Failure
 
 
@@ -316,14 +316,7 @@ class MemoryWriter:
                 raise ValueError("its content has another key")
             dimension = self._recipe.dimension if self._recipe else 0
             content_id = self._store._take_id()
-            part = part_of(
-                content_id,
-                content.chunk_count,
-                content.lengths,
-                content.postings,
-                content.vectors,
-                dimension=dimension,
-            )
+            part = part_from(content_id, content, dimension=dimension)
             self._ids[file.key] = content_id
             self._contents[content_id] = content, part
         self._files[file.path] = RecordedFile(

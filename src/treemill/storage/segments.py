@@ -1,6 +1,7 @@
 """One file a segment: written whole, mapped read-only, refused when a byte is not what was written.
 
     header │ contents │ first_chunk │ lengths │ terms │ counts │ chunks │ weights │ vectors │ norms
+           │ spellings │ spelled
 
 The header says which index the segment belongs to, which contents it covers, how much it has of everything, and the
 checksum.
@@ -31,9 +32,9 @@ import numpy.typing as npt
 from treemill.storage import Segment
 from treemill.storage.layout import FULL_CHUNKS
 
-MAGIC = b"TMsegm\x00\x02"
+MAGIC = b"TMsegm\x00\x03"
 _NAME = re.compile(r"[0-9a-f]{16}\.segment")
-_HEADER = struct.Struct("<8s16s7Q16s")
+_HEADER = struct.Struct("<8s16s8Q16s")
 _ALIGNMENT = 64
 _BLOCK_WORDS = 8192
 
@@ -59,7 +60,10 @@ class SegmentFile:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Which contents a segment covers, how much it has of everything, and the dimension of its vectors."""
+    """Which contents a segment covers, how much it has of everything, and the dimension of its vectors.
+
+    `spellings` is in bytes.
+    """
 
     after: int
     last_id: int
@@ -68,6 +72,7 @@ class _Shape:
     terms: int
     postings: int
     dimension: int
+    spellings: int
 
     def fields(self) -> list[tuple[type[np.generic], int]]:
         """Return the type and number of elements of each array, in order."""
@@ -82,6 +87,8 @@ class _Shape:
             (np.uint8, self.postings),
             (np.int8, self.chunks * self.dimension),
             (np.float32, self.chunks if self.dimension else 0),
+            (np.uint8, self.spellings),
+            (np.uint8, self.contents),
         ]
 
     def places(self) -> tuple[list[int], int]:
@@ -103,7 +110,7 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
     """
     dimension = segment.vectors.shape[1] if len(segment.vectors) else 0
     sizes = len(segment.contents), len(segment.lengths), len(segment.terms), len(segment.chunks)
-    shape = _Shape(after, last_id, *sizes, dimension)
+    shape = _Shape(after, last_id, *sizes, dimension, len(segment.spellings))
     starts, length = shape.places()
     image = np.zeros(length, np.uint8)
     arrays = (
@@ -116,6 +123,8 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
         segment.weights,
         segment.vectors,
         segment.norms,
+        segment.spellings,
+        segment.spelled,
     )
     for start, (kind, _), array in zip(starts, shape.fields(), arrays, strict=True):
         raw = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")).reshape(-1).view(np.uint8)
@@ -152,13 +161,13 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     for start, (kind, count) in zip(starts, shape.fields(), strict=True):
         little = np.dtype(kind).newbyteorder("<")
         arrays.append(image[start : start + little.itemsize * count].view(little))
-    contents, first_chunk, lengths, terms, more, chunks, weights, vectors, norms = arrays
+    contents, first_chunk, lengths, terms, more, chunks, weights, vectors, norms, spellings, spelled = arrays
     # A term is in at least one chunk: one less is kept, so that even "in all 65,536" fits.
     offsets = np.zeros(len(terms) + 1, np.int64)
     np.cumsum(more, out=offsets[1:], dtype=np.int64)
     offsets += np.arange(len(offsets))
     rows = vectors.reshape(shape.chunks if shape.dimension else 0, shape.dimension)
-    segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows, norms)
+    segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows, norms, spellings, spelled)
     _check_structure(segment, file.name)
     return segment
 

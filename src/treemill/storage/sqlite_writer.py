@@ -23,7 +23,7 @@ from treemill.storage import rows as tables
 from treemill.storage.connection import explained, open_database
 from treemill.storage.garbage import GarbageLimits
 from treemill.storage.housekeeping import Layouts, collect
-from treemill.storage.layout import FULL_CHUNKS, Part, part_of
+from treemill.storage.layout import FULL_CHUNKS, Part, part_from
 from treemill.storage.lease import Lease
 from treemill.storage.starting import STARTED_ELSEWHERE
 from treemill.types import Failure
@@ -287,10 +287,7 @@ class SqliteWriter:
                     seen_ns=self._seen_ns,
                 )
             )
-        self._pending.extend(
-            part_of(i, c.chunk_count, c.lengths, c.postings, c.vectors, dimension=self._dimension, plain=c.plain)
-            for i, c in new
-        )
+        self._pending.extend(part_from(i, content, dimension=self._dimension) for i, content in new)
         if new:
             heads, bodies, scans = zip(*(tables.content_rows(i, content) for i, content in new), strict=True)
             self._connection.executemany(tables.INSERT_CONTENT, heads)

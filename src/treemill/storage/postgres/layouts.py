@@ -215,7 +215,7 @@ def _parts(
     if all(content_id in known for content_id in ids):
         return iter([known[content_id] for content_id in ids])
     dimension = repository.dimension
-    return tables.read_parts(connection, repository.id, ids[0] - 1, ids[-1], dimension=dimension)
+    return tables.read_parts(connection, repository.id, ids[0] - 1, ids[-1], dimension=dimension, spelled=True)
 
 
 def _laid_out(connection: Connection, repository: Repository, after: int, last: int) -> Segment:

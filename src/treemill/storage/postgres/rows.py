@@ -37,6 +37,9 @@ _SELECT_PARTS = f"""
     SELECT c.id, {_HEAD}, c.sum, b.postings, b.vectors, b.scan_sum
     FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id)
     WHERE c.repository = %s AND c.id > %s AND c.id <= %s ORDER BY c.id"""
+_SELECT_SPELLED = _SELECT_PARTS.replace(
+    "b.scan_sum\n", "b.scan_sum, b.ends, b.lines, b.symbols, b.text, b.body_sum\n", 1
+)
 
 _FETCHED = 500
 
@@ -66,13 +69,17 @@ def read_content(connection: Connection, repository: int, content_id: int) -> Co
     return None if row is None else shared.content_from(content_id, row)
 
 
-def read_parts(connection: Connection, repository: int, after: int, last: int, *, dimension: int) -> Iterator[Part]:
+def read_parts(
+    connection: Connection, repository: int, after: int, last: int, *, dimension: int, spelled: bool = False
+) -> Iterator[Part]:
     """Return what a segment takes from each content above `after` and up to `last`, in order.
+
+    Their spellings, for which the texts are read, are worked out on request.
 
     Raises:
         DamagedRow: one is not what was written.
     """
-    cursor = query(connection, _SELECT_PARTS, (repository, after, last))
+    cursor = query(connection, _SELECT_SPELLED if spelled else _SELECT_PARTS, (repository, after, last))
     while rows := cursor.fetchmany(_FETCHED):
         for content_id, *row in rows:
             yield shared.part_from(content_id, row, dimension=dimension)

@@ -21,7 +21,7 @@ from psycopg.pq import TransactionStatus
 from treemill.errors import IndexMismatch, StorageError
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
 from treemill.storage.garbage import GarbageLimits
-from treemill.storage.layout import FULL_CHUNKS, Part, part_of
+from treemill.storage.layout import FULL_CHUNKS, Part, part_from
 from treemill.storage.postgres import rows as tables
 from treemill.storage.postgres.address import Address, Connection, query
 from treemill.storage.postgres.explaining import explained
@@ -303,10 +303,7 @@ class PostgresWriter:
                 seen_ns=self._seen_ns,
             )
         dimension = self._recipe.dimension if self._recipe else 0
-        parts = [
-            part_of(i, c.chunk_count, c.lengths, c.postings, c.vectors, dimension=dimension, plain=c.plain)
-            for i, c in new
-        ]
+        parts = [part_from(i, content, dimension=dimension) for i, content in new]
         self._pending.extend(parts)
         if new:
             number = self._repository.id
