@@ -19,6 +19,7 @@ EXTENSIONS = {
     "_vectors": ("vectors.c",),
     "_packing": ("packing.c",),
     "_spellings": ("spellings.c",),
+    "_layout": ("layout.c",),
     "_passing": ("tables.c", "reading.c", "learning.c", "counting.c"),
 }
 HOME = Path("src", "treemill", "native")

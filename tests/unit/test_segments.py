@@ -9,12 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.contents import check_duties, content_of
+from treemill.native import compiled
 from treemill.storage import Segment
-from treemill.storage.layout import FULL_CHUNKS, Part, dead_share, lay_out, merge, part_of, plan_merges
+from treemill.storage.layout import (
+    FULL_CHUNKS,
+    Part,
+    dead_share,
+    lay_out,
+    merge,
+    part_of,
+    plan_merges,
+    regrouped_plainly,
+)
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
 
+LAYOUT = compiled("layout")
 INDEX = b"i" * 16
 TEXTS = ["alpha beta\nbeta\n", "", "gamma alpha alpha\n", "delta\nepsilon beta\n\n"]
 
@@ -56,6 +69,33 @@ def test_a_segment_holds_the_postings_of_its_contents_by_term(dimension):
     assert segment.first_chunk.tolist() == [0, 2, 2, 3, 6]
     assert len(segment.terms) == 5
     assert len(segment.vectors) == len(segment.norms) == (6 if dimension else 0)
+
+
+needs_native = pytest.mark.skipif(LAYOUT is None, reason="this installation has no compiled halves")
+groups = st.lists(st.tuples(st.integers(0, 9) | st.integers(0, 2**32 - 1), st.integers(0, 4)), max_size=40)
+
+
+@needs_native
+@given(groups, st.booleans())
+def test_both_halves_bring_postings_into_the_order_of_terms_alike(drawn, narrow):
+    terms = np.array([term for term, _ in drawn], np.uint32)
+    counts = np.array([count for _, count in drawn], np.int64)
+    chunks = np.arange(counts.sum(), dtype=np.uint32) * (1 if narrow else 1_000)
+    weights = (np.arange(counts.sum()) % 251).astype(np.uint8)
+    expected = regrouped_plainly(terms, counts, chunks, weights, narrow=narrow)
+    found = LAYOUT.regrouped(terms, counts, chunks, weights, narrow)
+    assert [each.tobytes() for each in expected] == list(found)
+
+
+@needs_native
+@pytest.mark.parametrize("place", range(4))
+def test_groups_that_do_not_fit_are_refused(place):
+    arrays = [bytes(4), (2).to_bytes(8, "little"), bytes(8), bytes(2)]
+    assert LAYOUT.regrouped(*arrays, True)
+    for other in (b"", bytes(3), b"\xff" * 8, (3).to_bytes(8, "little"), bytes(16)):
+        if len(other) != len(arrays[place]) or place == 1:
+            with pytest.raises(ValueError):
+                LAYOUT.regrouped(*arrays[:place], other, *arrays[place + 1 :], True)
 
 
 def test_a_segment_of_nothing_is_empty():

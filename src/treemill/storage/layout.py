@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
+from treemill.native import compiled
 from treemill.ranking.postings import Postings, from_plain, unpack
 from treemill.ranking.spellings import INCOMPLETE, joined, spellings_of
 from treemill.records import Content
@@ -32,6 +33,8 @@ _BLOCK = 1024
 
 MOST_FULL = 16
 """How many full segments an index may have before larger ones are allowed."""
+
+_NATIVE = compiled("layout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,49 @@ def _regrouped(
     spelled: npt.NDArray[np.uint8],
 ) -> Segment:
     """Return a segment from groups of postings in order of source: group i is `counts[i]` postings of `terms[i]`."""
+    narrow = len(lengths) <= FULL_CHUNKS
+    regrouped = regrouped_plainly if _NATIVE is None else _regrouped_in_c
+    terms, offsets, chunks, weights = regrouped(terms, counts, chunks, weights, narrow=narrow)
+    segment = Segment(
+        contents=contents,
+        first_chunk=first_chunk,
+        lengths=lengths,
+        terms=terms,
+        offsets=offsets,
+        chunks=chunks,
+        weights=weights,
+        vectors=vectors,
+        norms=_norms(vectors),
+        spellings=spellings,
+        spelled=spelled,
+    )
+    for each in fields(segment):
+        getattr(segment, each.name).flags.writeable = False
+    return segment
+
+
+def _regrouped_in_c(
+    terms: npt.NDArray[np.uint32],
+    counts: npt.NDArray[np.int64],
+    chunks: npt.NDArray[np.uint32],
+    weights: npt.NDArray[np.uint8],
+    *,
+    narrow: bool,
+) -> tuple[npt.NDArray[Any], ...]:
+    assert _NATIVE is not None
+    kinds = (np.uint32, np.int64, np.uint16 if narrow else np.uint32, np.uint8)
+    return tuple(map(np.frombuffer, _NATIVE.regrouped(terms, counts, chunks, weights, narrow), kinds))
+
+
+def regrouped_plainly(
+    terms: npt.NDArray[np.uint32],
+    counts: npt.NDArray[np.int64],
+    chunks: npt.NDArray[np.uint32],
+    weights: npt.NDArray[np.uint8],
+    *,
+    narrow: bool,
+) -> tuple[npt.NDArray[Any], ...]:
+    """Return terms, offsets, chunks (uint16 if `narrow`) and weights in order of term, from groups as they came."""
     keys = terms.astype(np.uint64) << np.uint64(32)
     keys |= np.arange(len(keys), dtype=np.uint64)
     keys.sort()
@@ -217,23 +263,8 @@ def _regrouped(
     take = np.repeat((_offsets(counts)[:-1])[order] - starts[:-1], sorted_counts)
     take += np.arange(len(take))
     firsts = np.flatnonzero(np.diff(sorted_terms, prepend=sorted_terms[:1] ^ np.uint32(1)))
-    narrow = np.uint16 if len(lengths) <= FULL_CHUNKS else np.uint32
-    segment = Segment(
-        contents=contents,
-        first_chunk=first_chunk,
-        lengths=lengths,
-        terms=sorted_terms[firsts],
-        offsets=np.append(starts[firsts], len(take)),
-        chunks=chunks.astype(narrow)[take],
-        weights=weights[take],
-        vectors=vectors,
-        norms=_norms(vectors),
-        spellings=spellings,
-        spelled=spelled,
-    )
-    for each in fields(segment):
-        getattr(segment, each.name).flags.writeable = False
-    return segment
+    offsets = np.append(starts[firsts], len(take))
+    return sorted_terms[firsts], offsets, chunks.astype(np.uint16 if narrow else np.uint32)[take], weights[take]
 
 
 def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:
