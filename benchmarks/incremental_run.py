@@ -1,8 +1,9 @@
 """How fast an index follows its tree: nothing changed, one edit, a switch of branches; as whole processes, and watched.
 
-The tree is made of small Python files from a rule, so that its size can be asked for. A switch moves known files to
-other folders; its figure is a ratio to indexing as many files of that tree cold, in the same run. The delay of an edit
-counts from the moment that `treemill watch` says it has noticed to the one at which it says the file is committed.
+The tree is made of small Python files from a rule, so that its size can be asked for; a corpus stands for files of
+ordinary size. A switch moves known files to other folders; its figure is a ratio to indexing those files cold, in the
+same run. So is that of a copy, which stands for a clone or a new worktree. The delay of an edit counts from the moment
+that `treemill watch` says it has noticed to the one at which it says the file is committed.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.corpora import home
+from benchmarks.corpora import corpus, home, walk
+from benchmarks.index_run import link
 from benchmarks.measure import Spread, run_process, spread
 from benchmarks.results import Run, Table, at_least, at_most
 
@@ -35,11 +38,36 @@ SWITCH_RATIO = 20.0
 COPY_RATIO = 10.0
 
 
-def run(files: int, *, moved: int, rounds: int) -> Run:
-    """Measure a tree of so many files, of which a switch moves some.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a tree's known files cost elsewhere: the seconds of a switch, of those files cold, and of a copy of them."""
+
+    files: int
+    switched: Spread
+    cold: Spread
+    copied: Spread
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """How many times as fast as cold a switch and a copy are."""
+        return self.cold.median / self.switched.median, self.cold.median / self.copied.median
+
+    def rows(self) -> tuple[tuple[str, str, str], ...]:
+        """The rows of a table."""
+        switch, copy = self.ratios
+        return (
+            (f"{self.files:,} known files moved", str(self.switched), f"s, whole process: {switch:.1f} ×"),
+            (f"these {self.files:,} files cold", str(self.cold), "s, whole process"),
+            (f"a copy of these {self.files:,}", str(self.copied), f"s, whole process: {copy:.1f} ×"),
+        )
+
+
+def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
+    """Measure a tree of so many files, of which a switch moves some, and the same of a corpus.
 
     Raises:
         CommandError: a command failed.
+        CorpusError: the corpus cannot be made.
     """
     home().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home(), prefix="run-") as place:
@@ -48,42 +76,59 @@ def run(files: int, *, moved: int, rounds: int) -> Run:
         # Modules are compiled once, as in an installed package, also where the environment would not have it.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(place, "bytecode"))
-        root = Path(place, "tree")
+        root, ordinary = Path(place, "tree"), Path(place, name)
         plant(root, files)
+        shutil.copytree(corpus(name), ordinary, copy_function=link, ignore=shutil.ignore_patterns(".treemill"))
         cold = index(root)
         # Files younger than a moment are read once more: the figures are about a tree that has come to rest.
         time.sleep(2.5)
         index(root)
         unchanged = spread(index(root) for _ in range(rounds))
         edited = spread(edit(root, number) for number in range(rounds))
-        switched = spread(switch(root, moved, number) for number in range(rounds))
-        part = Path(place, "part")
-        parts = spread(cold_part(root, part, moved) for _ in range(rounds))
-        shutil.rmtree(part / ".treemill")
-        index(part)
-        copies = spread(copied(part, Path(place, "copy")) for _ in range(rounds))
+        small = known_elsewhere(root, moved, rounds)
+        index(ordinary)
+        usual = known_elsewhere(ordinary, moved, rounds)
         noticed, whole = watched(root)
-    again = parts.median / copies.median
-    ratio = parts.median / switched.median
     rows = (
         ("cold", f"{cold:.2f} s", ""),
         ("nothing changed", str(unchanged), "s, whole process"),
         ("one edit", str(edited), "s, whole process"),
-        (f"{moved:,} known files moved", str(switched), "s, whole process"),
-        (f"{moved:,} files cold", str(parts), f"s, whole process: {ratio:.1f} ×"),
-        (f"a copy of these {moved:,}", str(copies), f"s, whole process: {again:.1f} ×"),
+        *small.rows(),
         ("watch: noticed to committed", str(noticed), "s"),
         ("watch: written to committed", str(whole), "s"),
     )
-    checks = [
-        at_most("watch: noticed to committed, s", noticed.median, EDIT_SECONDS),
-        at_least("known files moved, times as fast as cold", ratio, SWITCH_RATIO),
-        at_least("a copy of an indexed tree, times as fast as cold", again, COPY_RATIO),
-    ]
+    checks = [at_most("watch: noticed to committed, s", noticed.median, EDIT_SECONDS)]
+    for what, known in (("small files", small), (name, usual)):
+        switch, copy = known.ratios
+        checks.append(at_least(f"{what}: known files moved, times as fast as cold", switch, SWITCH_RATIO))
+        checks.append(at_least(f"{what}: a copy of an indexed tree, times as fast as cold", copy, COPY_RATIO))
     if files in UNCHANGED_SECONDS:
         checks.insert(0, at_most("nothing changed, s", unchanged.median, UNCHANGED_SECONDS[files]))
-    table = Table(f"A tree of {files:,} files", ("what", "median (least–greatest)", ""), rows)
-    return Run(f"incremental-{files}", (table,), tuple(checks))
+    columns = ("what", "median (least–greatest)", "")
+    tables = (
+        Table(f"A tree of {files:,} small files", columns, rows),
+        Table(f"Files of ordinary size: {name}", columns, usual.rows()),
+    )
+    return Run(f"incremental-{files}", tables, tuple(checks))
+
+
+def known_elsewhere(root: Path, moved: int, rounds: int) -> Known:
+    """Measure what so many files of an indexed tree cost when they move, cold, and in a copy."""
+    paths = some_files(root, moved)
+    switched = spread(switch(root, paths, number) for number in range(rounds))
+    here = root / "other" if rounds % 2 else root
+    part, copy = root.parent / f"{root.name}-part", root.parent / f"{root.name}-copy"
+    lay_out(here, paths, part)
+    cold = spread(cold_part(part) for _ in range(rounds))
+    shutil.rmtree(part / ".treemill")
+    index(part)
+    return Known(len(paths), switched, cold, spread(copied(part, copy) for _ in range(rounds)))
+
+
+def some_files(root: Path, wanted: int) -> list[Path]:
+    """Return files of a tree, relative to it and folder by folder, as many as are wanted or as there are."""
+    files = (path.relative_to(root) for path in sorted(walk(root)))
+    return [path for path in files if path.parts[0] != ".treemill"][-wanted:]
 
 
 def plant(root: Path, files: int) -> None:
@@ -117,25 +162,30 @@ def edit(root: Path, number: int) -> float:
     return index(root)
 
 
-def switch(root: Path, moved: int, number: int) -> float:
+def switch(root: Path, paths: Sequence[Path], number: int) -> float:
     """Move some files to other folders (back, in every second round) and return how long it takes to index that."""
     here, there = (root, root / "other") if number % 2 == 0 else (root / "other", root)
-    for each in range(100, 100 + moved):
-        target = path_of(there, each)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path_of(here, each).rename(target)
+    for path in paths:
+        (there / path).parent.mkdir(parents=True, exist_ok=True)
+        (here / path).rename(there / path)
     return index(root)
 
 
-def cold_part(root: Path, part: Path, moved: int) -> float:
-    """Return how long it takes to index as many files from nothing, with no cache to help."""
-    shutil.rmtree(part, ignore_errors=True)
-    plant(part, moved)
+def lay_out(root: Path, paths: Sequence[Path], part: Path) -> None:
+    """Put some files of a tree into a tree of their own."""
+    for path in paths:
+        (part / path).parent.mkdir(parents=True, exist_ok=True)
+        link(str(root / path), str(part / path))
+
+
+def cold_part(part: Path) -> float:
+    """Return how long it takes to index a tree from nothing, with no cache to help."""
+    shutil.rmtree(part / ".treemill", ignore_errors=True)
     return index(part, "--no-cache")
 
 
 def copied(part: Path, copy: Path) -> float:
-    """Return how long it takes to index a copy of a tree whose contents are in the cache, as a new worktree is."""
+    """Return how long it takes to index a copy of a tree that is indexed, as a new worktree is."""
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(part, copy, ignore=shutil.ignore_patterns(".treemill"))
     return index(copy)

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     incremental = commands.add_parser("incremental", help="nothing changed, an edit, a switch of branches, a watch")
     incremental.add_argument("--files", type=int, default=20_000, help="the size of the tree (default: 20,000)")
     incremental.add_argument("--moved", type=int, default=5_000, help="how many files a switch moves (default: 5,000)")
+    incremental.add_argument("--corpus", default="django", choices=MAKERS, help="files of ordinary size: django")
     incremental.add_argument("--rounds", type=int, default=5, help="how often each figure is measured (default: 5)")
     incremental.add_argument("--no-write", dest="write", action="store_false", help="print only")
     incremental.set_defaults(run=_incremental)
@@ -79,7 +80,7 @@ def _chunking(given: argparse.Namespace) -> Run:
 
 
 def _incremental(given: argparse.Namespace) -> Run:
-    return incremental_run.run(given.files, moved=given.moved, rounds=given.rounds)
+    return incremental_run.run(given.files, moved=given.moved, rounds=given.rounds, name=given.corpus)
 
 
 def _encoding(given: argparse.Namespace) -> Run:
