@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from treemill.chunking import chunk, deciding
+from treemill.chunking import chunk
 from treemill.chunking.build import build_chunks
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import (
@@ -17,7 +20,6 @@ from treemill.errors import (
     ChunkingTimeoutError,
     ChunkLimitExceededError,
     MemoryLimitExceededError,
-    ParseError,
 )
 from treemill.settings import ChunkerSettings, PerformanceSettings
 from treemill.types import Chunking, CodeChunk, DiscoveredFile, Source
@@ -87,15 +89,31 @@ def test_a_tree_that_outgrows_its_memory_while_it_is_parsed_is_given_up():
     assert (again.source, again.fallback) == ("semantic", None)
 
 
-def test_a_grammar_that_cannot_be_loaded_hands_the_file_to_the_next_chunker(monkeypatch):
-    def missing(*_: object) -> None:
-        raise ParseError("the grammar for python cannot be loaded", suggestion="Install it")
+WITHOUT_ITS_GRAMMAR = """
+import sys
+sys.modules["tree_sitter_python"] = None  # as where the package is not installed
+from treemill.chunking import chunk
+from treemill.chunking.governor import ChunkGovernor
+from treemill.errors import ParseError
+from treemill.reading import source_of
+one = source_of(b"def f(): pass\\n", "python")
+chunking = chunk(one, ChunkGovernor())
+print(chunking.source, chunking.fallback)
+try:
+    chunk(one, ChunkGovernor(), name="a.py", strict=True)
+except ParseError as error:
+    print(error)
+"""
 
-    monkeypatch.setattr(deciding.syntax, "parse", missing)
-    chunking = chunk(source("def f(): pass\n"), governor())
-    assert (chunking.source, chunking.fallback) == ("delimiter", "ParseError")
-    with pytest.raises(ParseError, match=r"a\.py: the grammar"):
-        chunk(source("def f(): pass\n"), governor(), name="a.py", strict=True)
+
+@pytest.mark.parametrize("native", ["on", "off"])
+def test_a_grammar_that_cannot_be_loaded_hands_the_file_to_the_next_chunker(native):
+    environment = {**os.environ, "TREEMILL_NATIVE": native}
+    command = [sys.executable, "-c", WITHOUT_ITS_GRAMMAR]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    first, second, *_ = done.stdout.splitlines()
+    assert first == "delimiter ParseError"
+    assert second.startswith("a.py: the grammar for python cannot be loaded")
 
 
 def test_exactly_as_many_chunks_as_the_limit_pass_and_one_more_fails_the_file():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
 
 _Search = Callable[[bytes], Iterator[re.Match[bytes]]]
 
@@ -40,17 +40,36 @@ def nothing(text: bytes) -> list[int]:
     return []
 
 
-def finder(words: tuple[bytes, ...], patterns: tuple[bytes, ...]) -> Cues:
-    """Find the last byte of each word and each match of a pattern. The first line has a line feed in front of it."""
-    return partial(_find, tuple(re.compile(each).finditer for each in (*map(re.escape, words), *patterns)))
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Finds the last byte of each word and each match of a pattern. The first line has a line feed in front of it."""
+
+    words: tuple[bytes, ...]
+    patterns: tuple[bytes, ...]
+    _searches: tuple[_Search, ...]
+    _by_pattern: tuple[_Search, ...]
+
+    def __call__(self, text: bytes) -> list[int]:
+        """Return the offsets of all cues, ascending."""
+        return sorted(_found(self._searches, text))
+
+    def by_pattern(self, text: bytes) -> list[int]:
+        """Return the offsets of what the patterns match, pattern by pattern: the compiled half finds the words."""
+        return _found(self._by_pattern, text)
 
 
-def _find(searches: tuple[_Search, ...], text: bytes) -> list[int]:
+def finder(words: tuple[bytes, ...], patterns: tuple[bytes, ...]) -> Finder:
+    """Make a finder of these words and patterns."""
+    by_word = tuple(re.compile(re.escape(each)).finditer for each in words)
+    by_pattern = tuple(re.compile(each).finditer for each in patterns)
+    return Finder(words, patterns, by_word + by_pattern, by_pattern)
+
+
+def _found(searches: tuple[_Search, ...], text: bytes) -> list[int]:
     text = b"\n" + text
     cues: list[int] = []
     for search in searches:
         cues += [found.end() - 2 for found in search(text)]
-    cues.sort()
     return cues
 
 

@@ -7,7 +7,7 @@ chunker hands the file to the next one, and the result says so.
 
 from __future__ import annotations
 
-from treemill.chunking import definitions, delimiter, fixed_size, recoding, semantic, syntax
+from treemill.chunking import definitions, delimiter, fixed_size, recoding, semantic, syntax, trees
 from treemill.chunking.governor import ChunkGovernor
 from treemill.chunking.spans import is_blank
 from treemill.chunking.tree_memory import TreeMemory
@@ -79,8 +79,11 @@ def _cut_by_tree(text: bytes, language: str, governor: ChunkGovernor) -> Chunkin
     limit = governor.max_chunk_bytes
     if len(text) <= limit and not definitions.defines(language):
         return Chunking((len(text),), (), "semantic")
-    memory = TreeMemory(len(text), performance.max_memory_mb_per_operation)
     dialect = syntax.dialect(text, language)
+    done = trees.cut(text, dialect, limit, performance)
+    if done is not None:
+        return Chunking(*done, "semantic")
+    memory = TreeMemory(len(text), performance.max_memory_mb_per_operation)
     root = syntax.parse(text, dialect, performance.parse_timeout_seconds, memory).root_node
     ends = semantic.cut(text, root, dialect, limit, performance.max_ast_depth, memory)
     return Chunking(tuple(ends), definitions.symbols(text, root, dialect), "semantic")

@@ -5,9 +5,12 @@ Comments are read from the text backwards, line by line, which needs no nodes. A
 
 from __future__ import annotations
 
-from tree_sitter import Node
+from typing import TYPE_CHECKING
 
 from treemill.chunking.vocabulary import Comments
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 # Minified code has lines of megabytes, and a comment that was never opened has no end: how far back is looked at most.
 _LINE_BYTES = 2_000
@@ -22,7 +25,7 @@ Range = tuple[int, int]
 
 def opens_string(text: bytes, start: int) -> bool:
     """Tell whether a string of Python may begin here."""
-    return text[start] in _QUOTES or text[start + 1 : start + 2] in (b'"', b"'")
+    return any(byte in _QUOTES for byte in text[start : start + 2])
 
 
 def docstring(body: Node) -> Range | None:

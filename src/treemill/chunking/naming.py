@@ -3,25 +3,59 @@
 A finder takes the node and the text and returns a `Named`, or None where the node defines nothing after all: a C
 declaration may declare a function or a number. Most finders read the text at the node's beginning, which costs less
 than asking for its children.
+
+The compiled half knows each finder by its name. A `TextFinder` needs no more of a node than where it begins and ends,
+so that both halves ask the same one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from tree_sitter import Node
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
-Named = tuple[int, int, str, bytes, Node]
+Named = tuple[int, int, str, bytes, "Node"]
 """Where the name begins and ends, what it names, the names in front of it, and the node that holds the body.
 
 Not a named tuple: making one takes longer than asking a node for its name.
 """
 
-Finder = Callable[[Node, bytes], Named | None]
+NamedText = tuple[int, int, str, bytes]
+"""The same without the node."""
+
+Finder = Callable[["Node", bytes], Named | None]
 
 
-def by_text(pattern: bytes, kind: str, kinds: Mapping[bytes, str] | None = None) -> Finder:
+@dataclass(frozen=True, slots=True)
+class TextFinder:
+    """Finds the name by `at(text, start, end)`, from where the node begins and ends."""
+
+    at: Callable[[bytes, int, int], NamedText | None]
+
+    def __call__(self, node: Node, text: bytes) -> Named | None:
+        """Find the name of what a node defines."""
+        found = self.at(text, node.start_byte, node.end_byte)
+        return None if found is None else (*found, node)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinder:
+    """A finder that takes a parameter, which the compiled half knows as `name` with `more`."""
+
+    name: str
+    more: Any
+    find: Finder
+
+    def __call__(self, node: Node, text: bytes) -> Named | None:
+        """Find the name of what a node defines."""
+        return self.find(node, text)
+
+
+def by_text(pattern: bytes, kind: str, kinds: Mapping[bytes, str] | None = None) -> TextFinder:
     """Find the name by a pattern that matches from the node's beginning.
 
     Group `name` is the name, group `owner` what stands in front of it. Where there is a group `word`, `kinds` says
@@ -30,20 +64,20 @@ def by_text(pattern: bytes, kind: str, kinds: Mapping[bytes, str] | None = None)
     matching = re.compile(pattern).match
     has_owner = b"(?P<owner>" in pattern
 
-    def find(node: Node, text: bytes) -> Named | None:
-        found = matching(text, node.start_byte, node.end_byte)
+    def at(text: bytes, start: int, end: int) -> NamedText | None:
+        found = matching(text, start, end)
         if found is None:
             return None
         named = kind if kinds is None else kinds.get(found["word"].lower())
         if named is None:
             return None
-        start, end = found.span("name")
-        return (start, end, named, (found["owner"] or b"").rstrip(b".") if has_owner else b"", node)
+        first, last = found.span("name")
+        return (first, last, named, (found["owner"] or b"").rstrip(b".") if has_owner else b"")
 
-    return find
+    return TextFinder(at)
 
 
-def by_keyword(kinds: Mapping[bytes, str], kind: str) -> Finder:
+def by_keyword(kinds: Mapping[bytes, str], kind: str) -> NodeFinder:
     """Take the `name` field, and the kind from the words in front of it."""
 
     def find(node: Node, text: bytes) -> Named | None:
@@ -56,11 +90,13 @@ def by_keyword(kinds: Mapping[bytes, str], kind: str) -> Finder:
                 return (start, end, kinds[word], b"", node)
         return (start, end, kind, b"", node)
 
-    return find
+    return NodeFinder("keyword", tuple(kinds.items()), find)
 
 
-def qualified(kind: str, separator: re.Pattern[bytes]) -> Finder:
-    """Take the `name` field and split it: the last part is the name, the others are its owner."""
+def qualified(kind: str, separators: bytes) -> NodeFinder:
+    """Take the `name` field and split it at `::`, or at each of several bytes: the last part is the name, the others
+    are its owner."""
+    separator = re.compile(separators if separators == b"::" else b"[" + re.escape(separators) + b"]")
 
     def find(node: Node, text: bytes) -> Named | None:
         name = node.child_by_field_name("name")
@@ -72,4 +108,4 @@ def qualified(kind: str, separator: re.Pattern[bytes]) -> Finder:
             last = each.end()
         return (last, end, kind, separator.sub(b".", text[start:last]).rstrip(b"."), node)
 
-    return find
+    return NodeFinder("qualified", separators, find)

@@ -60,13 +60,24 @@ def cut(
     return _take(text, starts, ranks, limit)
 
 
+def leads(kind: str) -> bool:
+    """Tell whether a kind of node leads up to the next one, as comments do."""
+    return _LEADING.search(kind) is not None
+
+
+def is_body(kind: str) -> bool:
+    """Tell whether a kind of node is the body of a head."""
+    return _BODY.search(kind) is not None
+
+
 @cache
 def _kinds(language: str) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the kinds of nodes that lead up to the next one (comments), and those that are bodies of a head."""
+    """Return the kinds of nodes that lead up to the next one, and those that are bodies of a head."""
     symbols = grammar(language)
     names = [(kind, symbols.node_kind_for_id(kind) or "") for kind in range(symbols.node_kind_count)]
-    leading = frozenset(kind for kind, name in names if _LEADING.search(name))
-    return leading, frozenset(kind for kind, name in names if _BODY.search(name))
+    return frozenset(kind for kind, name in names if leads(name)), frozenset(
+        kind for kind, name in names if is_body(name)
+    )
 
 
 def _beginnings(
@@ -112,7 +123,7 @@ def _beginnings(
             led = _NONE
         depth = len(stack) + 1
         if depth > max_depth:
-            raise _too_deep(max_depth)
+            raise too_deep(max_depth)
 
 
 def _check_depth(node: Node, room: int, max_depth: int, memory: TreeMemory | None) -> None:
@@ -124,7 +135,7 @@ def _check_depth(node: Node, room: int, max_depth: int, memory: TreeMemory | Non
     while stack:
         nodes, room = stack.pop()
         if not room:
-            raise _too_deep(max_depth)
+            raise too_deep(max_depth)
         for each in [each for each in nodes if each.descendant_count > room]:
             children = _children(each, memory)
             if children:
@@ -142,7 +153,8 @@ def _children(node: Node, memory: TreeMemory | None) -> list[Node]:
     return node.named_children
 
 
-def _too_deep(max_depth: int) -> ASTDepthExceededError:
+def too_deep(max_depth: int) -> ASTDepthExceededError:
+    """Return the error for a tree that is nested deeper than that."""
     return ASTDepthExceededError(
         f"the syntax tree is nested deeper than {max_depth} levels",
         limit=max_depth,

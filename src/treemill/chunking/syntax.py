@@ -47,16 +47,34 @@ def grammar(language: str) -> Language:
     Raises:
         ParseError: the grammar is not installed, or is not one that this tree-sitter can read.
     """
+    try:
+        return Language(bare_grammar(language))
+    except (ValueError, TypeError) as error:
+        raise _unusable(language, error) from error
+
+
+@cache
+def bare_grammar(language: str) -> object:
+    """Return what a language's package gives out, imported once a process: a capsule, or an address.
+
+    Raises:
+        ParseError: the grammar is not installed.
+    """
     entry = LANGUAGES[language].grammar
     if entry is None:
         raise ParseError(f"there is no grammar for {language}", suggestion="Its text is cut at delimiters instead")
     try:
-        return Language(getattr(importlib.import_module(entry.module), entry.function)())
+        return getattr(importlib.import_module(entry.module), entry.function)()
     except (ImportError, AttributeError, ValueError, TypeError) as error:
-        package = entry.module.replace("_", "-")
-        raise ParseError(
-            f"the grammar for {language} cannot be loaded: {error}", suggestion=f"Run: pip install -U {package}"
-        ) from error
+        raise _unusable(language, error) from error
+
+
+def _unusable(language: str, error: Exception) -> ParseError:
+    entry = LANGUAGES[language].grammar
+    package = "" if entry is None else entry.module.replace("_", "-")
+    return ParseError(
+        f"the grammar for {language} cannot be loaded: {error}", suggestion=f"Run: pip install -U {package}"
+    )
 
 
 def dialect(text: bytes, language: str) -> str:
@@ -79,9 +97,9 @@ def parse(text: bytes, language: str, timeout_seconds: float, memory: TreeMemory
         MemoryLimitExceededError: the tree outgrew `memory`; the same.
     """
     if language == "yaml":
-        _refuse_deep_yaml(text)
+        refuse_deep_yaml(text)
     parser = _parser(language)
-    if len(text) <= _SMALL_BYTES and len(text) <= timeout_seconds * _SLOWEST_BYTES_PER_SECOND:
+    if is_over_in_time(text, timeout_seconds):
         return parser.parse(text)
     return _parse_in_time(parser, text, timeout_seconds, memory if memory is not None and memory.watched else None)
 
@@ -97,7 +115,12 @@ def _parser(language: str) -> Parser:
     return parser
 
 
-def _refuse_deep_yaml(text: bytes) -> None:
+def is_over_in_time(text: bytes, timeout_seconds: float) -> bool:
+    """Tell whether a text is so small that its parse needs no watching."""
+    return len(text) <= _SMALL_BYTES and len(text) <= timeout_seconds * _SLOWEST_BYTES_PER_SECOND
+
+
+def refuse_deep_yaml(text: bytes) -> None:
     """Keep YAML from its parser that may be more than 240 levels deep: the grammar has room for no more, and crashes.
 
     Each level stands further to the right than the one around it. So without deep indentation and without long runs
@@ -135,10 +158,15 @@ def _parse_in_time(parser: Parser, text: bytes, timeout_seconds: float, memory: 
             if memory is not None and memory.full:
                 raise memory.error() from error
             raise ParseError(f"the parser gave no tree: {error}") from error
-        raise ChunkingTimeoutError(
-            f"parsing took longer than {timeout_seconds:g} s of processor time",
-            limit=timeout_seconds,
-            actual=spent,
-            unit="seconds",
-            suggestion="Raise parse_timeout_seconds, or leave the file out",
-        ) from error
+        raise overdue_parse(timeout_seconds, spent) from error
+
+
+def overdue_parse(timeout_seconds: float, spent: float) -> ChunkingTimeoutError:
+    """Return the error for a parse that has used up its time."""
+    return ChunkingTimeoutError(
+        f"parsing took longer than {timeout_seconds:g} s of processor time",
+        limit=timeout_seconds,
+        actual=spent,
+        unit="seconds",
+        suggestion="Raise parse_timeout_seconds, or leave the file out",
+    )

@@ -8,6 +8,7 @@ counts in the main thread alone: that of a worker process, and of most programs 
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 from treemill.errors import MemoryLimitExceededError
 from treemill.flow.resident import resident_bytes
@@ -29,6 +30,39 @@ _SHARE = 0.8
 _ASK_EVERY = 64
 
 
+class MemoryLimits(NamedTuple):
+    """What the tree of a text may take, in bytes: its share of what the file is allowed, and what it would take if it
+    were one of code. `near` tells whether trees of anything might be over the share."""
+
+    share: float
+    estimate: int
+    near: bool
+
+
+def memory_limits(size: int, limit_mb: float) -> MemoryLimits:
+    """Return what the tree of a text of `size` bytes may take, where the file is allowed `limit_mb`.
+
+    Raises:
+        MemoryLimitExceededError: the tree would be over the limit, by what trees of code take.
+    """
+    share, estimate = limit_mb * 1e6 * _SHARE, size * _TREE_BYTES_PER_BYTE
+    if estimate > limit_mb * 1e6:
+        raise tree_too_large(limit_mb, estimate)
+    return MemoryLimits(share, estimate, size * _MOST_BYTES_PER_BYTE > share)
+
+
+def tree_too_large(limit_mb: float, actual: float = 0.0) -> MemoryLimitExceededError:
+    """Return the error for a tree that takes so many bytes; without them, for one that had to be given up."""
+    actual = actual or limit_mb * 1e6 + 1
+    return MemoryLimitExceededError(
+        f"the syntax tree would take about {actual / 1e6:,.0f} MB, more than {limit_mb:g}",
+        limit=limit_mb,
+        actual=actual / 1e6,
+        unit="MB",
+        suggestion="Raise max_memory_mb_per_operation, or leave the file out",
+    )
+
+
 class TreeMemory:
     """Watches one parse of a text of `size` bytes against `limit_mb`, from its beginning to the walk over the tree."""
 
@@ -40,15 +74,12 @@ class TreeMemory:
         Raises:
             MemoryLimitExceededError: the tree would be over the limit, by what trees of code take.
         """
-        self._limit_mb = limit_mb
-        self._limit = limit_mb * 1e6 * _SHARE
-        self._estimate = size * _TREE_BYTES_PER_BYTE
+        limits = memory_limits(size, limit_mb)
+        self._limit_mb, self._limit, self._estimate = limit_mb, limits.share, limits.estimate
         self.full = False
         self._calls = 0
-        if self._estimate > limit_mb * 1e6:
-            raise self.error(self._estimate)
         main = threading.current_thread() is threading.main_thread()
-        self._before = resident_bytes() if main and size * _MOST_BYTES_PER_BYTE > self._limit else 0
+        self._before = resident_bytes() if main and limits.near else 0
         self.watched = self._before > 0
 
     def outgrown(self) -> bool:
@@ -69,14 +100,7 @@ class TreeMemory:
 
     def error(self, actual: float = 0.0) -> MemoryLimitExceededError:
         """Return the error for a tree that takes so many bytes; without them, for one that had to be given up."""
-        actual = actual or self._limit_mb * 1e6 + 1
-        return MemoryLimitExceededError(
-            f"the syntax tree would take about {actual / 1e6:,.0f} MB, more than {self._limit_mb:g}",
-            limit=self._limit_mb,
-            actual=actual / 1e6,
-            unit="MB",
-            suggestion="Raise max_memory_mb_per_operation, or leave the file out",
-        )
+        return tree_too_large(self._limit_mb, actual)
 
     def _measured(self) -> int:
         return resident_bytes() - self._before

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from tree_sitter import Node
+from treemill.chunking.naming import Named, NamedText, NodeFinder, TextFinder
 
-from treemill.chunking.naming import Finder, Named
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _FUNCTIONS = frozenset(
     ("arrow_function", "function_expression", "generator_function", "function", "function_definition")
@@ -146,7 +148,7 @@ def c_typedef(node: Node, text: bytes) -> Named | None:
     return (name.start_byte, name.end_byte, "type", b"", node)
 
 
-def c_body(kind: str) -> Finder:
+def c_body(kind: str) -> NodeFinder:
     """A struct, union, class or enum that has a body here; a mere mention defines nothing."""
 
     def find(node: Node, text: bytes) -> Named | None:
@@ -163,7 +165,7 @@ def c_body(kind: str) -> Finder:
             end = arguments if arguments > start else end
         return (start, end, kind, owner, node)
 
-    return find
+    return NodeFinder("c_body", None, find)
 
 
 def c_macro(node: Node, text: bytes) -> Named | None:
@@ -174,18 +176,17 @@ def c_macro(node: Node, text: bytes) -> Named | None:
     return (name.start_byte, name.end_byte, "macro", b"", node)
 
 
-def _constant(pattern: bytes, mark: bytes) -> Finder:
+def _constant(pattern: bytes, mark: bytes) -> TextFinder:
     """Find what is constant by itself: values at the beginning of a line, and in types those that have a mark."""
     matching = re.compile(pattern).match
 
-    def find(node: Node, text: bytes) -> Named | None:
-        start = node.start_byte
-        found = matching(text, start, node.end_byte)
+    def at(text: bytes, start: int, end: int) -> NamedText | None:
+        found = matching(text, start, end)
         if found is None or (start and text[start - 1] != _LF and mark not in found[0]):
             return None
-        return found.start(1), found.end(1), "constant", b"", node
+        return found.start(1), found.end(1), "constant", b""
 
-    return find
+    return TextFinder(at)
 
 
 swift_constant = _constant(rb"[^=\n{]*?\blet\s+(\w+)", b"static ")

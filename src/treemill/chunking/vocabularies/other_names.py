@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-
-from tree_sitter import Node
+from typing import TYPE_CHECKING
 
 from treemill.chunking.naming import Named
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _UPPER_CASE = re.compile(rb"_*[A-Z][A-Z0-9_]*\Z")
 

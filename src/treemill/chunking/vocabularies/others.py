@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from treemill.chunking import cues
@@ -32,8 +31,8 @@ PYTHON = Vocabulary(
 
 RUBY = Vocabulary(
     {
-        "class": ("class", qualified("class", re.compile(rb"::"))),
-        "module": ("module", qualified("module", re.compile(rb"::"))),
+        "class": ("class", qualified("class", b"::")),
+        "module": ("module", qualified("module", b"::")),
         "method": "function",
         "singleton_method": "function",
         "alias": "function",
@@ -44,7 +43,7 @@ RUBY = Vocabulary(
 )
 LUA = Vocabulary(
     {
-        "function_declaration": ("function", qualified("function", re.compile(rb"[.:]"))),
+        "function_declaration": ("function", qualified("function", b".:")),
         "assignment_statement": ("function", other_names.lua_assignment),
         "field": ("function", other_names.lua_field),
     },
