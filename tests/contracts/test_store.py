@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+import zlib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -157,8 +158,20 @@ def test_everything_of_a_content_but_postings_and_vectors_comes_back_by_its_id(s
 
 def test_an_unknown_content_is_a_key_error(store):
     put(store, prepared("a.py", "one"))
-    with store.snapshot() as snapshot, pytest.raises(KeyError):
-        snapshot.content(10_000)
+    with store.snapshot() as snapshot:
+        [known] = snapshot.files().contents.tolist()
+        with pytest.raises(KeyError):
+            snapshot.content(10_000)
+        with pytest.raises(KeyError):
+            snapshot.texts([known, 10_000])
+
+
+def test_texts_come_in_the_order_in_which_they_are_asked_for(store):
+    put(store, prepared("a.py", "one\n"), prepared("b.py", "two\n"))
+    with store.snapshot() as snapshot:
+        first, second = snapshot.files().contents.tolist()
+        found = [(encoding, zlib.decompress(text)) for encoding, text in snapshot.texts([second, first, second])]
+    assert found == [("utf-8", b"two\n"), ("utf-8", b"one\n"), ("utf-8", b"two\n")]
 
 
 def test_a_file_without_chunks_is_indexed_and_has_none(store):

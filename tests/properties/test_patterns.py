@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from treemill.errors import UsageError
 from treemill.indexing import index_tree
 from treemill.ranking.pattern_parts import needs_of
-from treemill.searching.hits import source_of
 from treemill.searching.moment import Moment
-from treemill.searching.patterns import as_matched, compiled
+from treemill.searching.patterns import compiled
+from treemill.searching.skimming import texts_of
 from treemill.searching.spelled import rows_with
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.memory import MemoryStore
@@ -73,7 +73,5 @@ def test_no_content_that_matches_is_left_out(moment: Moment, pattern: str):
     need = needs_of(pattern)
     rows = None if need is None else rows_with(moment, need, compiled)
     if rows is not None:
-        for place, path in enumerate(moment.files.paths):
-            text = as_matched(source_of(moment.snapshot.content(int(moment.files.contents[place]))))
-            matches = matcher.search(text) is not None
-            assert rows[moment.row_of_file[place]] or not matches, path
+        for place, text in texts_of(moment, range(len(FILES))):
+            assert rows[moment.row_of_file[place]] or matcher.search(text) is None, moment.files.paths[place]

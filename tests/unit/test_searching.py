@@ -14,7 +14,9 @@ from treemill.errors import UsageError
 from treemill.indexing import index_tree
 from treemill.records import Hit, Query
 from treemill.searching import Index
+from treemill.searching.moment import Moment
 from treemill.searching.path_text import PathText
+from treemill.searching.patterns import matching
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.memory import MemoryStore
 
@@ -214,6 +216,23 @@ def test_lines_of_all_kinds_of_ends_are_counted(ask: Any) -> None:
 )
 def test_a_pattern_matches_the_text_however_it_is_encoded(ask: Any, text: bytes) -> None:
     assert [hit.line for hit in ask({"a.txt": text}, "^two$", mode="regex")] == [1]
+
+
+def test_a_pattern_without_words_is_looked_for_in_every_file_in_order_of_path(ask: Any) -> None:
+    files = {f"{number:03}.py": f"x{number} = {number}\n" for number in range(400)}
+    assert paths(ask(files, "= ", mode="regex", limit=400)) == sorted(files)
+    assert paths(ask(files, "= ", mode="regex", limit=3, offset=300)) == ["300.py", "301.py", "302.py"]
+
+
+def test_an_answer_that_would_read_too_much_ends_and_says_so(tree: Tree) -> None:
+    store = MemoryStore()
+    index_tree(tree({f"{number}.py": f"x = {number}\n" for number in range(9)}), store, INLINE)
+    notes: list[str] = []
+    with store.snapshot() as snapshot:
+        hits = list(matching(Moment(snapshot), Query("= ", mode="regex"), 0, notes, most_read=20))
+    assert paths(hits) == ["0.py", "1.py", "2.py"]
+    [note] = notes
+    assert note.startswith("only 3 files that may match were read, up to 2.py: ")
 
 
 def test_what_is_like_a_place_is_found_but_not_the_place_itself(ask: Any) -> None:

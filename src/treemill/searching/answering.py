@@ -86,7 +86,7 @@ def _found(asked: Sequence[Asked], query: Query, skipped: int) -> tuple[Sequence
     What looks like a path or like a pattern is one if the indexes have it; else its words are asked for.
     """
     if query.mode == "regex":
-        return [matching(each.moment, each.query, skipped) for each in asked], ["no line matches"]
+        return [matching(each.moment, each.query, skipped, each.notes) for each in asked], ["no line matches"]
     if query.mode == "place":
         return [islice((standing_at(each.moment, each.query),), skipped, None) for each in asked], []
     if query.mode == "ask":
@@ -97,7 +97,7 @@ def _found(asked: Sequence[Asked], query: Query, skipped: int) -> tuple[Sequence
                 pairs = zip(asked, files, strict=True)
                 return [hits_at(each.moment, each.query, path, mine, skipped) for each, mine in pairs], []
         if looks_like_pattern(query.text) and any(matches(each.moment, each.query) for each in asked):
-            return [matching(each.moment, each.query, skipped) for each in asked], []
+            return [matching(each.moment, each.query, skipped, each.notes) for each in asked], []
     weighed, reasons = _weighed(asked)
     best = _greatest(weighed)
     return [_ranked(each, best, skipped) if each else iter(()) for each in weighed], reasons

@@ -69,7 +69,7 @@ class Pages:
 def source_of(record: Content) -> Source:
     """Return a content's bytes as they were when it was indexed."""
     data = isal_zlib.decompress(record.text)
-    return Source(data, b"", record.encoding, _bom(data), record.language)
+    return Source(data, b"", record.encoding, bom_of(data), record.language)
 
 
 def hit_of(found: Found, pages: Pages, places: Sequence[Place], question: Question, context: int) -> Hit:
@@ -125,7 +125,8 @@ def _cut(hit: Hit, size: int) -> Hit:
     return replace(hit, content="".join(kept), end_line=hit.start_line + max(0, len(kept) - 1))
 
 
-def _bom(data: bytes) -> int:
+def bom_of(data: bytes) -> int:
+    """Return the length of a text's byte order mark."""
     if data.startswith(b"\xef\xbb\xbf"):
         return 3
     return 2 if data.startswith((b"\xff\xfe", b"\xfe\xff")) else 0

@@ -7,6 +7,7 @@ match inside words must have such words in the file: files without them are not 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -17,10 +18,11 @@ from treemill.errors import UsageError
 from treemill.ranking.pattern_parts import needs_of
 from treemill.records import Hit, Query
 from treemill.searching.filters import wanted
-from treemill.searching.hits import Pages, lines_of, source_of
+from treemill.searching.hits import Pages, lines_of
 from treemill.searching.moment import Moment, Numbers, Unpacked
+from treemill.searching.skimming import texts_of
 from treemill.searching.spelled import rows_with
-from treemill.types import Source, Symbol
+from treemill.types import Symbol
 
 # A pattern longer than this is a mistake; RE2 refuses programs above this many bytes of memory.
 _LONGEST_PATTERN = 1_000
@@ -33,19 +35,31 @@ _MOST_NAMED = 8
 # How many files are read before the words of all are looked through for parts of the pattern.
 _FIRST = 200
 
+MOST_READ = 256 << 20
+"""How many bytes of text are read for one answer: what a second is enough for."""
+
 # How many files are read to find out whether a text that was not said to be a pattern is one.
 _MOST_TRIED = 2_000
 
 
-def matching(moment: Moment, query: Query, skipped: int) -> Iterator[Hit]:
+def matching(moment: Moment, query: Query, skipped: int, notes: list[str], most_read: int = MOST_READ) -> Iterator[Hit]:
     """Return the lines that match, in order of path; those beyond `per_file` are named in a file's last hit.
 
-    The first `skipped` are left out without being laid out.
+    The first `skipped` are left out without being laid out. Where more than `most_read` bytes of text would have to be
+    read, the answer ends, and a note says so.
 
     Raises:
         UsageError: the pattern is not one RE2 understands.
     """
-    return _matching(moment, query, compiled(query.text), skipped)
+    return _matching(moment, query, compiled(query.text), skipped, _Reading(notes, most_read))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How many bytes of text may be read, and where it is noted that they were not enough."""
+
+    notes: list[str]
+    most: int
 
 
 def matches(moment: Moment, query: Query) -> bool:
@@ -57,21 +71,34 @@ def matches(moment: Moment, query: Query) -> bool:
     possible = _possible(moment, query)
     if len(possible) > _MOST_TRIED and len(_narrowed(moment, query, possible)) > _MOST_TRIED:
         return False
-    return any(True for _ in islice(_matching(moment, query, pattern, 0), 1))
+    return any(True for _ in islice(_matching(moment, query, pattern, 0, _Reading([], MOST_READ)), 1))
 
 
-def _matching(moment: Moment, query: Query, pattern: Any, skipped: int) -> Iterator[Hit]:
-    for file in _candidates(moment, query):
-        data = as_matched(source_of(moment.snapshot.content(int(moment.files.contents[file]))))
+def _matching(moment: Moment, query: Query, pattern: Any, skipped: int, reading: _Reading) -> Iterator[Hit]:
+    read, last = 0, ""
+    for place, (file, data) in enumerate(texts_of(moment, _candidates(moment, query))):
+        read += len(data)
+        if read > reading.most:
+            reading.notes.append(_unfinished(last, place))
+            return
+        last = moment.files.paths[file]
         spans = list(_spans(pattern, data))
         if not spans:
             continue
         text = data.decode("utf-8", "surrogateescape")
         shown = spans[: query.per_file]
         rest = tuple(spans[query.per_file : query.per_file + _MOST_NAMED])
-        for place, span in enumerate(shown[skipped:], skipped + 1):
-            yield _hit(moment, file, text, span, rest if place == len(shown) else (), query.context)
+        for number, span in enumerate(shown[skipped:], skipped + 1):
+            yield _hit(moment, file, text, span, rest if number == len(shown) else (), query.context)
         skipped = max(0, skipped - len(shown))
+
+
+def _unfinished(last: str, read: int) -> str:
+    """Return the note on an answer for which not all was read."""
+    return (
+        f"only {read:,} files that may match were read, up to {last}: "
+        "narrow the question by a folder, a language or a longer word"
+    )
 
 
 def compiled(text: str) -> Any:
@@ -115,13 +142,6 @@ def _narrowed(moment: Moment, query: Query, files: Numbers) -> Numbers:
     need = needs_of(query.text)
     rows = None if need is None else rows_with(moment, need, compiled)
     return files if rows is None else files[rows[moment.row_of_file[files]]]
-
-
-def as_matched(source: Source) -> bytes:
-    """Return a text as UTF-8 whose lines end in line feeds; most are that already."""
-    if source.encoding == "utf-8" and not source.bom and b"\r" not in source.data:
-        return source.data
-    return source.text().replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "surrogateescape")
 
 
 def _spans(pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:

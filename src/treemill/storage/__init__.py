@@ -82,6 +82,9 @@ class Snapshot(AbstractContextManager["Snapshot"], Protocol):
     def content(self, content_id: int) -> Content:
         """The content under that id, `postings` and `vectors` left empty."""
 
+    def texts(self, content_ids: Sequence[int]) -> Sequence[tuple[str, bytes]]:
+        """The encodings and deflated texts of some contents, in that order: one question for many."""
+
     def file(self, path: str) -> RecordedFile | None:
         """What is recorded of that path, or None."""
 

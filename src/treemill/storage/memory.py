@@ -186,6 +186,15 @@ class MemorySnapshot:
         """
         return replace(self._moment.contents[content_id][0], postings=b"", vectors=b"")
 
+    def texts(self, content_ids: Sequence[int]) -> list[tuple[str, bytes]]:
+        """Return the encodings and deflated texts of some contents, in that order.
+
+        Raises:
+            KeyError: there is none.
+        """
+        found = [self._moment.contents[content_id][0] for content_id in content_ids]
+        return [(content.encoding, content.text) for content in found]
+
     def file(self, path: str) -> RecordedFile | None:
         """Return what is recorded of that path, or None."""
         return self._moment.files.get(path)

@@ -80,8 +80,8 @@ def content_rows(content_id: int, content: Content) -> tuple[tuple[Any, ...], tu
     scan = (content.postings, content.vectors)
     return (
         (content_id, *head, _head_sum(content_id, head)),
-        (content_id, *body, _bulk_sum(content_id, *body)),
-        (content_id, *scan, _bulk_sum(content_id, *scan)),
+        (content_id, *body, bulk_sum(content_id, *body)),
+        (content_id, *scan, bulk_sum(content_id, *scan)),
     )
 
 
@@ -356,10 +356,10 @@ def _read_sum(content_id: int, *blobs: Any) -> int:
     """
     if not all(isinstance(blob, bytes) for blob in blobs):
         raise DamagedRow(f"content {content_id}")
-    return _bulk_sum(content_id, *blobs)
+    return bulk_sum(content_id, *blobs)
 
 
-def _bulk_sum(content_id: int, *blobs: bytes) -> int:
+def bulk_sum(content_id: int, *blobs: bytes) -> int:
     """Return the CRC-32 of bulk columns, their lengths and the content they belong to."""
     total = zlib.crc32(struct.pack(f"<{len(blobs) + 1}q", content_id, *map(len, blobs)))
     for blob in blobs:

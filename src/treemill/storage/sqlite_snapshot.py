@@ -27,6 +27,7 @@ from treemill.storage.connection import DamagedRow, explained, open_database
 from treemill.storage.layout import lay_out
 from treemill.storage.lease import holder
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment
+from treemill.storage.text_rows import read_texts
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +109,17 @@ class SqliteSnapshot:
         with self._lock, explained(self._folder):
             postings, vectors = tables.read_scan(self._connection, content_id)
         return replace(content, postings=postings, vectors=vectors)
+
+    def texts(self, content_ids: Sequence[int]) -> list[tuple[str, bytes]]:
+        """Return the encodings and deflated texts of some contents, in that order.
+
+        Raises:
+            KeyError: there is none.
+            StorageError: one is damaged.
+        """
+        with self._lock, explained(self._folder):
+            found = read_texts(self._connection, content_ids)
+        return [found[content_id] for content_id in content_ids]
 
     def file(self, path: str) -> RecordedFile | None:
         """Return what is recorded of that path, or None."""

@@ -11,6 +11,7 @@ from treemill.storage import rows as shared
 from treemill.storage.layout import Part
 from treemill.storage.postgres.address import Connection, query
 from treemill.storage.rows import path_bytes
+from treemill.storage.text_rows import text_from
 
 CONTENT_COLUMNS = (
     "repository, id, key, language, encoding, size, chunk_count, vector_count, source, fallback, lengths, sum"
@@ -25,6 +26,10 @@ _HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c
 _SELECT_CONTENT = f"""
     SELECT {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.body_sum
     FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id) WHERE c.repository = %s AND c.id = %s"""
+_SELECT_TEXTS = """
+    SELECT c.id, c.encoding, b.ends, b.lines, b.symbols, b.text, b.body_sum
+    FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id)
+    WHERE c.repository = %s AND c.id = ANY(%s)"""
 _SELECT_FILE = """
     SELECT f.path, f.content_id, f.size, f.stamp, f.changed_ns, f.seen_ns, f.status, f.reason, f.detail, f.sum, c.key
     FROM treemill.files f LEFT JOIN treemill.contents c ON c.repository = f.repository AND c.id = f.content_id
@@ -67,6 +72,16 @@ def read_content(connection: Connection, repository: int, content_id: int) -> Co
     """
     row = query(connection, _SELECT_CONTENT, (repository, content_id)).fetchone()
     return None if row is None else shared.content_from(content_id, row)
+
+
+def read_texts(connection: Connection, repository: int, content_ids: Sequence[int]) -> dict[int, tuple[str, bytes]]:
+    """Return the encodings and texts of those contents that are there, by id.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
+    rows = query(connection, _SELECT_TEXTS, (repository, list(content_ids))).fetchall()
+    return {row[0]: text_from(row, lambda number: read_content(connection, repository, number)) for row in rows}
 
 
 def read_parts(

@@ -92,6 +92,17 @@ class PostgresSnapshot:
             raise KeyError(content_id)
         return content
 
+    def texts(self, content_ids: Sequence[int]) -> list[tuple[str, bytes]]:
+        """Return the encodings and deflated texts of some contents, in that order.
+
+        Raises:
+            KeyError: there is none.
+            StorageError: one is damaged.
+        """
+        with self._lock:
+            found = self._read(lambda connection: tables.read_texts(connection, self._repository.id, content_ids))
+        return [found[content_id] for content_id in content_ids]
+
     def file(self, path: str) -> RecordedFile | None:
         """Return what is recorded of that path, or None."""
         with self._lock:
