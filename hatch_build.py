@@ -33,7 +33,7 @@ PLAIN = {
     "_packing": ("packing.c",),
     "_spellings": ("spellings.c",),
     "_layout": ("layout.c",),
-    "_passing": ("tables.c", "reading.c", "learning.c", "counting.c"),
+    "_passing": ("tables.c", "tokens.c", "reading.c", "learning.c", "counting.c"),
 }
 HOME = Path("src", "treemill", "native")
 SCRATCH = Path("build", "native")

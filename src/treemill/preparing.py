@@ -30,11 +30,12 @@ from treemill.errors import ChunkingError
 from treemill.native import compiled
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
 from treemill.ranking.postings import pack, plain
+from treemill.ranking.spellings import INCOMPLETE
 from treemill.ranking.word_pass import WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
-from treemill.work import TEXT_LEVEL, Prepare, Prepared, chunker_of, content_key, made_before, spellings_in
+from treemill.work import TEXT_LEVEL, Prepare, Prepared, chunker_of, content_key, made_before
 
 _NATIVE = compiled("words")
 
@@ -172,7 +173,7 @@ class Preparer:
             postings=pack(found.text.postings),
             vectors=vectors,
             plain=plain(found.text.postings),
-            spellings=spellings_in(source, chunking.ends),
+            spellings=found.text.spellings if source.encoding == "utf-8" else INCOMPLETE,
         )
         clock.lap("pack")
         return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content, cut.read.changed_ns)

@@ -33,7 +33,7 @@ def shown(result: tuple[list[IndexedText], Occurrences]) -> tuple[object, ...]:
     stems = [(texts[term], times, named) for term, times, named in places]
     return (
         [[getattr(file.postings, each).tolist() for each in file.postings.__slots__] for file in indexed],
-        [file.lengths.tolist() for file in indexed],
+        [(file.lengths.tolist(), file.spellings) for file in indexed],
         found.first_chunks.tolist(),
         [sorted(stems[first:last]) for first, last in pairwise(found.firsts.tolist())],
     )
@@ -112,7 +112,8 @@ def test_calls_out_of_turn_and_numbers_that_do_not_fit_are_refused() -> None:
     words = PASSING.Words(LONGEST_TOKEN)
     with pytest.raises(RuntimeError):
         words.count(b"", b"", b"", b"")
-    parts, others, odd = words.read((b"ab \xc3\xa4",), ([5],), ([(0, "a.b")],))
+    parts, others, odd, spellings = words.read((b"ab \xc3\xa4",), ([5],), ([(0, "a.b")],))
+    assert spellings == ["ab\nä\n".encode()]
     assert (parts, others, odd) == ([b"ab"], ["ä".encode()], [(0, "a.b")])
     with pytest.raises(RuntimeError):
         words.read((), (), ())

@@ -130,7 +130,8 @@ static Py_ssize_t words_length(PyObject *self) { return (Py_ssize_t)((Words *)se
 PyDoc_STRVAR(
     read_doc,
     "read(texts: tuple[bytes], ends: tuple[Sequence[int]], names: tuple[Iterable[tuple[int, str]]])\n"
-    "    -> (new parts, new tokens that are not ASCII, [(chunk of the batch, name)] that are no tokens in ASCII)"
+    "    -> (new parts, new tokens that are not ASCII, [(chunk of the batch, name)] that are no tokens in ASCII,\n"
+    "        the distinct tokens of each text, each before a line feed, or None)"
 );
 PyDoc_STRVAR(learn_doc, "learn(stems of parts, ids of new stems, counts, stems and compound ids of other tokens)");
 PyDoc_STRVAR(

@@ -1,6 +1,7 @@
 /* What the two halves of the word pass share: room that grows, and the words that a worker has met.
  *
- *     reading.c    text ─▶ the number of each token; new tokens ─▶ parts ─▶ Python, which stems them
+ *     tokens.c     text ─▶ where its tokens stand
+ *     reading.c    ─▶ the number of each token; new tokens ─▶ parts ─▶ Python, which stems them
  *     counting.c   tokens of a batch ─▶ postings of each file, and what an encoder adds up
  */
 #ifndef TREEMILL_PASSING_H
@@ -22,8 +23,13 @@ typedef struct {
 #define AS(type, place) ((type *)(place).at)
 #define COUNT(type, place) ((place).used / sizeof(type))
 
-/* Make room for so many bytes more; return where they begin, or NULL where there is no memory. Needs no interpreter. */
-char *room_for(Room *place, size_t bytes);
+/* Get more room; return where it begins, or NULL where there is no memory. Needs no interpreter. */
+char *more_room(Room *place, size_t bytes);
+
+/* Make room for so many bytes more; return where they begin, or NULL where there is no memory. */
+static inline char *room_for(Room *place, size_t bytes) {
+    return place->at != NULL && place->room - place->used >= bytes ? place->at + place->used : more_room(place, bytes);
+}
 
 /* Room for so many bytes, taken, and zeros: what is there already stays. Returns 0, or -1 where there is no memory. */
 int zeros_up_to(Room *place, size_t bytes);
@@ -31,7 +37,7 @@ int zeros_up_to(Room *place, size_t bytes);
 void give_back(Room *place);
 
 static inline int add_number(Room *place, uint32_t number) {
-    char *at = place->room - place->used >= sizeof number ? place->at + place->used : room_for(place, sizeof number);
+    char *at = room_for(place, sizeof number);
     if (at == NULL)
         return -1;
     memcpy(at, &number, sizeof number);
@@ -39,10 +45,13 @@ static inline int add_number(Room *place, uint32_t number) {
     return 0;
 }
 
-/* hash → number, in order of first sight: open addressing, at most five eighths full. No hash is 0. */
+/* hash → number, in order of first sight: open addressing, at most five eighths full. No hash is 0.
+ *
+ * `stamp` is for whoever uses the table: what it was last seen in.
+ */
 typedef struct {
     uint64_t hash;
-    uint32_t number;
+    uint32_t number, stamp;
 } Slot;
 
 typedef struct {
@@ -51,8 +60,20 @@ typedef struct {
     unsigned bits;
 } Table;
 
-/* Return the number of a hash, the next one where it is new (`*is_new`); -1 where there is no memory. */
-int64_t number_of(Table *table, uint64_t hash, int *is_new);
+/* Return the slot of a hash, with the next number where it is new (`*is_new`); NULL where there is no memory. */
+Slot *slot_for(Table *table, uint64_t hash, int *is_new);
+
+#if defined(__GNUC__)
+#define SOON(place) __builtin_prefetch(place)
+#else
+#define SOON(place) ((void)0)
+#endif
+
+/* Have the slot of a hash fetched, which will be asked for. */
+static inline void expect(const Table *table, uint64_t hash) {
+    if (table->slots != NULL)
+        SOON(table->slots + (hash >> (64 - table->bits)));
+}
 
 /* The hash of `size` bytes, not none, of a text in which `there` bytes may be read. */
 uint64_t hash_of(const unsigned char *text, size_t size, size_t there);
@@ -99,7 +120,7 @@ typedef struct {
     Room stem_ids;     /* uint32[stems] */
     Room compound_ids; /* uint32[compounds] */
     Room seen;         /* Seen[n] */
-    uint32_t chunk_serial, file_serial;
+    uint32_t chunk_serial, file_serial, text_serial;
     uint32_t learned;  /* so many of `stems` are stems, the others parts */
     Room others;       /* uint32: the new tokens whose stems Python finds */
     Room batch;        /* uint32: the tokens of the batch */
@@ -110,6 +131,22 @@ typedef struct {
 
 /* The number of the compound with that id; a new one gets the next. Returns -1 where there is no memory. */
 int64_t compound_of(Words *words, uint32_t id);
+
+/* A token of the chunk in hand: where it starts in the chunk, how long it is, and its hash. */
+typedef struct {
+    uint32_t start, size;
+    uint64_t hash;
+} Piece;
+
+/* 1 for a byte that is part of a word; to be filled before anything is cut. */
+extern uint8_t word_bytes[256];
+void fill_word_bytes(void);
+
+/* Cut a chunk into tokens, and return how many; `there` bytes may be read from its start, and there is room for as many
+ * pieces as half its size and one more. Tokens that are too long are left out, and told. */
+size_t cut_chunk(
+    const Words *words, const unsigned char *at, size_t size, size_t there, Piece *pieces, int *too_long
+);
 
 PyObject *words_read(PyObject *self, PyObject *arguments);
 PyObject *words_count(PyObject *self, PyObject *arguments);

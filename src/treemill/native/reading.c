@@ -3,13 +3,14 @@
 
 enum { NONE, DIGIT, LOWER, UPPER };
 
-/* The kind of each byte, and whether it is part of a word. */
-static uint8_t kinds[256], in_words[256];
+/* The kind of each byte of an identifier. */
+static uint8_t kinds[256];
 static uint32_t crc_of_byte[256];
 
 static void fill_tables(void) {
-    if (in_words['_'])
+    if (kinds['a'] == LOWER)
         return;
+    fill_word_bytes();
     for (int i = 0; i < 256; i++) {
         int digit = i >= '0' && i <= '9', lower = i >= 'a' && i <= 'z', upper = i >= 'A' && i <= 'Z';
         kinds[i] = (uint8_t)(digit ? DIGIT : lower ? LOWER : upper ? UPPER : NONE);
@@ -18,8 +19,6 @@ static void fill_tables(void) {
             crc = crc & 1 ? 0xEDB88320u ^ crc >> 1 : crc >> 1;
         crc_of_byte[i] = crc;
     }
-    for (int i = 0; i < 256; i++)
-        in_words[i] = kinds[i] != NONE || i >= 0x80 || i == '_';
 }
 
 static inline uint32_t crc_with(uint32_t crc, unsigned char byte) {
@@ -40,6 +39,10 @@ typedef struct {
     Room ends;      /* size_t[chunks] */
     Room new_parts; /* for each its length in a byte, and its bytes */
     Room others;    /* Other[n] */
+    Room pieces;    /* Piece[n]: the chunk in hand */
+    Room spellings; /* the distinct tokens of each text, each before a line feed */
+    Room spelled;   /* size_t[texts]: where those of each text end; SIZE_MAX where they are incomplete */
+    int incomplete;
     size_t part_count;
 } Reading;
 
@@ -71,8 +74,8 @@ static int learn_token(Reading *reading, const unsigned char *text, size_t size)
             continue;
         int is_new;
         size_t length = i + 1 - start;
-        int64_t part = number_of(&words->part_numbers, hash_of(lowered + start, length, sizeof lowered - start), &is_new);
-        if (part < 0 || add_number(&words->stems, (uint32_t)part) < 0)
+        Slot *part = slot_for(&words->part_numbers, hash_of(lowered + start, length, sizeof lowered - start), &is_new);
+        if (part == NULL || add_number(&words->stems, part->number) < 0)
             return -1;
         token.count++;
         if (is_new) {
@@ -111,50 +114,79 @@ static int note_other(Reading *reading, const unsigned char *text, size_t size, 
     return zeros_up_to(&reading->words->tokens, reading->words->tokens.used + sizeof(Token));
 }
 
-/* The number of a token, not longer than the longest, in a text in which `there` bytes may be read. */
-static int64_t token_number(Reading *reading, const unsigned char *text, size_t size, size_t there) {
+/* The slot of a token, not longer than the longest; NULL where there is no memory. */
+static Slot *slot_of_token(Reading *reading, const unsigned char *text, size_t size, uint64_t hash) {
     int is_new;
-    int64_t number = number_of(&reading->words->token_numbers, hash_of(text, size, there), &is_new);
-    if (number < 0 || !is_new)
-        return number;
+    Slot *slot = slot_for(&reading->words->token_numbers, hash, &is_new);
+    if (slot == NULL || !is_new)
+        return slot;
     unsigned char high = 0;
     for (size_t i = 0; i < size; i++)
         high |= text[i];
-    int failed = high & 0x80 ? note_other(reading, text, size, (uint32_t)number) : learn_token(reading, text, size);
-    return failed ? -1 : number;
+    int failed = high & 0x80 ? note_other(reading, text, size, slot->number) : learn_token(reading, text, size);
+    return failed ? NULL : slot;
+}
+
+/* Write down a token that the text has not had before. */
+static int spell(Reading *reading, const unsigned char *token, size_t size) {
+    char *room = room_for(&reading->spellings, size + 1);
+    if (room == NULL)
+        return -1;
+    memcpy(room, token, size);
+    room[size] = '\n';
+    reading->spellings.used += size + 1;
+    return 0;
+}
+
+/* Number the tokens of a chunk. */
+static int read_chunk(Reading *reading, const unsigned char *at, size_t size, size_t there) {
+    Words *words = reading->words;
+    /* As many tokens at most as every other byte is one. */
+    size_t most = size / 2 + 1;
+    reading->pieces.used = 0;
+    Piece *pieces = (Piece *)room_for(&reading->pieces, most * sizeof(Piece));
+    uint32_t *tokens = (uint32_t *)room_for(&words->batch, most * sizeof(uint32_t));
+    if (pieces == NULL || tokens == NULL)
+        return -1;
+    size_t count = cut_chunk(words, at, size, there, pieces, &reading->incomplete);
+    for (size_t i = 0; i < count; i++) {
+        Slot *slot = slot_of_token(reading, at + pieces[i].start, pieces[i].size, pieces[i].hash);
+        if (slot == NULL)
+            return -1;
+        tokens[i] = slot->number;
+        if (slot->stamp == words->text_serial)
+            continue;
+        slot->stamp = words->text_serial;
+        if (spell(reading, at + pieces[i].start, pieces[i].size) < 0)
+            return -1;
+    }
+    words->batch.used += count * sizeof(uint32_t);
+    size_t total = COUNT(uint32_t, words->batch);
+    return total > UINT32_MAX ? -1 : add_number(&words->token_ends, (uint32_t)total);
 }
 
 static int read_text(Reading *reading, const Text *text, const size_t *ends) {
     Words *words = reading->words;
-    size_t start = 0;
+    size_t start = 0, spelled = reading->spellings.used;
+    reading->incomplete = 0;
+    words->text_serial++;
     for (size_t chunk = 0; chunk < text->chunks; chunk++) {
-        const unsigned char *at = text->at + start, *end = text->at + ends[chunk];
-        /* As many tokens at most as every other byte is one. */
-        if (room_for(&words->batch, ((size_t)(end - at) / 2 + 1) * sizeof(uint32_t)) == NULL)
+        size_t end = ends[chunk];
+        if (read_chunk(reading, text->at + start, end - start, text->size - start) < 0)
             return -1;
-        uint32_t *tokens = (uint32_t *)(words->batch.at + words->batch.used), *next = tokens;
-        while (at < end) {
-            if (!in_words[*at]) {
-                at++;
-                continue;
-            }
-            const unsigned char *first = at++;
-            while (at < end && in_words[*at])
-                at++;
-            size_t size = (size_t)(at - first);
-            if (size > words->longest)
-                continue;
-            int64_t number = token_number(reading, first, size, (size_t)(text->at + text->size - first));
-            if (number < 0)
-                return -1;
-            *next++ = (uint32_t)number;
-        }
-        words->batch.used += (size_t)(next - tokens) * sizeof(uint32_t);
-        if (words->batch.used / sizeof(uint32_t) > UINT32_MAX
-            || add_number(&words->token_ends, (uint32_t)COUNT(uint32_t, words->batch)) < 0)
-            return -1;
-        start = ends[chunk];
+        /* A word that two chunks share is one that the index does not have whole. */
+        if (end < text->size && word_bytes[text->at[end ? end - 1 : 0]] && word_bytes[text->at[end]])
+            reading->incomplete = 1;
+        start = end;
     }
+    if (reading->incomplete)
+        reading->spellings.used = spelled;
+    spelled = reading->incomplete ? SIZE_MAX : reading->spellings.used;
+    char *room = room_for(&reading->spelled, sizeof spelled);
+    if (room == NULL)
+        return -1;
+    memcpy(room, &spelled, sizeof spelled);
+    reading->spelled.used += sizeof spelled;
     return 0;
 }
 
@@ -175,10 +207,10 @@ static int take_file(Reading *reading, PyObject *text, PyObject *ends) {
     Py_ssize_t size, count = PySequence_Size(ends);
     if (count < 0 || PyBytes_AsStringAndSize(text, &at, &size) < 0)
         return -1;
-    if (count > UINT16_MAX + 1) {
-        PyErr_SetString(PyExc_ValueError, "a file has more chunks than sixteen bits can number");
-        return -1;
-    }
+    if (count > UINT16_MAX + 1)
+        return PyErr_SetString(PyExc_ValueError, "a file has more chunks than sixteen bits can number"), -1;
+    if ((uint64_t)size > UINT32_MAX)
+        return PyErr_SetString(PyExc_ValueError, "a file has more bytes than 32 bits can number"), -1;
     size_t *places = (size_t *)room_for(&reading->ends, (size_t)count * sizeof(size_t));
     Text *entry = (Text *)room_for(&reading->texts, sizeof(Text));
     if (places == NULL || entry == NULL) {
@@ -218,20 +250,21 @@ static int take_name(Reading *reading, uint32_t chunk, PyObject *name) {
     PyErr_Clear();
     int plain = text != NULL && size > 0 && (size_t)size <= words->longest;
     for (Py_ssize_t i = 0; plain && i < size; i++)
-        plain = in_words[(unsigned char)text[i]] && !((unsigned char)text[i] & 0x80);
+        plain = word_bytes[(unsigned char)text[i]] && !((unsigned char)text[i] & 0x80);
     if (!plain) {
         PyObject *pair = Py_BuildValue("(IO)", (unsigned)chunk, name);
         int failed = pair == NULL ? -1 : PyList_Append(reading->odd, pair);
         Py_XDECREF(pair);
         return failed;
     }
-    int64_t token = token_number(reading, (const unsigned char *)text, (size_t)size, (size_t)size);
+    uint64_t hash = hash_of((const unsigned char *)text, (size_t)size, (size_t)size);
+    const Slot *token = slot_of_token(reading, (const unsigned char *)text, (size_t)size, hash);
     Name *entry = (Name *)room_for(&words->names, sizeof(Name));
-    if (token < 0 || entry == NULL) {
+    if (token == NULL || entry == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    *entry = (Name){chunk, (uint32_t)token};
+    *entry = (Name){chunk, token->number};
     words->names.used += sizeof(Name);
     return 0;
 }
@@ -287,6 +320,24 @@ static PyObject *list_of_others(const Reading *reading) {
     return list;
 }
 
+/* The spellings of each text, None where they are incomplete. */
+static PyObject *list_of_spellings(const Reading *reading) {
+    size_t count = COUNT(size_t, reading->spelled), start = 0;
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        size_t end = AS(size_t, reading->spelled)[i];
+        PyObject *text = Py_None;
+        if (end == SIZE_MAX)
+            Py_INCREF(text);
+        else
+            text = PyBytes_FromStringAndSize(reading->spellings.at + start, (Py_ssize_t)(end - start));
+        if (text == NULL || PyList_SetItem(list, (Py_ssize_t)i, text) < 0)
+            Py_CLEAR(list);
+        start = end == SIZE_MAX ? start : end;
+    }
+    return list;
+}
+
 /* Read the files of a batch; -1 with an error where that fails. The tuples hold alive what is pointed into. */
 static int read_batch(Reading *reading, PyObject *texts, PyObject *ends, PyObject *names) {
     Words *words = reading->words;
@@ -324,8 +375,10 @@ PyObject *words_read(PyObject *self, PyObject *arguments) {
     words->state = READ;
     if (reading.odd != NULL && read_batch(&reading, texts, ends, names) == 0) {
         PyObject *parts = list_of_parts(&reading), *others = list_of_others(&reading);
-        if (parts != NULL && others != NULL)
-            result = PyTuple_Pack(3, parts, others, reading.odd);
+        PyObject *spellings = list_of_spellings(&reading);
+        if (parts != NULL && others != NULL && spellings != NULL)
+            result = PyTuple_Pack(4, parts, others, reading.odd, spellings);
+        Py_XDECREF(spellings);
         Py_XDECREF(parts);
         Py_XDECREF(others);
     }
@@ -335,5 +388,8 @@ PyObject *words_read(PyObject *self, PyObject *arguments) {
     give_back(&reading.ends);
     give_back(&reading.new_parts);
     give_back(&reading.others);
+    give_back(&reading.pieces);
+    give_back(&reading.spellings);
+    give_back(&reading.spelled);
     return result;
 }

@@ -7,7 +7,7 @@
 #define MULTIPLIER 0x9E3779B97F4A7C15u
 #define MIXER 0xD6E8FEB86659FD93u
 
-char *room_for(Room *place, size_t bytes) {
+char *more_room(Room *place, size_t bytes) {
     if (bytes > SIZE_MAX / 4 - place->used)
         return NULL;
     if (place->at == NULL || place->room - place->used < bytes) {
@@ -93,31 +93,30 @@ static int grow(Table *table) {
     return 0;
 }
 
-int64_t number_of(Table *table, uint64_t hash, int *is_new) {
+Slot *slot_for(Table *table, uint64_t hash, int *is_new) {
     *is_new = 0;
     if (table->slots == NULL && grow(table) < 0)
-        return -1;
+        return NULL;
     Slot *slot = slot_of(table, hash);
     if (slot->hash == hash)
-        return slot->number;
+        return slot;
     if (table->used == UINT32_MAX >> 1)
-        return -1;
+        return NULL;
     if ((uint64_t)(table->used + 1) * 8 > (uint64_t)5 << table->bits) {
         if (grow(table) < 0)
-            return -1;
+            return NULL;
         slot = slot_of(table, hash);
     }
     *is_new = 1;
-    slot->hash = hash;
-    slot->number = table->used;
-    return table->used++;
+    *slot = (Slot){hash, table->used++, 0};
+    return slot;
 }
 
 int64_t compound_of(Words *words, uint32_t id) {
     int is_new;
     /* No two ids have one hash, and none has 0. */
-    int64_t number = number_of(&words->compound_numbers, ((uint64_t)id << 1 | 1) * MULTIPLIER, &is_new);
-    if (number >= 0 && is_new && add_number(&words->compound_ids, id) < 0)
+    Slot *slot = slot_for(&words->compound_numbers, ((uint64_t)id << 1 | 1) * MULTIPLIER, &is_new);
+    if (slot == NULL || (is_new && add_number(&words->compound_ids, id) < 0))
         return -1;
-    return number;
+    return slot->number;
 }

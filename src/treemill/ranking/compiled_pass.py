@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
 from treemill.ranking.postings import Postings
+from treemill.ranking.spellings import INCOMPLETE
 from treemill.ranking.vocabulary import OddNames, Stems, split_others
 from treemill.ranking.words import LONGEST_TOKEN, stems
 
@@ -35,7 +36,7 @@ class CompiledPass:
         """As the word pass's."""
         known = len(self._stems)
         texts = tuple(file.text for file in files)
-        parts, others, odd = self._words.read(
+        parts, others, odd, spellings = self._words.read(
             texts, tuple(file.ends for file in files), tuple(file.names for file in files)
         )
         of_parts = self._stems.number(stems(parts))
@@ -51,9 +52,12 @@ class CompiledPass:
             _numbers(list(chain.from_iterable(name.stems for name in names))),
             _numbers([name.ids[-1] for name in names]),
         )
-        return self._shaped(found, [len(file.ends) for file in files])
+        spelled = [INCOMPLETE if each is None else each for each in spellings]
+        return self._shaped(found, [len(file.ends) for file in files], spelled)
 
-    def _shaped(self, found: tuple[bytes, ...], sizes: Iterable[int]) -> tuple[list[IndexedText], Occurrences]:
+    def _shaped(
+        self, found: tuple[bytes, ...], sizes: Iterable[int], spelled: Sequence[bytes]
+    ) -> tuple[list[IndexedText], Occurrences]:
         """Cut what was counted of a batch into files, and say what its arrays are."""
         kinds = (np.uint32, np.uint16, np.uint16, np.uint8, np.uint16, *(np.uint32,) * 6)
         terms, counts, chunks, weights, lengths, term_edges, edges, firsts, in_stems, times, named = (
@@ -65,7 +69,7 @@ class CompiledPass:
         for i in range(len(starts) - 1):
             head, tail, first, last = heads[i], heads[i + 1], places[i], places[i + 1]
             postings = Postings(terms[head:tail], counts[head:tail], chunks[first:last], weights[first:last])
-            indexed.append(IndexedText(postings, lengths[starts[i] : starts[i + 1]]))
+            indexed.append(IndexedText(postings, lengths[starts[i] : starts[i + 1]], spelled[i]))
         return indexed, Occurrences(first_chunks, firsts.astype(np.int64), in_stems, times, named, self._stems)
 
 

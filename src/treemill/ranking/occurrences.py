@@ -23,10 +23,14 @@ class TextToIndex:
 
 @dataclass(frozen=True, slots=True)
 class IndexedText:
-    """What the word pass made of one file: its postings, and the number of words in each chunk (uint16[n])."""
+    """What the word pass made of one file: its postings, and the number of words in each chunk (uint16[n]).
+
+    `spellings` are its distinct words, as `treemill.ranking.spellings.spellings_of` has them.
+    """
 
     postings: Postings
     lengths: npt.NDArray[np.uint16]
+    spellings: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
 from treemill.ranking.postings import DEFINITION_CAP, DEFINITION_SHIFT, TEXT_CAP, Postings
+from treemill.ranking.spellings import spellings_of
 from treemill.ranking.vocabulary import OddName, OddNames, Vocabulary
 from treemill.ranking.words import LONGEST_TOKEN
 
@@ -42,7 +43,7 @@ class PlainPass:
         first_chunks = np.concatenate(([0], np.cumsum(chunk_counts)))
         total = int(first_chunks[-1])
         if total == 0:
-            empty = IndexedText(_NO_POSTINGS, np.zeros(0, np.uint16))
+            empty = IndexedText(_NO_POSTINGS, np.zeros(0, np.uint16), b"")
             counted = _counted(0, _NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE)
             return [empty] * len(files), Occurrences(first_chunks, *counted, self._vocabulary.stems)
         place = _places(chunk_counts, first_chunks, total)
@@ -64,7 +65,7 @@ class PlainPass:
         lengths = np.minimum(lengths, 0xFFFF).astype(np.uint16)
         counted = _counted(total, chunks, terms, name_chunks, name_terms)
         occurrences = Occurrences(first_chunks, *counted, self._vocabulary.stems)
-        return _postings_by_file(keys, lengths, first_chunks), occurrences
+        return _postings_by_file(keys, lengths, first_chunks, list(map(_spelled, files))), occurrences
 
     def _tokens(self, files: Sequence[TextToIndex]) -> tuple[Places, Places]:
         """Return the chunk (counted over the batch) and the number of every token of the batch."""
@@ -124,6 +125,10 @@ _NO_POSTINGS = Postings(np.zeros(0, np.uint32), np.zeros(0, np.uint16), np.zeros
 _NOWHERE = np.zeros(0, np.int64)
 
 
+def _spelled(file: TextToIndex) -> bytes:
+    return spellings_of(file.text[: file.ends[-1]], file.ends) if file.ends else b""
+
+
 def _places(chunk_counts: Places, first_chunks: Places, total: int) -> npt.NDArray[np.uint64]:
     """Return, for each chunk of the batch, the part of its key that says which file and which chunk of it."""
     files = np.repeat(np.arange(len(chunk_counts)), chunk_counts)
@@ -147,7 +152,10 @@ def _starts_of_runs(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
 
 
 def _postings_by_file(
-    keys: npt.NDArray[np.uint64], lengths: npt.NDArray[np.uint16], first_chunks: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.uint64],
+    lengths: npt.NDArray[np.uint16],
+    first_chunks: npt.NDArray[np.int64],
+    spelled: Sequence[bytes],
 ) -> list[IndexedText]:
     """Count sorted keys and cut the result into files."""
     starts = _starts_of_runs(keys)
@@ -178,6 +186,7 @@ def _postings_by_file(
                 weights[posting_edges[i] : posting_edges[i + 1]],
             ),
             lengths[chunk_edges[i] : chunk_edges[i + 1]],
+            spelled[i],
         )
         for i in range(len(first_chunks) - 1)
     ]
