@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +28,14 @@ from benchmarks.corpora import corpus, home, walk
 from benchmarks.index_run import link
 from benchmarks.measure import Spread, run_process, spread
 from benchmarks.results import Run, Table, at_least, at_most
+from treemill.storage.location import locate
+from treemill.storage.sqlite import SqliteStore
 
 FOLDER_FILES = 20
 FUNCTIONS = 8
 EDITS = 10
+BRANCH_FILES = 10_000
+PATIENCE = 120.0
 
 # What the design promises for trees of these sizes, in seconds.
 UNCHANGED_SECONDS = {20_000: 1.0, 100_000: 4.0}
@@ -89,6 +95,8 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
         index(ordinary)
         usual = known_elsewhere(ordinary, moved, rounds)
         noticed, whole = watched(root)
+        branch = some_files(root, BRANCH_FILES)
+        followed, missed = watched_switch(root, branch)
     rows = (
         ("cold", f"{cold:.2f} s", ""),
         ("nothing changed", str(unchanged), "s, whole process"),
@@ -96,8 +104,12 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
         *small.rows(),
         ("watch: noticed to committed", str(noticed), "s"),
         ("watch: written to committed", str(whole), "s"),
+        (f"watch: a switch that moves {len(branch):,}", f"{followed:.2f} s", f"{missed:,} paths missed"),
     )
-    checks = [at_most("watch: noticed to committed, s", noticed.median, EDIT_SECONDS)]
+    checks = [
+        at_most("watch: noticed to committed, s", noticed.median, EDIT_SECONDS),
+        at_most("watch: paths missed in a switch", missed, 0),
+    ]
     for what, known in (("small files", small), (name, usual)):
         switch, copy = known.ratios
         checks.append(at_least(f"{what}: known files moved, times as fast as cold", switch, SWITCH_RATIO))
@@ -208,17 +220,49 @@ def watched(root: Path) -> tuple[Spread, Spread]:
     return spread(since_noticed), spread(since_written)
 
 
+def watched_switch(root: Path, paths: Sequence[Path]) -> tuple[float, int]:
+    """Move files under a watch; return the seconds until the index has just the files that there are, and what differs.
+
+    The seconds count from the moment that the last file is in its place.
+    """
+    with watch(root) as events:
+        until(events, "watching")
+        for path in paths:
+            (root / "branch" / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).rename(root / "branch" / path)
+        began = time.perf_counter()
+        there = {path.relative_to(root).as_posix() for path in walk(root)}
+        there = {path for path in there if not path.startswith(".treemill/")}
+        while time.perf_counter() < began + PATIENCE and (held := recorded(root)) != there:
+            time.sleep(0.1)
+        return time.perf_counter() - began, len(held ^ there)
+
+
+def recorded(root: Path) -> set[str]:
+    """Return the paths that the index of a tree has."""
+    with SqliteStore(locate(root)) as store:
+        return {record.path for record in store.recorded()}
+
+
 @contextmanager
 def watch(root: Path) -> Iterator[Iterator[dict[str, Any]]]:
-    """Run `treemill watch` and give its events as they come."""
+    """Run `treemill watch` and give its events as they come; it never waits for who reads them."""
     command = [sys.executable, "-m", "treemill", "watch", "--json", str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        reader = threading.Thread(target=_pass_on, args=(process.stdout, lines))
+        reader.start()
         try:
-            yield map(json.loads, process.stdout)
+            yield map(json.loads, iter(lines.get, ""))
         finally:
             process.terminate()
-            process.stdout.read()
+            reader.join()
+
+
+def _pass_on(stream: Iterable[str], lines: queue.SimpleQueue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put("")
 
 
 def until(events: Iterator[dict[str, Any]], name: str, **fields: object) -> float:

@@ -239,6 +239,33 @@ def test_a_second_watch_stands_by_takes_over_and_ends_well_with_ctrl_c(tree: Tre
                 second.kill()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a queue of events of a known length")
+def test_an_edit_that_the_full_queue_of_events_left_out_is_found_all_the_same(tree: Tree) -> None:
+    room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if room > 100_000:
+        pytest.skip(f"a queue of {room:,} events takes too long to fill")
+    root = tree(FILES)
+    with command(root) as watching:
+        try:
+            hear(watching, Watching)
+            watching.send_signal(signal.SIGSTOP)
+            for _ in range(room):
+                (root / "shop/churn").touch()
+                (root / "shop/churn").unlink()
+            (root / "web/app.js").write_text("overflown();\n")
+            watching.send_signal(signal.SIGCONT)
+            assert eventually(lambda: [hit.path for hit in treemill.search(root, "overflown")] == ["web/app.js"])
+            watching.send_signal(signal.SIGINT)
+            assert watching.stdout is not None
+            told = [json.loads(line) for line in watching.stdout.read().splitlines()]
+        finally:
+            watching.kill()
+    # No event told of it: it was found by looking at everything.
+    places = [event["places"] for event in told if event["event"] == "noticed"]
+    assert places
+    assert set(places) == {0}
+
+
 # ── what the platform tells ──
 
 
