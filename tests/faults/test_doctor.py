@@ -279,7 +279,17 @@ def test_a_tree_that_does_not_fit_the_disk_is_told_of_before_a_run(tmp_path, cap
 
 def test_doctor_says_all_is_well_and_exits_with_0(root, capsys):
     assert run(["doctor", str(root)]) == 0
-    assert capsys.readouterr().out == "all is well\n"
+    speed, said = capsys.readouterr().out.splitlines()
+    assert said == "all is well"
+    assert "compiled halves: " in speed
+
+
+def test_doctor_says_so_where_the_compiled_halves_are_left_out(root, capsys, monkeypatch):
+    monkeypatch.setenv("TREEMILL_NATIVE", "off")
+    assert run(["doctor", str(root)]) == 0
+    assert "compiled halves: none" in capsys.readouterr().out
+    assert run(["doctor", str(root), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["compiled"] == []
 
 
 def test_doctor_names_what_is_wrong_repairs_it_and_says_what_is_next(root, capsys):

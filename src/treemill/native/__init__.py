@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
 SWITCH = "TREEMILL_NATIVE"
@@ -23,3 +24,12 @@ def compiled(name: str) -> ModuleType | None:
         return importlib.import_module(f"treemill.native._{name}")
     except ImportError:
         return None
+
+
+def built() -> tuple[str, ...]:
+    """Return the names of the extension modules that this installation has and uses, in order."""
+    files = os.listdir(os.path.dirname(__file__))
+    names = {
+        file[1:].partition(".")[0] for file in files if file[0] == "_" and file.endswith(tuple(EXTENSION_SUFFIXES))
+    }
+    return tuple(sorted(name for name in names if compiled(name) is not None))
