@@ -1,4 +1,4 @@
-"""What git says has changed since a revision: the one question that needs git itself.
+"""What git says has changed since a revision: the one question about a tree that needs git itself.
 
 Git is run as the user would run it, but for what a tree's own configuration could make it start: no monitor of the
 file system, no external differ, no text converters, no hooks.

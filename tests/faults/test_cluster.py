@@ -117,7 +117,7 @@ def parent_of(pid: int) -> int:
 def test_code_is_sent_along_to_nodes_that_have_what_it_needs_but_not_the_package(tree: Tree, tmp_path: Path) -> None:
     """The cluster runs in an environment without treemill; a program that has it indexes there."""
     root = tree(FILES)
-    with cluster_of(environment_without(tmp_path, "treemill", "_treemill", "__editable__")) as address:
+    with cluster_of(environment_without(tmp_path, "treemill", "_editable_impl_treemill", "__editable__")) as address:
         command = [sys.executable, "-m", "treemill", "index", str(root), "--cluster", address, "--no-cache"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ COMMANDS = {
     "completion": "treemill.cli.completion",
     "export": "treemill.cli.transfer",
     "import": "treemill.cli.transfer",
+    "fleet": "treemill.cli.fleet",
     "find-related": "treemill.cli.related",
     "index": "treemill.cli.index",
     "install": "treemill.cli.install",

@@ -11,6 +11,7 @@ from treemill.cli.commands import EXIT_CODES as _EXIT_CODES
 from treemill.cli.commands import Commands
 from treemill.cli.commands import add_command as _add
 from treemill.cli.door_arguments import add_doors
+from treemill.cli.fleet_arguments import add_fleet
 
 _TOP = f"""\
 examples:
@@ -143,6 +144,7 @@ def command_line() -> argparse.ArgumentParser:
     _doctor(commands)
     _clear(commands)
     _transfer(commands)
+    add_fleet(commands, _working, _stored)
     add_doors(commands)
     return parser
 

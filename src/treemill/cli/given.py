@@ -39,16 +39,20 @@ def _work_flags(arguments: argparse.Namespace) -> Mapping[str, Any]:
     }
 
 
-def settings_for(place: Place, arguments: argparse.Namespace) -> Settings:
-    """Return the settings that hold for a place under the flags that were given; warnings go to standard error."""
-    flags: Mapping[str, Any] = {
+def flags_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    """Return what the flags of a command that works on files say; None for what was not given."""
+    return {
         **_work_flags(arguments),
         "discovery.no_ignore": arguments.no_ignore,
         "discovery.hidden": arguments.hidden,
         "storage.cache_mb": 0 if arguments.no_cache else None,
         **store_flags(arguments),
     }
-    resolved = explain_settings(place.root, flags=flags)
+
+
+def settings_for(place: Place, arguments: argparse.Namespace) -> Settings:
+    """Return the settings that hold for a place under the flags that were given; warnings go to standard error."""
+    resolved = explain_settings(place.root, flags=flags_of(arguments))
     if not arguments.quiet:
         for warning in resolved.warnings:
             print(f"treemill: {printable(warning)}", file=sys.stderr)

@@ -6,21 +6,17 @@ the tree is escaped. `Recorder` listens while the run goes on; `page` draws what
 
 from __future__ import annotations
 
-import html
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from string import Template
+from collections.abc import Iterable
 
-from treemill.cli.page_style import STYLE
-from treemill.cli.words import count, printable, seconds, size
+from treemill.cli.page_parts import bars, framed, section, table, text, tiles
+from treemill.cli.words import count, seconds, size
 from treemill.events import Committed, Event, Worked
 from treemill.reports import IndexReport
 
 # Workers take about 200 KB at a time, so this is gigabytes of source; beyond it, the timeline has no more room anyway.
 _MOST_BATCHES = 20_000
-_MOST_ROWS = 200
 
 _WIDTH, _LANE, _CHART = 1000.0, 26.0, 120.0
 _BINS = 120
@@ -44,47 +40,17 @@ def page(report: IndexReport, recorder: Recorder) -> str:
     """Return the page about a run, complete."""
     sections = [
         _tiles(report),
-        _section(
+        section(
             "What the workers did", _timeline(recorder), "A bar is a batch of files; point at it to see what it held."
         ),
-        _section("Throughput over time", _throughput(recorder), "Source read and chunked, in MB a second."),
-        _section("Where the time went", _stages(report), "Seconds by stage, summed over the workers."),
-        _section("Failures", _failures(report)),
-        _section("Slowest files", _rows(("seconds", "file"), [(f"{s:.3f}", p) for p, s in report.stats.slowest])),
-        _section("Languages", _languages(report)),
-        _section("Left out", _skipped(report)),
+        section("Throughput over time", _throughput(recorder), "Source read and chunked, in MB a second."),
+        section("Where the time went", _stages(report), "Seconds by stage, summed over the workers."),
+        section("Failures", _failures(report)),
+        section("Slowest files", table(("seconds", "file"), [(f"{s:.3f}", p) for p, s in report.stats.slowest])),
+        section("Languages", _languages(report)),
+        section("Left out", _skipped(report)),
     ]
-    ended = datetime.fromtimestamp(report.stats.end_time).astimezone()
-    return _PAGE.substitute(
-        style=STYLE,
-        root=_text(report.root),
-        when=_text(ended.strftime("%Y-%m-%d %H:%M:%S %Z")),
-        verdict=_text(_verdict(report)),
-        sections="\n".join(section for section in sections if section),
-    )
-
-
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Indexing $root</title>
-<style>$style</style>
-</head>
-<body>
-<header>
-<h1>Indexing <code>$root</code></h1>
-<p>$verdict</p>
-<p class="quiet">$when</p>
-</header>
-<main>
-$sections
-</main>
-</body>
-</html>
-""")
+    return framed(report.root, _verdict(report), report.stats.end_time, sections)
 
 
 def _verdict(report: IndexReport) -> str:
@@ -101,27 +67,17 @@ def _verdict(report: IndexReport) -> str:
 
 def _tiles(report: IndexReport) -> str:
     stats = report.stats
-    tiles = [
-        (f"{stats.files_processed:,}", "files committed", ""),
-        (f"{stats.chunks_created:,}", "chunks", ""),
-        (size(stats.total_size), "of source", ""),
-        (f"{stats.files_per_second:,.0f}", "files a second", ""),
-        (f"{report.unchanged:,}", "unchanged", ""),
-        (f"{len(report.skipped):,}", "left out", ""),
-        (f"{stats.failed_files:,}", "failed", "bad" if stats.failed_files else ""),
-    ]
-    cells = "".join(
-        f'<div class="tile {kind}"><b>{_text(value)}</b><span>{_text(name)}</span></div>' for value, name, kind in tiles
+    return tiles(
+        [
+            (f"{stats.files_processed:,}", "files committed", ""),
+            (f"{stats.chunks_created:,}", "chunks", ""),
+            (size(stats.total_size), "of source", ""),
+            (f"{stats.files_per_second:,.0f}", "files a second", ""),
+            (f"{report.unchanged:,}", "unchanged", ""),
+            (f"{len(report.skipped):,}", "left out", ""),
+            (f"{stats.failed_files:,}", "failed", "bad" if stats.failed_files else ""),
+        ]
     )
-    return f'<section class="tiles">{cells}</section>'
-
-
-def _section(title: str, body: str, note: str = "") -> str:
-    """Return a section, or nothing where there is nothing to show."""
-    if not body:
-        return ""
-    told = f'<p class="quiet">{_text(note)}</p>' if note else ""
-    return f"<section><h2>{_text(title)}</h2>{told}{body}</section>"
 
 
 def _timeline(recorder: Recorder) -> str:
@@ -138,7 +94,7 @@ def _timeline(recorder: Recorder) -> str:
         slow = ' class="slow"' if batch.seconds > 1 else ""
         bars.append(
             f'<rect x="{x:.1f}" y="{lanes[batch.worker] * _LANE + 4:.0f}" width="{width:.1f}" '
-            f'height="{_LANE - 8:.0f}"{slow}><title>{_text(told)}</title></rect>'
+            f'height="{_LANE - 8:.0f}"{slow}><title>{text(told)}</title></rect>'
         )
     height = len(lanes) * _LANE
     labels = [
@@ -147,7 +103,7 @@ def _timeline(recorder: Recorder) -> str:
     ]
     ticks = [
         f'<line class="commit" x1="{x:.1f}" x2="{x:.1f}" y1="{height:.0f}" y2="{height + 8:.0f}">'
-        f"<title>{_text(count(commit.files, 'file'))} searchable at {commit.at:.2f} s</title></line>"
+        f"<title>{text(count(commit.files, 'file'))} searchable at {commit.at:.2f} s</title></line>"
         for commit in recorder.commits
         for x in [min(commit.at / end, 1.0) * _WIDTH]
     ]
@@ -183,20 +139,12 @@ def _throughput(recorder: Recorder) -> str:
 
 def _stages(report: IndexReport) -> str:
     stages = [(name, spent) for name, spent in report.stats.stages.items() if spent > 0]
-    if not stages:
-        return ""
-    most = max(spent for _, spent in stages)
-    rows = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td class="bar"><i style="width:{spent / most * 100:.1f}%"></i></td>'
-        f'<td class="number">{spent:.2f} s</td></tr>'
-        for name, spent in stages
-    )
-    return f"<table>{rows}</table>"
+    return bars([(name, spent, f"{spent:.2f} s") for name, spent in stages])
 
 
 def _languages(report: IndexReport) -> str:
     ordered = sorted(report.stats.languages.items(), key=lambda item: (-item[1].size, item[0]))
-    return _rows(
+    return table(
         ("language", "files", "chunks", "size"),
         [(name, f"{row.files:,}", f"{row.chunks:,}", size(row.size)) for name, row in ordered],
     )
@@ -204,30 +152,20 @@ def _languages(report: IndexReport) -> str:
 
 def _failures(report: IndexReport) -> str:
     rows = [(each.path, each.stage, each.error_type, each.message) for each in report.failures]
-    return _rows(("file", "stage", "error", "message"), rows)
+    return table(("file", "stage", "error", "message"), rows)
 
 
 def _skipped(report: IndexReport) -> str:
     reasons = Counter(str(each.reason) for each in report.skipped)
     summary = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
     rows = [(each.path, str(each.reason), each.detail) for each in report.skipped]
-    table = _rows(("file", "reason", "detail"), rows)
-    return f"<details><summary>{_text(summary)}</summary>{table}</details>" if table else ""
-
-
-def _rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table, or nothing without rows; what is too much for a page is counted."""
-    if not rows:
-        return ""
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows[:_MOST_ROWS])
-    more = f'<p class="quiet">and {len(rows) - _MOST_ROWS:,} more</p>' if len(rows) > _MOST_ROWS else ""
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+    body = table(("file", "reason", "detail"), rows)
+    return f"<details><summary>{text(summary)}</summary>{body}</details>" if body else ""
 
 
 def _drawing(parts: Iterable[str], height: float, name: str) -> str:
     return (
-        f'<svg role="img" aria-label="{_text(name)}" viewBox="-80 -8 {_WIDTH + 100:.0f} {height + 8:.0f}">'
+        f'<svg role="img" aria-label="{text(name)}" viewBox="-80 -8 {_WIDTH + 100:.0f} {height + 8:.0f}">'
         f"{''.join(parts)}</svg>"
     )
 
@@ -250,8 +188,3 @@ def _round_up(value: float) -> float:
 def _end_of(recorder: Recorder) -> float:
     ends = [batch.started + batch.seconds for batch in recorder.batches]
     return max([*ends, *(commit.at for commit in recorder.commits), 1e-3])
-
-
-def _text(text: str) -> str:
-    """Return text that is safe in an element and in an attribute, whatever it holds."""
-    return html.escape(printable(text), quote=True)

@@ -64,15 +64,31 @@ def connected(address: str, processors: int) -> Iterator[None]:
         return
     address = address or os.environ.get("RAY_ADDRESS", "") or "local"
     _connect(address, processors)
-    _seen.clear()
     try:
+        _equip(address, processors)
         yield
     finally:
         ray.shutdown()
 
 
-def _connect(address: str, processors: int) -> None:
+def _equip(address: str, processors: int) -> None:
+    """Look at the nodes, and connect again with the code of this process for those that do not have it.
+
+    Ray sends code along for a whole connection only.
+    """
+    _seen.clear()
+    found = nodes()
+    environment = runtime_environment(found, look_at(found, None)) if found else {}
+    if environment:
+        ray.shutdown()
+        _connect(address, processors, environment)
+        _seen.clear()
+
+
+def _connect(address: str, processors: int, environment: dict[str, Any] | None = None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": "ERROR"}
+    if environment:
+        quiet["runtime_env"] = environment
     try:
         if address == "local":
             ray.init(

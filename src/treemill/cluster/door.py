@@ -9,6 +9,7 @@ from typing import Any
 
 from treemill.cluster.carrying import CarryingCrew
 from treemill.cluster.hosts import RayHosts
+from treemill.cutting import Cutting
 from treemill.flow import Crew, Limits
 from treemill.flow.remote import RemoteCrew
 from treemill.settings import ChunkerSettings
@@ -27,6 +28,8 @@ def open_crew(settings: ChunkerSettings, work: Any, count: int, limits: Limits) 
     if isinstance(work, Prepare):
         work = replace(work, lookup=None, cache=None)
     crew: RemoteCrew[Any, Any] = RemoteCrew(hosts.workers, work, limits, hosts)
+    if not isinstance(work, Prepare | Cutting):
+        return crew
     return CarryingCrew(crew, hosts.look, settings.concurrency.cluster_files, _most_bytes(settings, work))
 
 

@@ -47,7 +47,6 @@ class RayHosts:
         """
         self._stack = ExitStack()
         self._stack.enter_context(connected(address, count))
-        self._environment: dict[str, Any] = {}
         self._given: tuple[bytes, Limits] | None = None
         self._hosts: list[RayHost] = []
         self._nodes: list[Node] = []
@@ -64,7 +63,11 @@ class RayHosts:
             raise WorkersError("the cluster has no node with a processor", suggestion="Look at it with `ray status`")
         sights = look_at(found, sample)
         self._nodes = [node for node in found if node.id in sights]
-        self._environment = runtime_environment(self._nodes, sights)
+        if runtime_environment(self._nodes, sights):
+            raise WorkersError(
+                "nodes of the cluster have not the code of this program, and the connection was made without it",
+                suggestion="Connect with ray.init(runtime_env={'py_modules': [treemill]}), or leave that to Treemill",
+            )
         return all(sight.sees for sight in sights.values())
 
     def start(self, count: int, work: bytes, limits: Limits) -> Sequence[RemoteHost]:
@@ -104,8 +107,6 @@ class RayHosts:
             "max_restarts": 0,
             "scheduling_strategy": strategy,
         }
-        if self._environment:
-            options["runtime_env"] = self._environment
         # What the work needs besides the package is found where this program finds it, if that is there on the node.
         path = [entry for entry in sys.path if os.path.isabs(entry)]
         return RayHost(

@@ -38,9 +38,14 @@ def limits_of(settings: ChunkerSettings) -> Limits:
 
 
 def make_crew(
-    settings: ChunkerSettings, work: Work[T, R], *, executor: str | None = None, workers: int | None = None
+    settings: ChunkerSettings,
+    work: Work[T, R],
+    *,
+    executor: str | None = None,
+    workers: int | None = None,
+    limits: Limits | None = None,
 ) -> Crew[T, R]:
-    """Return the crew that the settings ask for; `executor` and `workers` override them.
+    """Return the crew that the settings ask for; `executor` and `workers` override them, `limits` those of a file.
 
     Processes are capped at the number of processors, workers on Ray at those of the cluster, threads are not.
 
@@ -54,10 +59,11 @@ def make_crew(
         raise errors.UsageError(f"there is no executor {name!r}", suggestion=f"Use one of {', '.join(EXECUTORS)}")
     if count < 1:
         raise errors.UsageError(f"{count} workers can do nothing", suggestion="Ask for at least 1")
+    limits = limits_of(settings) if limits is None else limits
     if name == "ray":
-        crew: Crew[T, R] = _cluster().open_crew(settings, work, count, limits_of(settings))
+        crew: Crew[T, R] = _cluster().open_crew(settings, work, count, limits)
         return crew
-    return _CREWS[name](count, work, limits_of(settings))  # type: ignore[arg-type, return-value]
+    return _CREWS[name](count, work, limits)  # type: ignore[arg-type, return-value]
 
 
 def reached(settings: ChunkerSettings) -> AbstractContextManager[None]:

@@ -27,10 +27,14 @@ WATCH_NAME = "watcher.lock"
 LAYOUT_NAME = "layout.lock"
 """A third one: at most one process lays out the segment files of a cache that several share."""
 
+FLEET_NAME = "fleet.lock"
+"""A fourth one: at most one run goes over a fleet of repositories."""
+
 _DOING = {
     LOCK_NAME: "writing this index",
     WATCH_NAME: "watching this tree",
     LAYOUT_NAME: "laying out segments",
+    FLEET_NAME: "running this fleet",
 }
 
 # `holder` takes a shared lock for a moment to see whether it can, so a writer does not take the first refusal for
@@ -217,7 +221,7 @@ def _locked(descriptor: int, name: str) -> IndexLocked:
     return IndexLocked(
         f"{who} is {_DOING[name]}{start}",
         pid=pid or None,
-        suggestion="Wait for it, or run: treemill index --wait",
+        suggestion="Wait for it" if name == FLEET_NAME else "Wait for it, or run: treemill index --wait",
     )
 
 
