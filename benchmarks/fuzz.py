@@ -12,10 +12,13 @@ is kept as a file, whose name is printed. The exit code is 1 where anything was.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,15 +32,21 @@ with atheris.instrument_imports(include=["treemill"]):
     from treemill.chunking.governor import ChunkGovernor
     from treemill.configuration import load_settings
     from treemill.errors import ChunkingError, TreemillError, UsageError
+    from treemill.glance import NAME, checksum, context_of, glance
     from treemill.ignoring import Rules
     from treemill.indexing import index_tree
     from treemill.languages import LANGUAGES
     from treemill.places import Place
     from treemill.ranking.asking import path_asked
+    from treemill.ranking.occurrences import TextToIndex
+    from treemill.ranking.plain_pass import PlainPass
+    from treemill.ranking.postings import pack, plain, unpack
     from treemill.ranking.question import analyse
+    from treemill.ranking.word_pass import WordPass
     from treemill.reading import source_of
     from treemill.searching import Index
     from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
+    from treemill.siblings import cache_folder, indexes_alike
     from treemill.storage.exported import ExportReader
     from treemill.storage.memory import MemoryStore
     from treemill.storage.packed import check_content, text_of, unpack_content
@@ -132,8 +141,46 @@ def exports(data: bytes) -> None:
         list(reader.contents())
 
 
+def words(data: bytes) -> None:
+    """The two halves of the word pass find the same in any text, and what they found is packed, and unpacked again.
+
+    The first bytes say where chunks end; anything else taken for packed postings is refused or is some.
+    """
+    count = data[0] % 8 if data else 0
+    text = data[1 + 2 * count :]
+    told = {int.from_bytes(data[1 + 2 * n : 3 + 2 * n]) for n in range(count)}
+    ends = sorted({end % (len(text) + 1) for end in told} - {0, len(text)}) + [len(text)] * bool(text)
+    names = [(n, text[:20].decode("latin-1")) for n in range(0, len(ends), 2)]
+    files = [TextToIndex(text, ends, names), TextToIndex(text[::-1], ends, ())]
+    (one, _), (other, _) = WordPass().read(files), PlainPass().read(files)
+    for ours, theirs in zip(one, other, strict=True):
+        assert plain(ours.postings) == plain(theirs.postings), "the halves find other words"
+        assert ours.lengths.tolist() == theirs.lengths.tolist(), "the halves count other words"
+        assert ours.spellings == theirs.spellings, "the halves spell other words"
+        assert plain(unpack(pack(ours.postings), len(ends))) == plain(ours.postings), "packing loses something"
+    with suppress(ValueError):
+        unpack(data, 5)
+
+
+def notes(data: bytes) -> None:
+    """Whatever stands in the notes that are kept beside indexes, they are obeyed or passed over."""
+    place = Path(tempfile.gettempdir(), "treemill-fuzz-notes")
+    os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+    (cache_folder() / "roots.json").parent.mkdir(parents=True, exist_ok=True)
+    (cache_folder() / "roots.json").write_bytes(data)
+    indexes_alike(place)
+    bodies = [data, zlib.compress(data, 1)]
+    head, _, paths = data.partition(b"\n")
+    with suppress(ValueError, TypeError):
+        said = {**json.loads(head), "context": context_of(place, _INLINE.discovery), "generation": 1}
+        bodies.append(zlib.compress(json.dumps(said).encode() + b"\n" + paths, 1))
+    for body in bodies:
+        (place / NAME).write_bytes(checksum(body) + body)
+        glance(place, _INLINE.discovery, place, 1)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (chunking, ignoring, settings, questions, exports)
+    each.__name__: each for each in (chunking, ignoring, settings, questions, exports, words, notes)
 }
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "chunking": (b"\0\0def f(a):\n    return a\n", b"\0\x05{ int x; }\n// end\n" * 20),
@@ -144,6 +191,14 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     ),
     "questions": (b"how is add_item called", b"Cart.add_item", b"cart.py:2", rb"\badd_\w+\(.*\)"),
     "exports": (b"\2\0\0\0[]",),
+    "words": (
+        b"\2\0\10\0\20def getHTTPResponse_code(self): return 'gr\xc3\xb6\xc3\x9fe', x2y \xff\n",
+        b"\0" + b"word " * 90,
+    ),
+    "notes": (
+        b'{"/r": ["/r/.treemill", "005218b9", "1260fc5e/"]}',
+        b'{"context": "", "generation": 1, "known": 1, "links": {}, "stamps": ""}\na\0b',
+    ),
 }
 
 

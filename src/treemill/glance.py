@@ -49,7 +49,7 @@ class Sight:
         """Begin before the walk does."""
         self._root = root
         self._began_ns = time_ns()
-        self._context = _context(root, settings)
+        self._context = context_of(root, settings)
         self._whole = os.name == "posix" and file_system_of(root) not in UNFIT_FILE_SYSTEMS
         self._device: int | None = None
         self._stamps: dict[str, tuple[int, ...]] = {}
@@ -88,7 +88,7 @@ class Sight:
             beside = folder / f"{NAME}.{os.getpid()}"
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "wb") as file:
-                file.write(_checksum(body) + body)
+                file.write(checksum(body) + body)
             beside.replace(folder / NAME)
 
 
@@ -123,7 +123,7 @@ def glance(root: Path, settings: DiscoverySettings, folder: Path, generation: in
         return None
     said, paths = kept
     try:
-        if said["generation"] != generation or said["context"] != _context(root, settings):
+        if said["generation"] != generation or said["context"] != context_of(root, settings):
             return None
         prefix = os.path.join(root, "")
         stamps = (_stamps_of(os.lstat(prefix + path) if path else os.stat(root)) for path in paths)
@@ -140,11 +140,11 @@ def _kept(folder: Path) -> tuple[dict[str, object], list[str]] | None:
     try:
         data = (folder / NAME).read_bytes()
         body = data[_DIGEST_BYTES:]
-        if data[:_DIGEST_BYTES] != _checksum(body):
+        if data[:_DIGEST_BYTES] != checksum(body):
             return None
         head, _, paths = zlib.decompress(body).decode("utf-8", "surrogateescape").partition("\n")
         return json.loads(head), paths.split("\0")
-    except (OSError, ValueError, zlib.error):
+    except (OSError, ValueError, RecursionError, zlib.error):
         return None
 
 
@@ -155,7 +155,7 @@ def _lead_there(prefix: str, links: object) -> bool:
     )
 
 
-def _context(root: Path, settings: DiscoverySettings) -> str:
+def context_of(root: Path, settings: DiscoverySettings) -> str:
     """Return what a walk depends on besides the tree: the program, its settings, the rules from outside."""
     real = os.path.realpath(root)
     return repr((__version__, real, settings, "" if settings.no_ignore else fingerprint_above(real).hex()))
@@ -173,5 +173,6 @@ def _digest(stamps: Iterable[tuple[int, ...]]) -> str:
     return hashlib.blake2b(numbers.tobytes(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _checksum(body: bytes) -> bytes:
+def checksum(body: bytes) -> bytes:
+    """Return what stands before a body that is kept, to tell damage by."""
     return hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
