@@ -31,7 +31,7 @@ PLAIN = {
     "_words": ("words.c",),
     "_vectors": ("vectors.c",),
     "_packing": ("packing.c",),
-    "_spellings": ("spellings.c",),
+    "_spellings": ("spellings.c", "tables.c", "tokens.c"),
     "_layout": ("layout.c",),
     "_passing": ("tables.c", "tokens.c", "reading.c", "learning.c", "counting.c"),
 }

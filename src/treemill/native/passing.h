@@ -142,10 +142,10 @@ typedef struct {
 extern uint8_t word_bytes[256];
 void fill_word_bytes(void);
 
-/* Cut a chunk into tokens, and return how many; `there` bytes may be read from its start, and there is room for as many
+/* Cut a chunk into tokens that will be looked for in a table, and return how many; `there` bytes may be read from its start, and there is room for as many
  * pieces as half its size and one more. Tokens that are too long are left out, and told. */
 size_t cut_chunk(
-    const Words *words, const unsigned char *at, size_t size, size_t there, Piece *pieces, int *too_long
+    const Table *table, size_t longest, const unsigned char *at, size_t size, size_t there, Piece *pieces, int *too_long
 );
 
 PyObject *words_read(PyObject *self, PyObject *arguments);

@@ -148,7 +148,7 @@ static int read_chunk(Reading *reading, const unsigned char *at, size_t size, si
     uint32_t *tokens = (uint32_t *)room_for(&words->batch, most * sizeof(uint32_t));
     if (pieces == NULL || tokens == NULL)
         return -1;
-    size_t count = cut_chunk(words, at, size, there, pieces, &reading->incomplete);
+    size_t count = cut_chunk(&words->token_numbers, words->longest, at, size, there, pieces, &reading->incomplete);
     for (size_t i = 0; i < count; i++) {
         Slot *slot = slot_of_token(reading, at + pieces[i].start, pieces[i].size, pieces[i].hash);
         if (slot == NULL)

@@ -1,7 +1,7 @@
 /* Room that grows, and tables of hashes: what needs no interpreter in the word pass. */
 #include "passing.h"
 
-#define FIRST_BITS 10
+#define FIRST_BITS 13
 
 /* Odd numbers: multiplying by them loses nothing, so that short tokens of one length never share a hash. */
 #define MULTIPLIER 0x9E3779B97F4A7C15u

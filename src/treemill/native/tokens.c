@@ -58,7 +58,7 @@ static inline size_t lowest_bit(uint64_t bits) {
 
 /* Cut a chunk into tokens; `there` bytes may be read from its start. Tokens that are too long are left out, and told. */
 size_t cut_chunk(
-    const Words *words, const unsigned char *at, size_t size, size_t there, Piece *pieces, int *too_long
+    const Table *table, size_t longest, const unsigned char *at, size_t size, size_t there, Piece *pieces, int *too_long
 ) {
     size_t count = 0, start = SIZE_MAX;
     uint64_t before = 0;
@@ -72,10 +72,10 @@ size_t cut_chunk(
                 start = place;
                 continue;
             }
-            if (place - start <= words->longest) {
+            if (place - start <= longest) {
                 Piece piece = {(uint32_t)start, (uint32_t)(place - start), 0};
                 piece.hash = hash_of(at + start, piece.size, there - start);
-                expect(&words->token_numbers, piece.hash);
+                expect(table, piece.hash);
                 pieces[count++] = piece;
             } else
                 *too_long = 1;

@@ -19,6 +19,9 @@ from treemill.records import Content
 
 _LENGTH = struct.Struct("<I")
 
+# Made once: `json.dumps` with separators of its own makes an encoder for every call.
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
 # The head names a language, an encoding, a chunker and an error type.
 _MOST_HEAD_BYTES = 4_096
 
@@ -41,7 +44,7 @@ def pack_content(content: Content) -> bytes:
         content.postings,
         content.vectors,
     ]
-    head = json.dumps(
+    head = _encoded(
         [
             content.key.hex(),
             content.language,
@@ -51,8 +54,7 @@ def pack_content(content: Content) -> bytes:
             content.source,
             content.fallback,
             [len(each) for each in bulk],
-        ],
-        separators=(",", ":"),
+        ]
     ).encode()
     return b"".join((_LENGTH.pack(len(head)), head, *bulk))
 
