@@ -29,6 +29,7 @@ FLOORS = {
         "git",
         "revisions",
         "checkouts",
+        "objects",
         "reading",
         "embedding",
         "storage",
@@ -58,6 +59,7 @@ FLOORS = {
         "hints",
         "cluster",
         "fleet",
+        "publishing",
         "library",
         "hosting",
         "texts",
@@ -85,6 +87,7 @@ LOADERS = {
     "mcp/server.py",
     "native/__init__.py",
     "processing/crews.py",
+    "objects/__init__.py",
     "storage/opening.py",
     "work.py",
 }

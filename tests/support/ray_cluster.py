@@ -30,11 +30,13 @@ quiet_ray = [
 
 
 @contextmanager
-def ray_cluster() -> Iterator[Any]:
+def ray_cluster(*, processors: int = 2) -> Iterator[Any]:
     """Start a cluster of one node and yield Ray's handle of it: `.address`, `.add_node`, `.remove_node`."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     cluster_utils = importlib.import_module("ray.cluster_utils")
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    cluster = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={**NODE, "num_cpus": processors, "include_dashboard": False}
+    )
     try:
         yield cluster
     finally:

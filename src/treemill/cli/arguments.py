@@ -106,6 +106,8 @@ the folder; what the export says of exactly those bytes is taken, everything els
 examples:
   treemill export app.treemill                      on the machine that has an index
   treemill import app.treemill                      on one that has the files
+  treemill export s3://team/code/app                publish a version; the newest counts
+  treemill import s3://team/code/app                take the one that counts
   treemill import app.treemill --trust              words and vectors too, from a machine of yours
 
 {_EXIT_CODES}"""
@@ -240,10 +242,10 @@ def _doctor(commands: Commands) -> None:
 
 def _transfer(commands: Commands) -> None:
     command = _add(commands, "export", "write what the index came to into one file for another machine", _TRANSFER)
-    command.add_argument("file", help="the file to write")
+    command.add_argument("file", help="the file to write; a folder or s3://bucket/prefix: publish there")
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command = _add(commands, "import", "index a folder, taking from an export instead of parsing", _TRANSFER)
-    command.add_argument("file", help="the export")
+    command.add_argument("file", help="the export, or where it was published")
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
     command.add_argument(
         "--trust", action="store_true", help="take words and vectors too: only from a machine of yours"

@@ -22,6 +22,7 @@ from treemill.fleet.catalogue import CATALOGUE_NAME, Catalogue, Entry, State
 from treemill.fleet.listing import Repository, read_listing
 from treemill.fleet.running import FleetReport, run_fleet
 from treemill.fleet.visiting import Visited
+from treemill.objects import open_place
 
 SOME_FAILED = 8
 ALL_FAILED = 9
@@ -63,8 +64,26 @@ def _carry_out(
         if not arguments.quiet and (arguments.verbose or outcome.error or not outcome.unchanged):
             print(f"[{done:>{len(str(total))}}/{total}] {on_one_line(told(outcome))}", file=sys.stderr, flush=True)
 
+    publish = arguments.publish or ""
+    if publish and settings.storage.url:
+        raise UsageError(
+            "--publish is about indexes in folders, and --store keeps them in a database",
+            suggestion="Leave one of them out",
+        )
+    if publish:
+        open_place(publish, create=True).ages()  # one that does not answer is told of before any work
+        publish = publish if "://" in publish else str(Path(publish).absolute())
     with cancelled_by_ctrl_c() as cancel:
-        return run_fleet(repositories, folder, settings, flags, on_begun=begun, on_visited=visited, cancel=cancel)
+        return run_fleet(
+            repositories,
+            folder,
+            settings,
+            flags,
+            publish=publish,
+            on_begun=begun,
+            on_visited=visited,
+            cancel=cancel,
+        )
 
 
 def told(visited: Visited) -> str:

@@ -35,5 +35,8 @@ def add_fleet(commands: Commands, working: AddArguments, stored: AddArguments) -
     shown.add_argument("--roots", action="store_true", help="print the roots that can be asked, and do nothing")
     command.add_argument("--json", action="store_true", help="print the catalogue as JSON")
     command.add_argument("--report", metavar="FILE.html", help="write a page about the run")
+    command.add_argument(
+        "--publish", metavar="PLACE", help="publish each index there under its name: a folder, or s3://bucket/prefix"
+    )
     working(command)
     stored(command)

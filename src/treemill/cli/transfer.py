@@ -7,13 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+from treemill.checkouts import without_secrets
 from treemill.cli.given import settings_for
 from treemill.cli.index import as_json, exit_code, summary
 from treemill.cli.progress import listener_for
 from treemill.cli.words import count, printable, size
 from treemill.cli.working import cancelled_by_ctrl_c
 from treemill.embedding.registry import provider_for
+from treemill.objects import is_place
 from treemill.places import place_of
+from treemill.publishing import fetched, publish_index
 from treemill.transfer import export_index, import_index
 
 
@@ -23,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    if is_place(arguments.file):
+        return _publish(arguments)
     target = Path(arguments.file)
     head = export_index(place_of(arguments.path), target)
     written = f"wrote {count(head.contents, 'content')} to {target} ({size(target.stat().st_size)})"
@@ -30,13 +35,27 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _publish(arguments: argparse.Namespace) -> int:
+    manifest = publish_index(place_of(arguments.path), arguments.file)
+    written = f"published {count(manifest.contents, 'content')} as {manifest.file} ({size(manifest.bytes)})"
+    print(printable(f"{written} at {without_secrets(arguments.file)}"), file=sys.stderr)
+    return 0
+
+
 def _import(arguments: argparse.Namespace) -> int:
+    if not is_place(arguments.file):
+        return _import_file(arguments, Path(arguments.file))
+    with fetched(arguments.file) as (path, _):
+        return _import_file(arguments, path)
+
+
+def _import_file(arguments: argparse.Namespace, source: Path) -> int:
     place = place_of(arguments.path)
     settings = settings_for(place, arguments)
     with listener_for(sys.stderr, arguments) as listener, cancelled_by_ctrl_c() as cancel:
         report = import_index(
             place,
-            Path(arguments.file),
+            source,
             settings,
             provider=provider_for(settings),
             trust=arguments.trust,

@@ -56,14 +56,16 @@ def run_fleet(
     settings: Settings,
     flags: Mapping[str, Any],
     *,
+    publish: str = "",
     on_begun: OnBegun = lambda name: None,
     on_visited: OnVisited = lambda visited, done, total: None,
     cancel: threading.Event | None = None,
 ) -> FleetReport:
     """Bring the index of every repository up to date, and keep in `folder` what became of each.
 
-    `settings` say who works and where indexes are kept; `flags` are said to the settings of each repository. Setting
-    `cancel` ends the run within a second; what was committed is kept, and the next run goes on.
+    `settings` say who works and where indexes are kept; `flags` are said to the settings of each repository. `publish`
+    is the place below which each index is published when it has changed, empty for none. Setting `cancel` ends the run
+    within a second; what was committed is kept, and the next run goes on.
 
     Raises:
         IndexLocked: another run of this fleet is going on.
@@ -75,7 +77,7 @@ def run_fleet(
     with Catalogue(folder, write=True) as catalogue, reached(settings.chunker):
         report = FleetReport(folder)
         report.forgotten = catalogue.begin(Entry(each.name, without_secrets(each.source)) for each in repositories)
-        run = _Run(repositories, folder, settings, flags, catalogue, report, on_begun, on_visited, cancel)
+        run = _Run(repositories, folder, settings, flags, catalogue, report, publish, on_begun, on_visited, cancel)
         run.carry_out()
         catalogue.interrupt()
         listed = catalogue.entries()
@@ -96,6 +98,7 @@ class _Run:
         flags: Mapping[str, Any],
         catalogue: Catalogue,
         report: FleetReport,
+        publish: str,
         on_begun: OnBegun,
         on_visited: OnVisited,
         cancel: threading.Event,
@@ -104,6 +107,7 @@ class _Run:
         self._flags = flags
         self._catalogue = catalogue
         self._report = report
+        self._publish = publish
         self._on_visited = on_visited
         self._on_begun = on_begun
         self._cancel = cancel
@@ -130,7 +134,7 @@ class _Run:
             if self._cancel.is_set():
                 return
             self._begun(order)
-            self._take(visit(order, self._flags, self._checkouts, cancel=self._cancel))
+            self._take(visit(order, self._flags, self._checkouts, self._publish, cancel=self._cancel))
 
     def _plan(self) -> Plan:
         orders = [self._order(repository) for repository in self._repositories]
@@ -158,7 +162,7 @@ class _Run:
         return _tree_bytes(order.repository.source)
 
     def _work(self) -> Visit:
-        return Visit(self._flags, self._checkouts, _ALONE)
+        return Visit(self._flags, self._checkouts, self._publish, _ALONE)
 
     def _outcomes(
         self, crew: Crew[Order, list[Visited]], orders: Sequence[Order]

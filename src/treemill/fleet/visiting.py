@@ -25,6 +25,9 @@ from treemill.fleet.listing import Repository
 from treemill.freshness import governor_for, is_settled, recipe_of
 from treemill.git import git_facts
 from treemill.indexing import index_tree
+from treemill.objects import open_place
+from treemill.places import Place
+from treemill.publishing import publish_index, read_manifest
 from treemill.records import Status
 from treemill.settings import Settings
 from treemill.siblings import cache_folder
@@ -75,11 +78,13 @@ class Visit:
     """The work of a fleet's workers, and all it needs to know: see `treemill.flow.Work`.
 
     `flags` are dotted names and values that are said to the settings of every repository. `checkouts` is the folder of
-    fetched trees, empty for one in the cache of whoever does the work.
+    fetched trees, empty for one in the cache of whoever does the work. `publish` is the place below which each index is
+    published under its name, empty for none. `here` are flags for workers alone.
     """
 
     flags: Mapping[str, Any]
     checkouts: str = ""
+    publish: str = ""
     here: Mapping[str, Any] = field(default_factory=dict)
 
     def start(self) -> Callable[[Sequence[Order], Callable[[int], None]], list[Visited]]:
@@ -90,7 +95,7 @@ class Visit:
         visited: list[Visited] = []
         for number, order in enumerate(orders):
             mark(number)
-            visited.append(visit(order, {**self.flags, **self.here}, self.checkouts))
+            visited.append(visit(order, {**self.flags, **self.here}, self.checkouts, self.publish))
         return visited
 
 
@@ -98,13 +103,17 @@ def visit(
     order: Order,
     flags: Mapping[str, Any],
     checkouts: str,
+    publish: str = "",
     *,
     cancel: threading.Event | None = None,
 ) -> Visited:
     """Bring the index of a repository up to date. Raises nothing that is the repository's fault."""
     began = time.perf_counter()
     try:
-        return _visit(order, flags, checkouts, cancel, began)
+        visited = _visit(order, flags, checkouts, cancel, began)
+        if publish and not visited.error and not visited.cancelled:
+            _publish(visited, f"{publish.rstrip('/')}/{visited.name}")
+        return visited
     except TreemillError as error:
         return Visited(order.repository.name, error=str(error), seconds=time.perf_counter() - began)
     except OSError as error:
@@ -157,6 +166,12 @@ def _visit(
         failures=tuple((each.path, each.message) for each in report.failures[:_MOST_FAILURES]),
         error="every file failed" if stats.failed_files and not files else "",
     )
+
+
+def _publish(visited: Visited, url: str) -> None:
+    """Publish an index, unless it has not changed and has been published."""
+    if not visited.unchanged or read_manifest(open_place(url)) is None:
+        publish_index(Place(Path(visited.root), ""), url)
 
 
 def _tree(order: Order, checkouts: str) -> tuple[Path, str | None, bool]:

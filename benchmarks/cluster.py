@@ -1,0 +1,263 @@
+"""Workers on Ray beside local worker processes: the same index, what it costs, and what deaths cost.
+
+    PYTHONPATH=tests python -m benchmarks.cluster [--corpus languages] [--megabytes 60] [--rounds 3]
+
+A cluster of two node processes with a processor each is started on the loopback, without dashboard. A part of the
+corpus, some files of each package, is indexed from nothing: by two local worker processes, and by two workers on the
+cluster, in turn; connecting, looking at the nodes and starting the actors count. Processor time is that of every
+process: this one, its workers, and all of Ray's. Then with files carried to the nodes, and with a worker, an actor and
+a node killed on the way; each time the rows are compared with those of the local run. The memory of this process is
+sampled while it hands out a quarter and all of the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shutil
+import signal
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.corpora import corpus
+from benchmarks.measure import PeakMemory, Spread, spread
+from benchmarks.results import Check, Run, at_least, at_most, figures_table, publish
+from support.ray_cluster import NODE, connected_to, ray_cluster
+from treemill.embedding.registry import make_provider
+from treemill.indexing import index_tree
+from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
+from treemill.storage.sqlite import SqliteStore
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One index from nothing: seconds on the wall and of processors, files, and the digest of its rows."""
+
+    wall: float
+    cpu: float
+    files: int
+    rows: int
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", default="languages")
+    parser.add_argument("--megabytes", type=float, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
+    arguments = parser.parse_args()
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    with tempfile.TemporaryDirectory() as temporary:
+        root = _part_of(corpus(arguments.corpus), Path(temporary, "all"), arguments.megabytes * 1e6)
+        quarter = _part_of(root, Path(temporary, "quarter"), arguments.megabytes * 2.5e5)
+        figures, checks = _measure(root, quarter, Path(temporary), arguments.rounds)
+    publish(Run("cluster", (figures_table(figures),), tuple(checks), figures=figures), write=arguments.write)
+
+
+def _measure(root: Path, quarter: Path, into: Path, rounds: int) -> tuple[dict[str, Spread], list[Check]]:
+    numbers = itertools.count()
+
+    def measured(tree: Path, settings: Settings, disturb: Callable[[], object] | None = None) -> Measured:
+        return _index(tree, into / f"index{next(numbers)}", settings, disturb)
+
+    figures: dict[str, Spread] = {}
+    checks: list[Check] = []
+    with ray_cluster(processors=1) as cluster:
+        second = cluster.add_node(**{**NODE, "num_cpus": 1})
+        local_runs, ray_runs = [], []
+        for _ in range(rounds):
+            local_runs.append(measured(root, _settings("process")))
+            ray_runs.append(measured(root, _settings("ray", cluster.address)))
+        reference = local_runs[0].rows
+        for name, runs in (("local", local_runs), ("ray", ray_runs)):
+            figures[f"{name}: wall, s"] = spread(each.wall for each in runs)
+            figures[f"{name}: processors, s"] = spread(each.cpu for each in runs)
+        walls = [there.wall / here.wall for here, there in zip(local_runs, ray_runs, strict=True)]
+        cpus = [there.cpu / here.cpu for here, there in zip(local_runs, ray_runs, strict=True)]
+        figures["ray / local, wall"], figures["ray / local, processors"] = spread(walls), spread(cpus)
+        checks.append(at_most("ray / local, wall", spread(walls).median, 1.25))
+        checks.append(at_least("runs on ray equal to local", sum(each.rows == reference for each in ray_runs), rounds))
+        carried = measured(root, _settings("ray", cluster.address, "carried"))
+        figures["carried / shared, wall"] = spread([carried.wall / spread(each.wall for each in ray_runs).median])
+        checks.append(at_least("carried: equal to local", int(carried.rows == reference), 1))
+        small, large = (
+            _driver_memory(quarter, cluster.address, measured),
+            _driver_memory(root, cluster.address, measured),
+        )
+        figures["driver memory, a quarter of the files, MB"] = spread([small])
+        figures["driver memory, all files, MB"] = spread([large])
+        checks.append(at_most("driver memory, all / a quarter", large / small, 1.2))
+        wall = spread(each.wall for each in ray_runs).median
+        kills = {
+            "a worker": lambda: _kill(_workers()),
+            "an actor": lambda: _kill(_actors()),
+            "a worker, then a node": lambda: (
+                _kill(_workers()),
+                time.sleep(wall / 4),
+                cluster.remove_node(second, allow_graceful=False),
+            ),
+        }
+        for what, kill in kills.items():
+            run = measured(root, _settings("ray", cluster.address), _after(wall / 4, kill))
+            figures[f"{what} killed: wall, s"] = spread([run.wall])
+            checks.append(at_least(f"{what} killed: equal to local", int(run.rows == reference), 1))
+    return figures, checks
+
+
+def _settings(executor: str, address: str = "", files: str = "shared") -> Settings:
+    concurrency = ConcurrencySettings(executor=executor, max_parallel_files=2, cluster=address, cluster_files=files)
+    return Settings(chunker=ChunkerSettings(concurrency=concurrency))
+
+
+def _index(tree: Path, place: Path, settings: Settings, disturb: Callable[[], object] | None) -> Measured:
+    """Index from nothing into a place that is removed; `disturb` runs beside, in a thread."""
+    before, began = _cpu_seconds(), time.perf_counter()
+    thread = threading.Thread(target=disturb) if disturb else None
+    with _cpu_watched() as ended, SqliteStore(place, create=True) as store:
+        if thread:
+            thread.start()
+        report = index_tree(tree, store, settings, provider=make_provider(Settings().embedding))
+        wall = time.perf_counter() - began
+        if thread:
+            thread.join()
+    cpu = ended() - sum(before.values())
+    rows = _digest(place)
+    shutil.rmtree(place)
+    assert report.stats.failed_files == 0, report.failures
+    return Measured(wall, cpu, report.stats.files_processed, rows)
+
+
+@contextmanager
+def _cpu_watched() -> Iterator[Callable[[], float]]:
+    """Sample the processor time of every process below this one, so that those that end are counted as they were."""
+    seen: dict[int, float] = {}
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(0.05):
+            seen.update(_cpu_seconds())
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+
+    def total() -> float:
+        seen.update(_cpu_seconds())
+        return sum(seen.values())
+
+    try:
+        yield total
+    finally:
+        done.set()
+        thread.join()
+
+
+def _cpu_seconds() -> dict[int, float]:
+    """Return the processor seconds of this process and all below it, by process id."""
+    spent: dict[int, float] = {}
+    for pid in _family():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        spent[pid] = (int(fields[11]) + int(fields[12])) / _TICK
+    return spent
+
+
+def _family() -> list[int]:
+    family = [os.getpid()]
+    for each in family:
+        try:
+            threads = os.listdir(f"/proc/{each}/task")
+            lists = [Path(f"/proc/{each}/task/{thread}/children").read_text() for thread in threads]
+        except OSError:
+            continue
+        family.extend(int(child) for children in lists for child in children.split())
+    return family
+
+
+def _commands() -> dict[int, str]:
+    found = {}
+    for pid in _family():
+        try:
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+    return found
+
+
+def _workers() -> list[int]:
+    return [pid for pid, command in _commands().items() if "treemill.flow.child" in command]
+
+
+def _actors() -> list[int]:
+    return [pid for pid, command in _commands().items() if command.startswith("ray::Host")]
+
+
+def _kill(pids: list[int]) -> None:
+    assert pids, "there is nothing to kill: the run is over"
+    os.kill(pids[0], signal.SIGKILL)
+
+
+def _after(seconds: float, kill: Callable[[], object]) -> Callable[[], object]:
+    def later() -> None:
+        time.sleep(seconds)
+        kill()
+
+    return later
+
+
+def _driver_memory(tree: Path, address: str, measured: Callable[[Path, Settings], Measured]) -> float:
+    """Return the peak of this process's own memory while it hands out a tree, in MB."""
+    with connected_to(address), PeakMemory(os.getpid(), family=False) as memory:
+        measured(tree, _settings("ray", address, "carried"))
+    assert memory.peak_mb is not None
+    return memory.peak_mb
+
+
+def _digest(place: Path) -> int:
+    """Return a digest of what the rows of an index say: files, contents, postings and vectors, without row ids."""
+    (database,) = place.rglob("index.db")
+    query = """SELECT f.path, f.size, f.stamp, f.status, f.reason, c.key, c.language, c.encoding, c.chunk_count,
+        c.source, b.ends, b.lines, b.symbols, s.postings, s.vectors FROM files f
+        LEFT JOIN contents c ON c.id = f.content_id LEFT JOIN bodies b ON b.id = c.id
+        LEFT JOIN scans s ON s.id = c.id ORDER BY f.path"""
+    connection: Any = sqlite3.connect(database)
+    try:
+        return hash(tuple(connection.execute(query)))
+    finally:
+        connection.close()
+
+
+def _part_of(source: Path, target: Path, most_bytes: float) -> Path:
+    """Copy some files of each folder of a corpus, in turn, until there are so many bytes; return the copy."""
+    lanes = [
+        iter(sorted(p for p in top.rglob("*") if p.is_file() and not p.is_symlink()))
+        for top in sorted(source.iterdir())
+    ]
+    total = 0
+    while lanes and total < most_bytes:
+        for lane in list(lanes):
+            path = next(lane, None)
+            if path is None:
+                lanes.remove(lane)
+                continue
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, place)
+            total += path.stat().st_size
+    return target
+
+
+if __name__ == "__main__":
+    main()
