@@ -66,6 +66,14 @@ def test_segments_know_the_words_of_their_contents_and_learn_them_again_where_a_
         assert words_of(store) == {b"common", *(b"word%d" % number for number in range(150))}
 
 
+def test_words_of_what_has_died_are_forgotten_with_it(folder: Path) -> None:
+    with SqliteStore(folder, create=True, garbage=AT_ONCE) as store:
+        put(store, *((f"{number}.py", f"word{number} common\n") for number in range(150)))
+        put(store, *((f"{number}.py", f"other{number} common\n") for number in range(110)))
+        living = {b"common", *(b"other%d" % number for number in range(110)), *(b"word%d" % n for n in range(110, 150))}
+        assert words_of(store) == living
+
+
 def words_of(store: SqliteStore) -> set[bytes]:
     """Return the words of the only segment, which has them of all its contents."""
     with store.snapshot() as snapshot:

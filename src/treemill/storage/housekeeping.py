@@ -18,7 +18,7 @@ import numpy.typing as npt
 from treemill.storage import Segment
 from treemill.storage import rows as tables
 from treemill.storage.garbage import GarbageLimits, expired
-from treemill.storage.layout import Part, dead_share, lay_out, merge, plan_merges
+from treemill.storage.layout import Part, dead_share, lay_out, lost_share, merge, plan_merges
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
 from treemill.storage.sqlite_snapshot import read_segment_files
 
@@ -30,6 +30,10 @@ SMALL_TAIL_CHUNKS = 1_000
 SMALL_TAIL_CONTENTS = 100
 
 DEAD_SHARE = 0.25
+
+# A merge keeps the spellings of the dead, which do no harm but take room: where more has died, the texts of the living
+# are read instead.
+DEAD_WORDS_SHARE = 0.1
 
 # A reader that has just read the names may still be about to open the files.
 _GRACE_SECONDS = 60.0
@@ -147,7 +151,11 @@ class Layouts:
             some = files[start:stop]
             segments = [self._opened(file, dimension) for file in some]
             if len(some) > 1 or dead_share(segments[0], live) > DEAD_SHARE:
-                self._replace(some, merge(segments, live=live), after=some[0].after, last_id=some[-1].last_id)
+                segment = merge(segments, live=live)
+                if lost_share(segments, segment) > DEAD_WORDS_SHARE:
+                    parts = self._read_parts(some[0].after, some[-1].last_id, dimension)
+                    segment = lay_out(parts, dimension=dimension)
+                self._replace(some, segment, after=some[0].after, last_id=some[-1].last_id)
 
     def _opened(self, file: SegmentFile, dimension: int) -> Segment:
         try:

@@ -177,6 +177,12 @@ def dead_share(segment: Segment, live: npt.NDArray[np.int64]) -> float:
     return float(np.diff(segment.first_chunk)[dead].sum()) / len(segment.lengths)
 
 
+def lost_share(segments: Sequence[Segment], merged: Segment) -> float:
+    """Return which part of the chunks of several segments is not in what they were merged into."""
+    before = sum(len(each.lengths) for each in segments)
+    return 1 - len(merged.lengths) / before if before else 0.0
+
+
 def plan_merges(sizes: Sequence[int]) -> list[tuple[int, int]]:
     """Return which runs [start, stop) of adjacent segments to merge, given their numbers of chunks in order.
 
