@@ -181,9 +181,10 @@ class Edits(RuleBasedStateMachine):
 
     @rule()
     def look_after_a_rest(self) -> None:
-        """As a question does, which keeps what shows that there was nothing to do."""
+        """As a question does, which keeps what shows that there was nothing to do; whatever comes next must be seen."""
         if isinstance(self.store, SqliteStore) and (recipe := self.store.recipe()):
             time.sleep(1.05 * FINE_TRUST_NS / 1e9)
+            self.index()
             look_unless_settled(self.root, self.store, self.settings, recipe)
 
     @invariant()

@@ -176,9 +176,9 @@ def _lay_out(
     paths = [path_words(moment.files.paths[file]) for file in files.tolist()]
     column_of = {term.id: column for column, term in enumerate(question.terms)}
     own, folders = (np.zeros((len(files), len(postings)), np.float32) for _ in range(2))
-    for place, path in enumerate(paths):
-        for into, words in ((own, path.own), (folders, path.folders)):
-            into[place, [column_of[word] for word in words if word in column_of]] = 1.0
+    for into, held in ((own, [path.own for path in paths]), (folders, [path.folders for path in paths])):
+        found = [(place, column_of[word]) for place, words in enumerate(held) for word in words if word in column_of]
+        into[[place for place, _ in found], [column for _, column in found]] = 1.0
     near = None if meant is None else nearness(moment, meant, files, chunks, starts)
     nothing = np.zeros(len(files), np.float32)
     evidence = Evidence(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from isal import isal_zlib
 
 from treemill.ranking.question import Question
@@ -49,8 +49,8 @@ class Pages:
     def line_of(self, offset: int) -> int:
         """Return the number of the line in which an offset stands, 1-based."""
         edges = self._unpacked.edges
-        chunk = max(0, min(int(np.searchsorted(edges, offset, side="right")) - 1, len(edges) - 2))
-        return int(self._unpacked.lines[chunk]) + _breaks(self.text(int(edges[chunk]), offset))
+        chunk = max(0, min(bisect_right(edges, offset) - 1, len(edges) - 2))
+        return self._unpacked.lines[chunk] + _breaks(self.text(edges[chunk], offset))
 
     def indented(self, offset: int) -> int:
         """Return the offset before the blanks that stand before one."""
@@ -140,8 +140,10 @@ def _breaks(text: str) -> int:
 def _best_line(text: str, question: Question) -> int:
     """Return how many lines stand before the one that holds most of the question."""
     best, place = 0.0, None
-    for number, line in enumerate(text.lower().split("\n")):
-        weight = sum(term.weight for term in question.terms if term.word in line)
+    text = text.lower()
+    present = [(term.word, term.weight) for term in question.terms if term.word in text]
+    for number, line in enumerate(text.split("\n")):
+        weight = sum([weight for word, weight in present if word in line])
         if weight > best or (place is None and line.strip()):
             best, place = weight, number
     return place or 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
-
-import numpy as np
 
 from treemill.ranking.asking import AskedPath, path_fit
 from treemill.ranking.paths import kinds_of
@@ -51,7 +50,7 @@ def hits_at(
             continue
         unpacked = moment.unpacked(row)
         line = asked.line or 1
-        chunk = max(0, int(np.searchsorted(unpacked.lines, line, side="right")) - 1)
+        chunk = max(0, bisect_right(unpacked.lines, line) - 1)
         pages = Pages(unpacked)
         hit = hit_of(Found(path, language, fit, why), pages, [place_around(unpacked, chunk)], _NOTHING, query.context)
         yield hit if asked.line is None else replace(hit, line=line)

@@ -174,27 +174,28 @@ class Moment:
         symbols = unpack_symbols(record.symbols)
         return Unpacked(
             record,
-            np.concatenate(([0], np.frombuffer(record.ends, "<u4"))).astype(np.int64),
-            np.frombuffer(record.lines, "<u4"),
+            [0, *np.frombuffer(record.ends, "<u4").tolist()],
+            np.frombuffer(record.lines, "<u4").tolist(),
             symbols,
-            np.array([symbol.start for symbol in symbols], np.int64),
-            np.array([symbol.end for symbol in symbols], np.int64),
+            [symbol.start for symbol in symbols],
+            [symbol.end for symbol in symbols],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A content with its edges (int64[n + 1]; chunk i is `[edges[i], edges[i + 1])`), first lines, and symbols.
+    """A content with its edges (chunk i is `[edges[i], edges[i + 1])`), the chunks' first lines, and symbols.
 
-    `starts` and `ends` (int64) are those of the symbols.
+    `starts` and `ends` are those of the symbols, in order of their starts. They are few and looked at one at a time, so
+    they are lists: an array of ten costs more than it saves.
     """
 
     record: Content
-    edges: Numbers
-    lines: npt.NDArray[np.uint32]
+    edges: list[int]
+    lines: list[int]
     symbols: tuple[Symbol, ...]
-    starts: Numbers
-    ends: Numbers
+    starts: list[int]
+    ends: list[int]
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

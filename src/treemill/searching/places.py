@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -48,7 +49,7 @@ def places_in(unpacked: Unpacked, evidence: Evidence, file: int, most: int) -> l
 
 
 def _chunk_of(unpacked: Unpacked, offset: int) -> int:
-    return min(int(np.searchsorted(unpacked.edges, offset, side="right")) - 1, len(unpacked.edges) - 2)
+    return min(bisect_right(unpacked.edges, offset) - 1, len(unpacked.edges) - 2)
 
 
 def _best_chunks(evidence: Evidence, file: int, most: int, *, any_at_all: bool) -> Iterable[int]:
@@ -63,20 +64,22 @@ def _best_chunks(evidence: Evidence, file: int, most: int, *, any_at_all: bool) 
 
 def place_around(unpacked: Unpacked, chunk: int, symbol: Symbol | None = None) -> Place:
     """Return a chunk, widened to definitions that it cuts, where they are short enough to be shown whole."""
-    start, end = int(unpacked.edges[chunk]), int(unpacked.edges[chunk + 1])
+    start, end = unpacked.edges[chunk], unpacked.edges[chunk + 1]
     starts, ends = unpacked.starts, unpacked.ends
-    cut = ((starts < start) & (start < ends)) | ((starts < end) & (end < ends))
-    cut &= ends - starts <= _WHOLE_BYTES
-    wide_start = min(start, int(starts[cut].min(initial=start)))
-    wide_end = max(end, int(ends[cut].max(initial=end)))
+    wide_start, wide_end = start, end
+    # One that is short enough and reaches into the chunk starts no further before it than it is long.
+    for number in range(bisect_left(starts, start - _WHOLE_BYTES), bisect_left(starts, end)):
+        first, last = starts[number], ends[number]
+        if last - first <= _WHOLE_BYTES and (first < start < last or first < end < last):
+            wide_start, wide_end = min(wide_start, first), max(wide_end, last)
     return Place(wide_start, wide_end, symbol or _main(unpacked, start, end))
 
 
 def _main(unpacked: Unpacked, start: int, end: int) -> Symbol | None:
     """Return the largest definition that starts in a range, else the innermost that it continues."""
     starts, ends, symbols = unpacked.starts, unpacked.ends, unpacked.symbols
-    low, high = np.searchsorted(starts, [start, end])
+    low, high = bisect_left(starts, start), bisect_left(starts, end)
     if low < high:
         return max(symbols[low:high], key=lambda symbol: (min(symbol.end, end) - symbol.start, -len(symbol.parents)))
-    around = np.flatnonzero((starts < start) & (start < ends))
-    return symbols[int(around[np.argmin((ends - starts)[around])])] if len(around) else None
+    around = [number for number in range(low) if start < ends[number]]
+    return symbols[min(around, key=lambda number: ends[number] - starts[number])] if around else None

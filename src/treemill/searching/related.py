@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ def question_like(moment: Moment, place: str) -> Question:
     """
     spot = spot_at(moment, place)
     unpacked = moment.unpacked(spot.row)
-    text = Pages(unpacked).text(int(unpacked.edges[spot.chunk]), int(unpacked.edges[spot.chunk + 1]))
+    text = Pages(unpacked).text(unpacked.edges[spot.chunk], unpacked.edges[spot.chunk + 1])
     counts = Counter(stem(part) for token in _WORD.findall(text) for part in split_identifier(token) if len(part) > 1)
     words = [word for word, _ in counts.most_common(_LOOKED_UP) if not is_form(word)]
     found = moment.postings(map(term_id, words))
@@ -85,7 +86,7 @@ def spot_at(moment: Moment, place: str) -> Spot:
     # A longer number than any file has lines would not even fit into the array's type.
     line = int(number) if len(number) < 10 else 0
     pages = Pages(unpacked)
-    last = pages.line_of(int(unpacked.edges[-1]))
+    last = pages.line_of(unpacked.edges[-1])
     if not 1 <= line <= last:
         raise UsageError(f"{path} has no line {number[:20]}", suggestion=f"It has {last} lines")
-    return Spot(file, row, int(np.searchsorted(unpacked.lines, line, side="right")) - 1, line)
+    return Spot(file, row, bisect_right(unpacked.lines, line) - 1, line)
