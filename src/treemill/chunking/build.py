@@ -11,7 +11,13 @@ from itertools import accumulate
 from pathlib import Path
 
 from treemill.chunking.governor import ChunkGovernor
+from treemill.native import compiled
 from treemill.types import Chunking, CodeChunk, DiscoveredFile, Source, Symbol
+
+_NATIVE = compiled("building")
+
+# Encodings in which a line feed is a byte, and no part of anything else.
+_BY_BYTES = ("utf-8", "latin-1")
 
 _new, _set = object.__new__, object.__setattr__
 
@@ -27,6 +33,28 @@ def build_chunks(
     the chunk continues. `overlap_before` is about `governor.overlap_bytes` of the chunk before, from a line's
     beginning where there is one.
     """
+    if _NATIVE is None or governor.overlap_bytes or source.encoding not in _BY_BYTES:
+        return build_chunks_in_python(file, source, chunking, governor, path=path)
+    latin = source.encoding == "latin-1"
+    chunks: list[CodeChunk] = _NATIVE.build(
+        CodeChunk,
+        source.data,
+        latin,
+        source.bom,
+        chunking.ends,
+        chunking.symbols,
+        path or file.path,
+        source.language,
+        chunking.source,
+        chunking.fallback,
+    )
+    return chunks
+
+
+def build_chunks_in_python(
+    file: DiscoveredFile, source: Source, chunking: Chunking, governor: ChunkGovernor, *, path: Path | None = None
+) -> list[CodeChunk]:
+    """Do what `build_chunks` says: the half that says what is right, and takes every encoding and overlap."""
     ends = chunking.ends
     where, language = path or file.path, source.language
     how, fallback, overlap = chunking.source, chunking.fallback, governor.overlap_bytes
