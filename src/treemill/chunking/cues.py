@@ -42,10 +42,14 @@ def nothing(text: bytes) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Finds the last byte of each word and each match of a pattern. The first line has a line feed in front of it."""
+    """Finds the last byte of each word and each match of a pattern. The first line has a line feed in front of it.
+
+    What the patterns find is known to the compiled half by `name`, where there is one.
+    """
 
     words: tuple[bytes, ...]
     patterns: tuple[bytes, ...]
+    name: str
     _searches: tuple[_Search, ...]
     _by_pattern: tuple[_Search, ...]
 
@@ -58,11 +62,11 @@ class Finder:
         return _found(self._by_pattern, text)
 
 
-def finder(words: tuple[bytes, ...], patterns: tuple[bytes, ...]) -> Finder:
+def finder(words: tuple[bytes, ...], patterns: tuple[bytes, ...], name: str = "") -> Finder:
     """Make a finder of these words and patterns."""
     by_word = tuple(re.compile(re.escape(each)).finditer for each in words)
     by_pattern = tuple(re.compile(each).finditer for each in patterns)
-    return Finder(words, patterns, by_word + by_pattern, by_pattern)
+    return Finder(words, patterns, name, by_word + by_pattern, by_pattern)
 
 
 def _found(searches: tuple[_Search, ...], text: bytes) -> list[int]:

@@ -35,8 +35,8 @@ _ERROR_KIND = 0xFFFF
 # Larger texts have offsets that do not fit.
 _MOST_BYTES = 2**31 - 1
 
-_Rule = tuple[int, int, str | None, str, object]
-"""A kind of node, flags, what it defines, the finder of its name and what that needs besides."""
+_Rule = tuple[int, int, str | None, str, object, bytes]
+"""A kind of node, flags, what it defines, the finder of its name, what that needs besides, and in the text."""
 
 Cut = tuple[tuple[int, ...], tuple[Symbol, ...]]
 """The ends of chunks, and what the text defines."""
@@ -109,7 +109,7 @@ def _tables(language: str) -> object | None:
 
 def _definitions(vocabulary: Vocabulary, kinds: list[tuple[str, bool]]) -> tuple[object, ...]:
     """Return a vocabulary in the form that `_NATIVE.compile` reads."""
-    words, by_pattern = _cues(vocabulary)
+    words, special, by_pattern = _cues(vocabulary)
     comments = vocabulary.comments
     return (
         Symbol,
@@ -117,7 +117,7 @@ def _definitions(vocabulary: Vocabulary, kinds: list[tuple[str, bool]]) -> tuple
         vocabulary.body or "-",
         not vocabulary.body,
         words,
-        vocabulary.cues is script,
+        special,
         by_pattern,
         None if comments is None else (comments.marks, comments.attribute, comments.block),
         vocabulary.group or b"",
@@ -128,14 +128,16 @@ def _definitions(vocabulary: Vocabulary, kinds: list[tuple[str, bool]]) -> tuple
     )
 
 
-def _cues(vocabulary: Vocabulary) -> tuple[tuple[bytes, ...], Callable[[bytes], list[int]] | None]:
-    """Return the words that are cues, and what finds those that are not words."""
+def _cues(vocabulary: Vocabulary) -> tuple[tuple[bytes, ...], str, Callable[[bytes], list[int]] | None]:
+    """Return the words that are cues, which cues the compiled half knows by name, and what finds the others."""
     cues = vocabulary.cues
-    if cues is nothing or cues is script:
-        return (), None
+    if cues is nothing:
+        return (), "", None
+    if cues is script:
+        return (), "script", None
     if isinstance(cues, CueFinder):
-        return cues.words, cues.by_pattern if cues.patterns else None
-    return (), cues
+        return cues.words, cues.name, None if cues.name or not cues.patterns else cues.by_pattern
+    return (), "", cues
 
 
 def _rules(vocabulary: Vocabulary, kinds: list[tuple[str, bool]]) -> tuple[_Rule, ...]:
@@ -150,18 +152,20 @@ def _rules(vocabulary: Vocabulary, kinds: list[tuple[str, bool]]) -> tuple[_Rule
             kind, find = (defined, None) if isinstance(defined, str) else defined
             rules.append((number, _OPENS * opens | _CLIMBS * climbs, kind, *_finder(find)))
         elif opens or wraps or climbs:
-            rules.append((number, _OPENS * (opens or wraps) | _WRAPS * wraps | _CLIMBS * climbs, None, "field", None))
+            rules.append(
+                (number, _OPENS * (opens or wraps) | _WRAPS * wraps | _CLIMBS * climbs, None, "field", None, b"")
+            )
     if "ERROR" in vocabulary.opens:
-        rules.append((_ERROR_KIND, _OPENS, None, "field", None))
+        rules.append((_ERROR_KIND, _OPENS, None, "field", None, b""))
     return tuple(rules)
 
 
-def _finder(find: Finder | None) -> tuple[str, object]:
-    """Return the name by which the compiled half knows a finder, and what that needs besides."""
+def _finder(find: Finder | None) -> tuple[str, object, bytes]:
+    """Return the name by which the compiled half knows a finder, and what that needs besides and in the text."""
     if find is None:
-        return "field", None
+        return "field", None, b""
     if isinstance(find, TextFinder):
-        return "text", find.at
+        return "text", find.at, find.needs
     if isinstance(find, NodeFinder):
-        return find.name, find.more
-    return find.__name__, None
+        return find.name, find.more, b""
+    return find.__name__, None, b""

@@ -176,7 +176,7 @@ def c_macro(node: Node, text: bytes) -> Named | None:
     return (name.start_byte, name.end_byte, "macro", b"", node)
 
 
-def _constant(pattern: bytes, mark: bytes) -> TextFinder:
+def _constant(pattern: bytes, mark: bytes, needs: bytes) -> TextFinder:
     """Find what is constant by itself: values at the beginning of a line, and in types those that have a mark."""
     matching = re.compile(pattern).match
 
@@ -186,11 +186,11 @@ def _constant(pattern: bytes, mark: bytes) -> TextFinder:
             return None
         return found.start(1), found.end(1), "constant", b""
 
-    return TextFinder(at)
+    return TextFinder(at, needs)
 
 
-swift_constant = _constant(rb"[^=\n{]*?\blet\s+(\w+)", b"static ")
-kotlin_constant = _constant(rb"[^=\n{]*?\bval\s+(\w+)", b"const ")
+swift_constant = _constant(rb"[^=\n{]*?\blet\s+(\w+)", b"static ", b"let")
+kotlin_constant = _constant(rb"[^=\n{]*?\bval\s+(\w+)", b"const ", b"val")
 
 
 _RECEIVER = re.compile(rb"(\w+)\s*(?:\[[^\]]*\])?\s*\)\Z")

@@ -60,7 +60,7 @@ JAVA = Vocabulary(
         "annotation_type_element_declaration": "method",
         "field_declaration": (
             "constant",
-            by_text(rb"(?=[^=;(]*\bstatic\b)(?=[^=;(]*\bfinal\b)[^=;]*?(?P<name>\w+)\s*=", "constant"),
+            by_text(rb"(?=[^=;(]*\bstatic\b)(?=[^=;(]*\bfinal\b)[^=;]*?(?P<name>\w+)\s*=", "constant", needs=b"static"),
         ),
     },
     opens=(
@@ -118,7 +118,10 @@ CSHARP = Vocabulary(
         "namespace_declaration": "module",
         "file_scoped_namespace_declaration": "module",
         "operator_declaration": ("method", by_text(rb"[^(]*?\boperator\s*(?P<name>[^\s(]+)\s*\(", "method")),
-        "field_declaration": ("constant", by_text(rb"(?:\w+\s+)*?const\s+[^=;]*?(?P<name>\w+)\s*=", "constant")),
+        "field_declaration": (
+            "constant",
+            by_text(rb"(?:\w+\s+)*?const\s+[^=;]*?(?P<name>\w+)\s*=", "constant", needs=b"const"),
+        ),
     },
     opens=(
         "compilation_unit",

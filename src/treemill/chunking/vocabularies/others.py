@@ -25,6 +25,7 @@ PYTHON = Vocabulary(
             rb"\n(?=[A-Za-z_]|    [A-Z])"
             rb"(?:    [A-Z][A-Z0-9_]* ?|(?:type )?[A-Za-z_]\w*[ \t]*(?::[^=\n]+)?)=(?!=)",
         ),
+        "python",
     ),
     comments=None,
 )

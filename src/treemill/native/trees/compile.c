@@ -55,11 +55,12 @@ static bool read_words(PyObject *given, Words *words) {
 static bool read_rule(Grammar *grammar, PyObject *given) {
     unsigned int symbol, flags;
     PyObject *kind, *more;
-    const char *finder;
-    if (!PyArg_ParseTuple(given, "IIOsO", &symbol, &flags, &kind, &finder, &more))
+    const char *finder, *needs;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(given, "IIOsOy#", &symbol, &flags, &kind, &finder, &more, &needs, &length))
         return false;
     Rule *rule = &grammar->rules[symbol < grammar->symbols ? symbol : grammar->symbols];
-    *rule = (Rule){(uint8_t)flags, find_field, -1, more == Py_None ? NULL : more};
+    *rule = (Rule){(uint8_t)flags, find_field, -1, more == Py_None ? NULL : more, {needs, length}};
     if (kind == Py_None)
         return true;
     rule->kind = (int16_t)kind_of(kind);
@@ -105,17 +106,21 @@ static bool read_comments(Grammar *grammar, PyObject *given) {
 
 static bool read_definitions(Grammar *grammar, PyObject *given) {
     PyObject *rules, *words, *patterns, *comments;
-    const char *body;
+    const char *body, *special;
     Py_ssize_t group;
-    int last, script, quoted, merges, decorated, wraps;
-    if (!PyArg_ParseTuple(given, "OOspOpOOy#pppp", &grammar->symbol, &rules, &body, &last, &words, &script, &patterns,
+    int last, quoted, merges, decorated, wraps;
+    if (!PyArg_ParseTuple(given, "OOspOsOOy#pppp", &grammar->symbol, &rules, &body, &last, &words, &special, &patterns,
                           &comments, &grammar->group.bytes, &group, &quoted, &merges, &decorated, &wraps))
         return false;
     grammar->defines = true;
     grammar->group.length = group;
     grammar->body_field = field_of(grammar, body);
     grammar->body = grammar->body_field ? BODY_FIELD : last ? BODY_LAST : BODY_NONE;
-    grammar->script = script;
+    grammar->special = strcmp(special, "script") == 0 ? SPECIAL_SCRIPT
+                       : strcmp(special, "python") == 0 ? SPECIAL_PYTHON
+                                                        : SPECIAL_NONE;
+    if (*special && grammar->special == SPECIAL_NONE)
+        return refuse("there are no special cues of that name");
     grammar->patterns = patterns == Py_None ? NULL : patterns;
     grammar->quoted = quoted;
     grammar->merges = merges;

@@ -24,15 +24,16 @@ static void sort(Offsets *cues) {
 
 /* Add the last byte of each word. The first line has a line feed in front of it. */
 static void add_words(const Words *words, Text text, Offsets *cues) {
-    bool begins[256] = {false};
+    bool begins[256] = {false}, follows[256] = {false};
     for (uint32_t i = 0; i < words->count; i++) {
         const Word *word = &words->items[i];
         begins[(unsigned char)word->bytes[0]] = true;
+        follows[(unsigned char)word->bytes[1]] = true;
         if (word->bytes[0] == '\n' && same_at(text, 0, text.size, word->bytes + 1, word->length - 1))
             PUSH(cues, word->length - 2);
     }
-    for (int64_t at = 0; at < text.size; at++) {
-        if (!begins[text.bytes[at]])
+    for (int64_t at = 0; at + 1 < text.size; at++) {
+        if (!begins[text.bytes[at]] || !follows[text.bytes[at + 1]])
             continue;
         for (uint32_t i = 0; i < words->count; i++)
             if (same_at(text, at, text.size, words->items[i].bytes, words->items[i].length))
@@ -165,25 +166,71 @@ static bool is_opening(Text text, int64_t at) {
 /* Add what JavaScript and TypeScript may define below the top level. */
 static void add_script(Text text, Offsets *cues) {
     const unsigned char *bytes = text.bytes;
+    bool begins[256] = {['c'] = true, ['f'] = true, ['='] = true, [')'] = true};
     for (int64_t at = 0; at + 1 < text.size; at++) {
+        if (!begins[bytes[at]])
+            continue;
+        unsigned char next = bytes[at + 1];
         switch (bytes[at]) {
         case 'c':
-            if (same_at(text, at, text.size, "class ", 6))
+            if (next == 'l' && same_at(text, at, text.size, "class ", 6))
                 PUSH(cues, at + 5);
             break;
         case 'f':
-            if (same_at(text, at, text.size, "function", 8) && is_function(text, at))
+            if (next == 'u' && same_at(text, at, text.size, "function", 8) && is_function(text, at))
                 PUSH(cues, at + 8);
             break;
         case '=':
-            if (bytes[at + 1] == '>' && is_given_arrow(text, at))
+            if (next == '>' && is_given_arrow(text, at))
                 PUSH(cues, at + 1);
             break;
         case ')':
-            if ((bytes[at + 1] == '{' || same_at(text, at, text.size, ") {", 3)) && is_opening(text, at))
+            if ((next == '{' || same_at(text, at, text.size, ") {", 3)) && is_opening(text, at))
                 PUSH(cues, at + 1);
             break;
         }
+    }
+}
+
+/* The equals sign of a line that gives a value to a name of a module, or to a constant of a class; else -1. */
+static int64_t python_value(Text text, int64_t at) {
+    int64_t size = text.size;
+    int first = at_or(text, at, 0);
+    if (first == ' ') {
+        if (!same_at(text, at, size, "    ", 4) || !is_upper((unsigned char)at_or(text, at + 4, 0)))
+            return -1;
+        at += 5;
+        while (at < size && (is_upper(text.bytes[at]) || is_digit(text.bytes[at]) || text.bytes[at] == '_'))
+            at++;
+        at += at_or(text, at, 0) == ' ';
+    } else {
+        if (!is_word((unsigned char)first) || is_digit((unsigned char)first))
+            return -1;
+        unsigned char named = (unsigned char)(same_at(text, at, size, "type ", 5) ? at_or(text, at + 5, 0) : 0);
+        if (is_word(named) && !is_digit(named))
+            at += 5;
+        while (at < size && is_word(text.bytes[at]))
+            at++;
+        while (at < size && (text.bytes[at] == ' ' || text.bytes[at] == '\t'))
+            at++;
+        if (at_or(text, at, 0) == ':') {
+            int64_t annotation = ++at;
+            while (at < size && text.bytes[at] != '=' && text.bytes[at] != '\n')
+                at++;
+            if (at == annotation)
+                return -1;
+        }
+    }
+    return at_or(text, at, 0) == '=' && at_or(text, at + 1, 0) != '=' ? at : -1;
+}
+
+static void add_python(Text text, Offsets *cues) {
+    for (int64_t line = 0; line < text.size;) {
+        int64_t value = python_value(text, line);
+        if (value >= 0)
+            PUSH(cues, value);
+        int64_t end = find_byte(text, '\n', line, text.size);
+        line = end < 0 ? text.size : end + 1;
     }
 }
 
@@ -200,8 +247,10 @@ static bool add_patterns(PyObject *patterns, PyObject *source, Offsets *cues) {
 }
 
 bool find_cues(const Grammar *grammar, Text text, PyObject *source, Offsets *cues) {
-    if (grammar->script)
+    if (grammar->special == SPECIAL_SCRIPT)
         add_script(text, cues);
+    if (grammar->special == SPECIAL_PYTHON)
+        add_python(text, cues);
     if (grammar->words.count)
         add_words(&grammar->words, text, cues);
     if (grammar->patterns != NULL && !add_patterns(grammar->patterns, source, cues))

@@ -5,6 +5,7 @@
 #include "trees.h"
 
 #define SIGNATURE_BYTES 500
+#define FIELD_COUNT 8      /* of a symbol */
 #define MOST_PARENTS 100 /* deeper than this, names add nothing but length */
 
 typedef enum { MODULE, TYPE, FUNCTION, VALUE, OTHER } Scope;
@@ -215,23 +216,43 @@ static bool describe_all(Run *run, const Definitions *found, Second *pass) {
     return true;
 }
 
-/* One symbol as its type, or NULL with an exception set. Takes over what `each` owns. */
-static PyObject *made(PyObject *type, newfunc make, Described *each) {
-    PyObject *fields;
-    if (each->doc < 0)
-        fields = Py_BuildValue("(NONLLL(LL)O)", each->name, kind_names[each->kind], each->parents,
-                               (long long)each->start, (long long)each->end, (long long)each->line,
-                               (long long)each->signature, (long long)each->signature_end, Py_None);
-    else
-        fields = Py_BuildValue("(NONLLL(LL)(LL))", each->name, kind_names[each->kind], each->parents,
-                               (long long)each->start, (long long)each->end, (long long)each->line,
-                               (long long)each->signature, (long long)each->signature_end, (long long)each->doc,
-                               (long long)each->doc_end);
+static PyObject *range_of(int64_t start, int64_t end) {
+    PyObject *range = PyTuple_New(2);
+    PyObject *first = PyLong_FromLongLong(start), *last = PyLong_FromLongLong(end);
+    if (range == NULL || first == NULL || last == NULL) {
+        Py_XDECREF(range);
+        Py_XDECREF(first);
+        Py_XDECREF(last);
+        return NULL;
+    }
+    PyTuple_SetItem(range, 0, first);
+    PyTuple_SetItem(range, 1, last);
+    return range;
+}
+
+/* One symbol as its type, filled in place: or NULL with an exception set. Takes over what `each` owns. */
+static PyObject *made(PyObject *type, Described *each) {
+    PyObject *symbol = PyType_GenericAlloc((PyTypeObject *)type, FIELD_COUNT);
+    if (symbol == NULL)
+        return NULL;
+    PyObject *fields[FIELD_COUNT] = {
+        each->name,
+        Py_NewRef(kind_names[each->kind]),
+        each->parents,
+        PyLong_FromLongLong(each->start),
+        PyLong_FromLongLong(each->end),
+        PyLong_FromLongLong(each->line),
+        range_of(each->signature, each->signature_end),
+        each->doc < 0 ? Py_NewRef(Py_None) : range_of(each->doc, each->doc_end),
+    };
     each->name = each->parents = NULL;
-    PyObject *arguments = fields == NULL ? NULL : PyTuple_Pack(1, fields);
-    PyObject *symbol = arguments == NULL ? NULL : make((PyTypeObject *)type, arguments, NULL);
-    Py_XDECREF(fields);
-    Py_XDECREF(arguments);
+    bool whole = true;
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        whole = whole && fields[i] != NULL;
+        PyTuple_SetItem(symbol, i, fields[i] == NULL ? Py_NewRef(Py_None) : fields[i]);
+    }
+    if (!whole)
+        Py_CLEAR(symbol);
     return symbol;
 }
 
@@ -245,10 +266,9 @@ PyObject *describe(Run *run, Definitions *found) {
     PUSH(&pass.around, (Around){run->text.size + 1, nobody, MODULE});
     if (describe_all(run, found, &pass))
         symbols = PyTuple_New(pass.symbols.count);
-    newfunc make = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
     for (uint32_t i = 0; i < pass.symbols.count; i++) {
         Described *each = &pass.symbols.items[i];
-        PyObject *symbol = symbols == NULL ? NULL : made(run->grammar->symbol, make, each);
+        PyObject *symbol = symbols == NULL ? NULL : made(run->grammar->symbol, each);
         if (symbol == NULL)
             Py_CLEAR(symbols);
         else

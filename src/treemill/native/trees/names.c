@@ -71,8 +71,10 @@ FINDS(qualified) {
 }
 
 /* Ask Python: `more(text, start, end)` gives beginning and end of the name, kind and owner, or None. */
-static Naming by_expression(const Rule *rule, TSNode node, PyObject *source, Named *named) {
+static Naming by_expression(const Rule *rule, TSNode node, Text text, PyObject *source, Named *named) {
     Py_ssize_t start = ts_node_start_byte(node), end = ts_node_end_byte(node);
+    if (rule->needs.length && find_word(text, rule->needs.bytes, rule->needs.length, start, end) < 0)
+        return NAMELESS;
     PyObject *found = PyObject_CallFunction(rule->more, "Onn", source, start, end);
     if (found == NULL)
         return FAILED;
@@ -103,7 +105,7 @@ Naming find_name(const Grammar *grammar, const Rule *rule, TSNode node, Text tex
     case find_field:
         return name_by_field(grammar, rule, node, text, named);
     case find_text:
-        return by_expression(rule, node, source, named);
+        return by_expression(rule, node, text, source, named);
 #define FINDER(finder)                                                                                                 \
     case find_##finder:                                                                                                \
         return name_by_##finder(grammar, rule, node, text, named);

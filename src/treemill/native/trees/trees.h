@@ -64,22 +64,24 @@ enum { LEADING = 1, BODY = 2, ENDING = 4 };   /* kinds of nodes, to the walk; an
 enum { OPENS = 1, WRAPS = 2, CLIMBS = 4 };    /* see `_Rule` */
 
 typedef struct {
+    const char *bytes;
+    int64_t length;
+} Word;
+
+typedef struct {
     uint8_t flags;
     uint8_t finder;       /* one of `Finder`, or 0 */
     int16_t kind;         /* what it defines, or -1 */
     PyObject *more;       /* what the finder needs besides, or NULL */
+    Word needs;           /* what has to stand in a node's text for it to have a name, or nothing */
 } Rule;
-
-typedef struct {
-    const char *bytes;
-    int64_t length;
-} Word;
 
 typedef struct {
     Word *items;
     uint32_t count;
 } Words;
 
+enum { SPECIAL_NONE, SPECIAL_SCRIPT, SPECIAL_PYTHON };
 enum { BODY_FIELD, BODY_LAST, BODY_NONE };
 
 #define FIELDS(X)                                                                                                      \
@@ -101,7 +103,7 @@ typedef struct {
     Fields fields;
     int body;             /* BODY_FIELD, BODY_LAST or BODY_NONE */
     TSFieldId body_field;
-    bool script;          /* has the cues of JavaScript */
+    int special;          /* which cues it has that only `cues.c` knows */
     Words words;
     PyObject *patterns;   /* text -> offsets, or NULL */
     bool commented;       /* else documentation is a string at the beginning of the body */
