@@ -65,8 +65,8 @@ static inline int64_t find_word(Text text, const char *word, int64_t length, int
 
 /* The last place of a word in a range, or -1. */
 static inline int64_t rfind_word(Text text, const char *word, int64_t length, int64_t start, int64_t end) {
-    for (int64_t at = end - length; at >= start; at--)
-        if (memcmp(text.bytes + at, word, (size_t)length) == 0)
+    for (int64_t at = end - length; at >= start; at--) /* most differ in the first byte, which needs no call */
+        if (text.bytes[at] == (unsigned char)word[0] && memcmp(text.bytes + at, word, (size_t)length) == 0)
             return at;
     return -1;
 }
