@@ -20,7 +20,10 @@ import pytest
 from support.contents import RECIPE, VECTORS, broken, expected, key_of, prepared, shown
 from support.postgres_server import PostgresServer
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing
+from treemill.indexing import index_tree
 from treemill.records import PreparedFile, Recipe, RecordedFile, RunState, Status
+from treemill.searching import Index
+from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage import IndexStore, KeyLookup
 from treemill.storage.memory import MemoryStore
 from treemill.storage.sqlite import SqliteStore
@@ -172,6 +175,17 @@ def test_texts_come_in_the_order_in_which_they_are_asked_for(store):
         first, second = snapshot.files().contents.tolist()
         found = [(encoding, zlib.decompress(text)) for encoding, text in snapshot.texts([second, first, second])]
     assert found == [("utf-8", b"two\n"), ("utf-8", b"one\n"), ("utf-8", b"two\n")]
+
+
+def test_a_pattern_finds_its_files_by_the_words_in_segments(store, tree):
+    files = {f"{number:03}.py": f"def get_user{number}_name(): ...\n" for number in range(300)}
+    inline = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
+    index_tree(tree(files), store, inline)
+    with store.snapshot() as snapshot:
+        assert all(segment.spelled.all() for segment in snapshot.segments())
+    with Index(store) as index:
+        found = [hit.path for hit in index.search(r"user29\d_na", mode="regex", limit=50)]
+    assert found == [f"29{number}.py" for number in range(10)]
 
 
 def test_a_file_without_chunks_is_indexed_and_has_none(store):
