@@ -34,7 +34,7 @@ PLAIN = {
     "_packing": ("packing.c",),
     "_spellings": ("spellings.c", "tables.c", "tokens.c"),
     "_layout": ("layout.c",),
-    "_passing": ("tables.c", "tokens.c", "reading.c", "learning.c", "counting.c"),
+    "_passing": ("tables.c", "tokens.c", "splitting.c", "reading.c", "learning.c", "counting.c", "dealing.c"),
 }
 HOME = Path("src", "treemill", "native")
 SCRATCH = Path("build", "native")

@@ -29,7 +29,7 @@ from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.native import compiled
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
-from treemill.ranking.postings import pack, plain
+from treemill.ranking.postings import pack_plain
 from treemill.ranking.spellings import INCOMPLETE
 from treemill.ranking.word_pass import WordPass
 from treemill.reading import ReadFile, read_file
@@ -168,11 +168,11 @@ class Preparer:
             text=isal_zlib.compress(source.data, TEXT_LEVEL),
             ends=struct.pack(f"<{len(chunking.ends)}I", *chunking.ends),
             lines=packed_first_lines(cut.text.text, cut.text.ends),
-            lengths=found.text.lengths.astype("<u2").tobytes(),
+            lengths=found.text.counted,
             symbols=pack_symbols(chunking.symbols),
-            postings=pack(found.text.postings),
+            postings=pack_plain(found.text.plain),
             vectors=vectors,
-            plain=plain(found.text.postings),
+            plain=found.text.plain,
             spellings=found.text.spellings if source.encoding == "utf-8" else INCOMPLETE,
         )
         clock.lap("pack")

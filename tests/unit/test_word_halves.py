@@ -118,14 +118,31 @@ def test_calls_out_of_turn_and_numbers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(RuntimeError):
         words.read((), (), ())
     number = np.uint32(1).tobytes()
-    for wrong in [(b"", b"", b"", b"", b""), (number, number, number, number, number), (b"abc", b"", b"", b"", b"")]:
+    known: list[bytes] = []
+    assert words.number([b"ab", "ä".encode(), b"ab"], known) == np.array([0, 1, 0], np.uint32).tobytes()
+    assert known == [b"ab", "ä".encode()]
+    assert np.frombuffer(words.ids(1), np.uint32).tolist() == [zlib.crc32("ä".encode())]
+    for call in (lambda: words.number([b"c"], []), lambda: words.count(b"", b"", b"", b"")):
+        with pytest.raises(RuntimeError):
+            call()
+    for first in (-1, 3):
+        with pytest.raises(ValueError):
+            words.ids(first)
+    two = np.uint32(2).tobytes()
+    for wrong in [
+        (b"", b"", b"", b""),
+        (two, number, bytes(4), number),
+        (number,) * 3 + (b"",),
+        (b"abc", b"", b"", b""),
+    ]:
         with pytest.raises(ValueError):
             words.learn(*wrong)
-    words.learn(bytes(4), bytes(4), number, bytes(4), number)
-    for wrong in [(number, bytes(4), b"", bytes(4)), (bytes(4), number, number, bytes(4)), (bytes(4), b"", b"", b"")]:
+    words.learn(bytes(4), number, number, number)
+    for wrong in [(number, bytes(4), b"", bytes(4)), (bytes(4), number, two, bytes(4)), (bytes(4), b"", b"", b"")]:
         with pytest.raises(ValueError):
             words.count(*wrong)
-    assert len(words.count(b"", b"", b"", b"")) == 11
+    files, firsts, *_ = words.count(b"", b"", b"", b"")
+    assert (len(files), np.frombuffer(firsts, np.uint32).tolist()) == (1, [0, 2])
 
 
 @pytest.mark.parametrize("longest", [0, -1, 256, "a"])

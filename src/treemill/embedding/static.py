@@ -118,8 +118,8 @@ class Rows:
         """Return int16[terms, dimension], a row for each term that is known by now."""
         known = len(self._values) // self.model.dimension
         if known < len(self.stems):
-            new = slice(known, len(self.stems))
-            self._values.extend(self.model.weighed_rows(self.stems.ids[new], self.stems.texts[new]).ravel())
+            ids, texts = self.stems.ids_from(known), self.stems.texts[known:]
+            self._values.extend(self.model.weighed_rows(ids, texts).ravel())
         return self._values.values.reshape(-1, self.model.dimension)
 
     def of(self, terms: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:

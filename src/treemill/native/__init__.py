@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
@@ -17,8 +18,11 @@ SWITCH = "TREEMILL_NATIVE"
 
 
 def compiled(name: str) -> ModuleType | None:
-    """Return the extension module of that name (`words`), or None where it is not built or is switched off."""
-    if os.environ.get(SWITCH, "").lower() in ("off", "0", "no"):
+    """Return the extension module of that name (`words`), or None where it is not built or is switched off.
+
+    None fits a machine that keeps the high byte of a number first: what they give is stored as it is.
+    """
+    if sys.byteorder != "little" or os.environ.get(SWITCH, "").lower() in ("off", "0", "no"):
         return None
     try:
         return importlib.import_module(f"treemill.native._{name}")

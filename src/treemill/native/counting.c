@@ -3,53 +3,7 @@
  * A chunk's words are counted where they are first seen; a file's distinct terms are then sorted by their ids, and what
  * was counted is dealt out to them, which keeps the chunks of each in order.
  */
-#include "passing.h"
-
-#define TEXT_CAP 63
-#define DEFINITION_CAP 3
-#define DEFINITION_SHIFT 6
-#define MOST_WORDS 0xFFFF
-#define DROPPED UINT32_MAX
-
-/* How often a term of the file (`local`) stands in a chunk of it: in the text, and in names that the chunk defines. */
-typedef struct {
-    uint32_t local, chunk, times, named;
-} Entry;
-
-/* A term of the file in hand: its place among all, its id, and in how many chunks it stands. */
-typedef struct {
-    uint32_t term, id, chunks;
-} Local;
-
-/* Names that are no tokens, as Python has split them. */
-typedef struct {
-    const uint32_t *chunks, *counts, *stems, *compound_ids;
-    size_t count, stem_count;
-} Odd;
-
-/* One call of `count`: what it is given, the file in hand, and what comes out. */
-typedef struct {
-    Words *words;
-    Odd odd;
-    Room next_name, first_name; /* uint32: names by chunk, as chains; the odd ones behind the tokens; 0 ends a chain */
-    Room odd_firsts;            /* uint32: where the stems of each odd name start */
-    Room entries;               /* Entry[n] */
-    Room locals;                /* Local[n] */
-    Room order, spare;          /* uint64: id << 32 | local */
-    Room places;                /* uint32: where the next posting of each local goes */
-    Room terms, counts, chunks, weights, lengths, term_edges, posting_edges;
-    Room firsts, stems, times, named;
-} Counting;
-
-static int add_half(Room *place, uint32_t number) {
-    uint16_t half = (uint16_t)number;
-    char *at = room_for(place, sizeof half);
-    if (at == NULL)
-        return -1;
-    memcpy(at, &half, sizeof half);
-    place->used += sizeof half;
-    return 0;
-}
+#include "counting.h"
 
 /* The entry of a term in the chunk in hand, NULL where there is no memory; the room for it is there already. */
 static inline Entry *entry_of(Counting *counting, uint32_t term, uint32_t chunk) {
@@ -154,118 +108,6 @@ static int count_chunk(Counting *counting, size_t chunk_of_batch, uint32_t chunk
     return add_half(&counting->lengths, length < MOST_WORDS ? (uint32_t)length : MOST_WORDS);
 }
 
-/* Sort what the upper halves of keys say, a byte at a time; few are sorted in place. */
-static uint64_t *sorted(uint64_t *keys, uint64_t *spare, size_t count) {
-    if (count <= 48) {
-        for (size_t i = 1; i < count; i++) {
-            uint64_t key = keys[i];
-            size_t place = i;
-            for (; place > 0 && keys[place - 1] > key; place--)
-                keys[place] = keys[place - 1];
-            keys[place] = key;
-        }
-        return keys;
-    }
-    uint32_t counts[4][256] = {{0}};
-    for (size_t i = 0; i < count; i++)
-        for (int byte = 0; byte < 4; byte++)
-            counts[byte][keys[i] >> (32 + 8 * byte) & 0xFF]++;
-    for (int byte = 0; byte < 4; byte++) {
-        uint32_t before = 0;
-        for (int i = 0; i < 256; i++) {
-            uint32_t here = counts[byte][i];
-            counts[byte][i] = before;
-            before += here;
-        }
-        for (size_t i = 0; i < count; i++)
-            spare[counts[byte][keys[i] >> (32 + 8 * byte) & 0xFF]++] = keys[i];
-        uint64_t *other = keys;
-        keys = spare;
-        spare = other;
-    }
-    return keys;
-}
-
-/* Two words have one id now and then: what was counted of them apart is put together, under the first of them. */
-static int unite(Counting *counting, uint64_t *keys, size_t *count) {
-    size_t local_count = COUNT(Local, counting->locals), kept = 0;
-    Room aliases = {0};
-    Local *locals = AS(Local, counting->locals);
-    if (zeros_up_to(&aliases, (local_count * 2 + 1) * sizeof(uint32_t)) < 0)
-        return -1;
-    uint32_t *alias = AS(uint32_t, aliases), *latest = alias + local_count;
-    for (size_t i = 0; i < *count; i++) {
-        if (kept == 0 || keys[i] >> 32 != keys[kept - 1] >> 32)
-            keys[kept++] = keys[i];
-        alias[(uint32_t)keys[i]] = (uint32_t)keys[kept - 1];
-    }
-    for (size_t i = 0; i < local_count; i++)
-        locals[i].chunks = 0;
-    Entry *entries = AS(Entry, counting->entries);
-    for (size_t i = 0; i < COUNT(Entry, counting->entries); i++) {
-        uint32_t local = alias[entries[i].local];
-        Entry *before = latest[local] ? entries + latest[local] - 1 : NULL;
-        if (before != NULL && before->chunk == entries[i].chunk) {
-            before->times += entries[i].times;
-            before->named += entries[i].named;
-            entries[i].local = DROPPED;
-            continue;
-        }
-        entries[i].local = local;
-        latest[local] = (uint32_t)i + 1;
-        locals[local].chunks++;
-    }
-    *count = kept;
-    give_back(&aliases);
-    return 0;
-}
-
-/* Put the postings of the file in hand: its terms in order of their ids, and for each its chunks. */
-static int put_postings(Counting *counting) {
-    size_t count = COUNT(Local, counting->locals), entry_count = COUNT(Entry, counting->entries);
-    const Local *locals = AS(Local, counting->locals);
-    counting->order.used = counting->spare.used = counting->places.used = 0;
-    uint64_t *keys = (uint64_t *)room_for(&counting->order, count * sizeof(uint64_t));
-    uint64_t *spare = (uint64_t *)room_for(&counting->spare, count * sizeof(uint64_t));
-    uint32_t *places = (uint32_t *)room_for(&counting->places, count * sizeof(uint32_t));
-    if (keys == NULL || spare == NULL || places == NULL)
-        return -1;
-    for (size_t i = 0; i < count; i++)
-        keys[i] = (uint64_t)locals[i].id << 32 | i;
-    keys = sorted(keys, spare, count);
-    for (size_t i = 1; i < count; i++)
-        if (keys[i] >> 32 == keys[i - 1] >> 32) {
-            if (unite(counting, keys, &count) < 0)
-                return -1;
-            break;
-        }
-    uint32_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t local = (uint32_t)keys[i];
-        places[local] = total;
-        total += locals[local].chunks;
-        if (add_number(&counting->terms, locals[local].id) < 0 || add_half(&counting->counts, locals[local].chunks) < 0)
-            return -1;
-    }
-    uint16_t *chunks = (uint16_t *)room_for(&counting->chunks, total * sizeof(uint16_t));
-    uint8_t *weights = (uint8_t *)room_for(&counting->weights, total);
-    if (chunks == NULL || weights == NULL)
-        return -1;
-    for (size_t i = 0; i < entry_count; i++) {
-        const Entry *entry = AS(Entry, counting->entries) + i;
-        if (entry->local == DROPPED)
-            continue;
-        uint32_t times = entry->times < TEXT_CAP ? entry->times : TEXT_CAP;
-        uint32_t named = entry->named < DEFINITION_CAP ? entry->named : DEFINITION_CAP;
-        uint32_t place = places[entry->local]++;
-        chunks[place] = (uint16_t)entry->chunk;
-        weights[place] = (uint8_t)(named << DEFINITION_SHIFT | times);
-    }
-    counting->chunks.used += total * sizeof(uint16_t);
-    counting->weights.used += total;
-    return 0;
-}
-
 /* Chain the names of each chunk together. The odd ones have been checked against the batch. */
 static int chain_names(Counting *counting, size_t chunks) {
     Words *words = counting->words;
@@ -337,20 +179,43 @@ static int is_sound(const Words *words, const Odd *odd) {
     return stems == odd->stem_count;
 }
 
-static PyObject *bytes_of(const Room *place) { return PyBytes_FromStringAndSize(place->at, (Py_ssize_t)place->used); }
+/* Put the bytes from `first` up to `last` of some room into a tuple; -1 with an error where that fails. */
+static int put_bytes(PyObject *tuple, Py_ssize_t place, const Room *room, size_t first, size_t last) {
+    PyObject *bytes = PyBytes_FromStringAndSize(room->at == NULL ? NULL : room->at + first, (Py_ssize_t)(last - first));
+    return bytes == NULL ? -1 : PyTuple_SetItem(tuple, place, bytes);
+}
+
+/* What was counted of one file: terms, counts, chunks, weights, lengths. */
+static PyObject *file_of(const Counting *counting, size_t file) {
+    const uint32_t *terms = AS(uint32_t, counting->term_edges) + file;
+    const uint32_t *postings = AS(uint32_t, counting->posting_edges) + file;
+    const uint32_t *chunks = AS(uint32_t, counting->words->first_chunks) + file;
+    PyObject *tuple = PyTuple_New(5);
+    if (tuple != NULL
+        && (put_bytes(tuple, 0, &counting->terms, terms[0] * (size_t)4, terms[1] * (size_t)4) < 0
+            || put_bytes(tuple, 1, &counting->counts, terms[0] * (size_t)2, terms[1] * (size_t)2) < 0
+            || put_bytes(tuple, 2, &counting->chunks, postings[0] * (size_t)2, postings[1] * (size_t)2) < 0
+            || put_bytes(tuple, 3, &counting->weights, postings[0], postings[1]) < 0
+            || put_bytes(tuple, 4, &counting->lengths, chunks[0] * (size_t)2, chunks[1] * (size_t)2) < 0))
+        Py_CLEAR(tuple);
+    return tuple;
+}
 
 static PyObject *result_of(const Counting *counting) {
-    const Room *places[] = {
-        &counting->terms,   &counting->counts,     &counting->chunks,        &counting->weights,
-        &counting->lengths, &counting->term_edges, &counting->posting_edges, &counting->firsts,
-        &counting->stems,   &counting->times,      &counting->named,
-    };
-    Py_ssize_t count = (Py_ssize_t)(sizeof places / sizeof *places);
-    PyObject *result = PyTuple_New(count);
-    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
-        PyObject *bytes = bytes_of(places[i]);
-        if (bytes == NULL || PyTuple_SetItem(result, i, bytes) < 0)
-            Py_CLEAR(result);
+    const Room *rooms[] = {&counting->firsts, &counting->stems, &counting->times, &counting->named};
+    size_t files = COUNT(uint32_t, counting->words->first_chunks) - 1;
+    PyObject *list = PyList_New((Py_ssize_t)files), *result = PyTuple_New(5);
+    int failed = list == NULL || result == NULL;
+    for (size_t i = 0; i < files && !failed; i++) {
+        PyObject *file = file_of(counting, i);
+        failed = file == NULL || PyList_SetItem(list, (Py_ssize_t)i, file) < 0;
+    }
+    for (Py_ssize_t i = 0; i < 4 && !failed; i++)
+        failed = put_bytes(result, i + 1, rooms[i], 0, rooms[i]->used) < 0;
+    if (failed || PyTuple_SetItem(result, 0, list) < 0) {
+        if (failed)
+            Py_XDECREF(list);
+        Py_CLEAR(result);
     }
     return result;
 }

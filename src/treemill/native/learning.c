@@ -1,9 +1,9 @@
 /* The stems that Python found, taken over; and the module itself. */
 #include "passing.h"
 
-/* uint32: the stems of new parts; the ids of new stems; of each token that Python splits how many stems it has, those
- * one behind the other, and the ids of their compounds. */
-enum { OF_PARTS, IDS, COUNTS, OTHER_STEMS, COMPOUNDS, KINDS };
+/* uint32: the stems of new parts; of each token that Python splits how many stems it has, those one behind the other,
+ * and the ids of their compounds. */
+enum { OF_PARTS, COUNTS, OTHER_STEMS, COMPOUNDS, KINDS };
 
 typedef struct {
     const uint32_t *at[KINDS];
@@ -41,7 +41,7 @@ static int add_all(Room *place, const uint32_t *numbers, size_t count) {
 
 /* Whether the stems are those of all that was asked for. */
 static int complete(const Words *words, const Stems *given) {
-    size_t known = COUNT(uint32_t, words->stem_ids) + given->count[IDS], total = 0;
+    size_t known = COUNT(uint32_t, words->stem_ids), total = 0;
     for (size_t i = 0; i < given->count[COUNTS]; i++)
         total += given->at[COUNTS][i];
     return COUNT(uint32_t, words->stem_of_part) + given->count[OF_PARTS] == words->part_numbers.used
@@ -51,8 +51,7 @@ static int complete(const Words *words, const Stems *given) {
 }
 
 static int take_over(Words *words, const Stems *given) {
-    if (add_all(&words->stem_of_part, given->at[OF_PARTS], given->count[OF_PARTS]) < 0
-        || add_all(&words->stem_ids, given->at[IDS], given->count[IDS]) < 0)
+    if (add_all(&words->stem_of_part, given->at[OF_PARTS], given->count[OF_PARTS]) < 0)
         return -1;
     size_t first = COUNT(uint32_t, words->stems);
     for (size_t i = words->learned; i < first; i++)
@@ -77,7 +76,7 @@ static PyObject *words_learn(PyObject *self, PyObject *arguments) {
     Words *words = (Words *)self;
     PyObject *bytes[KINDS];
     Stems given;
-    if (!PyArg_ParseTuple(arguments, "OOOOO", &bytes[0], &bytes[1], &bytes[2], &bytes[3], &bytes[4]))
+    if (!PyArg_ParseTuple(arguments, "OOOO", &bytes[0], &bytes[1], &bytes[2], &bytes[3]))
         return NULL;
     for (int i = 0; i < KINDS; i++)
         if (numbers_in(bytes[i], &given.at[i], &given.count[i]) < 0)
@@ -91,6 +90,55 @@ static PyObject *words_learn(PyObject *self, PyObject *arguments) {
     words->state = LEARNED;
     Py_INCREF(Py_None);
     return Py_None;
+}
+
+/* The number of a stem; a new one gets the next, and is put into a list. -1 with an error where that fails. */
+static int64_t number_of_stem(Words *words, PyObject *stem, PyObject *into) {
+    char *at;
+    Py_ssize_t size;
+    int is_new;
+    if (PyBytes_AsStringAndSize(stem, &at, &size) < 0)
+        return -1;
+    const unsigned char *text = (const unsigned char *)at;
+    uint64_t hash = size ? hash_of(text, (size_t)size, (size_t)size) : 1;
+    Slot *slot = slot_for(&words->stem_numbers, hash, &is_new);
+    if (slot == NULL)
+        return PyErr_NoMemory(), -1;
+    if (!is_new)
+        return slot->number;
+    if (add_number(&words->stem_ids, crc_of(text, (size_t)size)) < 0)
+        return PyErr_NoMemory(), -1;
+    return PyList_Append(into, stem) < 0 ? -1 : (int64_t)slot->number;
+}
+
+static PyObject *words_number(PyObject *self, PyObject *arguments) {
+    Words *words = (Words *)self;
+    PyObject *stems, *into;
+    if (!PyArg_ParseTuple(arguments, "O!O!", &PyList_Type, &stems, &PyList_Type, &into))
+        return NULL;
+    if (words->busy || (size_t)PyList_Size(into) != COUNT(uint32_t, words->stem_ids))
+        return PyErr_SetString(PyExc_RuntimeError, "the list does not hold the stems that are known"), NULL;
+    Py_ssize_t count = PyList_Size(stems);
+    PyObject *result = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(uint32_t));
+    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
+        int64_t number = number_of_stem(words, PyList_GetItem(stems, i), into);
+        if (number < 0)
+            Py_CLEAR(result);
+        else
+            ((uint32_t *)PyBytes_AsString(result))[i] = (uint32_t)number;
+    }
+    return result;
+}
+
+static PyObject *words_ids(PyObject *self, PyObject *arguments) {
+    Words *words = (Words *)self;
+    Py_ssize_t first;
+    if (!PyArg_ParseTuple(arguments, "n", &first))
+        return NULL;
+    if (first < 0 || (size_t)first > COUNT(uint32_t, words->stem_ids))
+        return PyErr_SetString(PyExc_ValueError, "there are not so many stems"), NULL;
+    size_t from = (size_t)first * sizeof(uint32_t);
+    return PyBytes_FromStringAndSize(words->stem_ids.at + from, (Py_ssize_t)(words->stem_ids.used - from));
 }
 
 static PyObject *words_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
@@ -118,6 +166,7 @@ static void words_dealloc(PyObject *self) {
         give_back(places[i]);
     free(words->token_numbers.slots);
     free(words->part_numbers.slots);
+    free(words->stem_numbers.slots);
     free(words->compound_numbers.slots);
     PyTypeObject *type = Py_TYPE(self);
     freefunc drop = (freefunc)PyType_GetSlot(type, Py_tp_free);
@@ -133,15 +182,22 @@ PyDoc_STRVAR(
     "    -> (new parts, new tokens that are not ASCII, [(chunk of the batch, name)] that are no tokens in ASCII,\n"
     "        the distinct tokens of each text, each before a line feed, or None)"
 );
-PyDoc_STRVAR(learn_doc, "learn(stems of parts, ids of new stems, counts, stems and compound ids of other tokens)");
+PyDoc_STRVAR(learn_doc, "learn(stems of parts, counts, stems and compound ids of other tokens)");
+PyDoc_STRVAR(
+    number_doc, "number(stems: list[bytes], into: list[bytes]) -> uint32[n] as bytes\n\n"
+                "Return the number of each stem; new ones get the next, and are put behind those known in a list."
+);
+PyDoc_STRVAR(ids_doc, "ids(first: int) -> uint32 as bytes\n\nReturn the ids of the stems from one on.");
 PyDoc_STRVAR(
     count_doc,
-    "count(chunks, counts, stems, compound ids of odd names)\n    -> terms, counts, chunks, weights, lengths, edges of "
-    "terms and of postings by file; firsts, stems, times, named by chunk"
+    "count(chunks, counts, stems, compound ids of odd names)\n    -> for each file (terms, counts, chunks, weights, "
+    "lengths); firsts, stems, times, named by chunk"
 );
 
 static PyMethodDef methods[] = {
     {"read", words_read, METH_VARARGS, read_doc},
+    {"number", words_number, METH_VARARGS, number_doc},
+    {"ids", words_ids, METH_VARARGS, ids_doc},
     {"learn", words_learn, METH_VARARGS, learn_doc},
     {"count", words_count, METH_VARARGS, count_doc},
     {NULL, NULL, 0, NULL},

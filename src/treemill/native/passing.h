@@ -1,6 +1,7 @@
 /* What the two halves of the word pass share: room that grows, and the words that a worker has met.
  *
  *     tokens.c     text ─▶ where its tokens stand
+ *     splitting.c  new tokens in ASCII ─▶ their parts
  *     reading.c    ─▶ the number of each token; new tokens ─▶ parts ─▶ Python, which stems them
  *     counting.c   tokens of a batch ─▶ postings of each file, and what an encoder adds up
  */
@@ -113,7 +114,7 @@ typedef struct {
     size_t longest;
     enum state state;
     int busy;
-    Table token_numbers, part_numbers, compound_numbers;
+    Table token_numbers, part_numbers, stem_numbers, compound_numbers;
     Room tokens;       /* Token[n] */
     Room stems;        /* uint32: the stems of all tokens */
     Room stem_of_part; /* uint32[parts] */
@@ -128,6 +129,9 @@ typedef struct {
     Room first_chunks; /* uint32[files + 1]: the first chunk of each file, and how many there are */
     Room names;        /* Name[n] */
 } Words;
+
+/* The CRC-32 of some bytes: the id of a term. */
+uint32_t crc_of(const unsigned char *text, size_t size);
 
 /* The number of the compound with that id; a new one gets the next. Returns -1 where there is no memory. */
 int64_t compound_of(Words *words, uint32_t id);
@@ -147,6 +151,10 @@ void fill_word_bytes(void);
 size_t cut_chunk(
     const Table *table, size_t longest, const unsigned char *at, size_t size, size_t there, Piece *pieces, int *too_long
 );
+
+/* Make a token of a new one in ASCII: cut it into parts, and make its compound. New parts, each its length in a byte and
+ * its bytes, are put behind those in `new_parts`, and counted. Returns -1 where there is no memory. */
+int split_token(Words *words, const unsigned char *text, size_t size, Room *new_parts, size_t *part_count);
 
 PyObject *words_read(PyObject *self, PyObject *arguments);
 PyObject *words_count(PyObject *self, PyObject *arguments);

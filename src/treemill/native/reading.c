@@ -1,30 +1,6 @@
 /* Texts of a batch → the numbers of their tokens. New tokens in ASCII are cut into parts here; Python stems new parts. */
 #include "passing.h"
 
-enum { NONE, DIGIT, LOWER, UPPER };
-
-/* The kind of each byte of an identifier. */
-static uint8_t kinds[256];
-static uint32_t crc_of_byte[256];
-
-static void fill_tables(void) {
-    if (kinds['a'] == LOWER)
-        return;
-    fill_word_bytes();
-    for (int i = 0; i < 256; i++) {
-        int digit = i >= '0' && i <= '9', lower = i >= 'a' && i <= 'z', upper = i >= 'A' && i <= 'Z';
-        kinds[i] = (uint8_t)(digit ? DIGIT : lower ? LOWER : upper ? UPPER : NONE);
-        uint32_t crc = (uint32_t)i;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc & 1 ? 0xEDB88320u ^ crc >> 1 : crc >> 1;
-        crc_of_byte[i] = crc;
-    }
-}
-
-static inline uint32_t crc_with(uint32_t crc, unsigned char byte) {
-    return crc_of_byte[(crc ^ byte) & 0xFF] ^ crc >> 8;
-}
-
 /* A new token that is not all ASCII. */
 typedef struct {
     const unsigned char *at;
@@ -51,58 +27,6 @@ typedef struct {
     size_t size, chunks;
 } Text;
 
-/* Cut a new token in ASCII into parts, as `words.split_identifier` does, and make its compound. */
-static int learn_token(Reading *reading, const unsigned char *text, size_t size) {
-    Words *words = reading->words;
-    Token token = {(uint32_t)COUNT(uint32_t, words->stems), 0, 0, NO_COMPOUND};
-    unsigned char lowered[LONGEST + 1] = {0};
-    uint32_t crc = crc_with(UINT32_MAX, '=');
-    size_t start = 0;
-    for (size_t i = 0; i < size; i++) {
-        uint8_t kind = kinds[text[i]], before = i ? kinds[text[i - 1]] : NONE;
-        uint8_t behind = i + 1 < size ? kinds[text[i + 1]] : NONE;
-        lowered[i] = kind == UPPER ? text[i] | 0x20 : text[i];
-        if (kind == NONE)
-            continue;
-        crc = crc_with(crc, lowered[i]);
-        if ((kind != before && !(kind == LOWER && before == UPPER)) || (kind == UPPER && behind == LOWER))
-            start = i;
-        int starts_next = behind != kind && !(behind == LOWER && kind == UPPER);
-        if (behind == UPPER && !starts_next)
-            starts_next = i + 2 < size && kinds[text[i + 2]] == LOWER;
-        if (behind != NONE && !starts_next)
-            continue;
-        int is_new;
-        size_t length = i + 1 - start;
-        Slot *part = slot_for(&words->part_numbers, hash_of(lowered + start, length, sizeof lowered - start), &is_new);
-        if (part == NULL || add_number(&words->stems, part->number) < 0)
-            return -1;
-        token.count++;
-        if (is_new) {
-            char *room = room_for(&reading->new_parts, length + 1);
-            if (room == NULL)
-                return -1;
-            *room = (char)length;
-            memcpy(room + 1, lowered + start, length);
-            reading->new_parts.used += length + 1;
-            reading->part_count++;
-        }
-    }
-    token.compound_id = ~crc;
-    if (token.count > 1) {
-        int64_t compound = compound_of(words, token.compound_id);
-        if (compound < 0)
-            return -1;
-        token.compound = (uint32_t)compound;
-    }
-    char *room = room_for(&words->tokens, sizeof token);
-    if (room == NULL)
-        return -1;
-    memcpy(room, &token, sizeof token);
-    words->tokens.used += sizeof token;
-    return 0;
-}
-
 /* Note a new token that is not all ASCII, for Python to split. */
 static int note_other(Reading *reading, const unsigned char *text, size_t size, uint32_t number) {
     Other other = {text, size};
@@ -123,7 +47,7 @@ static Slot *slot_of_token(Reading *reading, const unsigned char *text, size_t s
     unsigned char high = 0;
     for (size_t i = 0; i < size; i++)
         high |= text[i];
-    int failed = high & 0x80 ? note_other(reading, text, size, slot->number) : learn_token(reading, text, size);
+    int failed = high & 0x80 ? note_other(reading, text, size, slot->number) : split_token(reading->words, text, size, &reading->new_parts, &reading->part_count);
     return failed ? NULL : slot;
 }
 
@@ -369,7 +293,7 @@ PyObject *words_read(PyObject *self, PyObject *arguments) {
         return NULL;
     if (words->busy || words->state == READ)
         return PyErr_SetString(PyExc_RuntimeError, "a batch is in hand"), NULL;
-    fill_tables();
+    fill_word_bytes();
     Reading reading = {.words = words, .odd = PyList_New(0)};
     words->busy = 1;
     words->state = READ;

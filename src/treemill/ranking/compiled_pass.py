@@ -5,7 +5,7 @@ read ─▶ new parts, tokens that are not ASCII, odd names ─▶ stems ─▶ 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -14,10 +14,37 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
-from treemill.ranking.postings import Postings
 from treemill.ranking.spellings import INCOMPLETE
+from treemill.ranking.tokens import Places
 from treemill.ranking.vocabulary import OddNames, Stems, split_others
 from treemill.ranking.words import LONGEST_TOKEN, stems
+
+
+class CompiledStems(Stems):
+    """The stems that the compiled half has numbered."""
+
+    def __init__(self, words: Any) -> None:
+        """`words` is a `treemill.native._passing.Words`."""
+        super().__init__()
+        self._words = words
+
+    @property
+    def ids(self) -> npt.NDArray[np.uint32]:
+        """The id of each term, by number."""
+        return self.ids_from(0)
+
+    def ids_from(self, first: int) -> npt.NDArray[np.uint32]:
+        """Return the ids of the terms from a number on."""
+        return np.frombuffer(self._words.ids(first), np.uint32)
+
+    def number(self, texts: Sequence[bytes]) -> Places:
+        """Return the number of each stem; new ones get the next."""
+        return np.frombuffer(self.numbers(list(texts)), np.uint32).astype(np.int64)
+
+    def numbers(self, texts: list[bytes]) -> bytes:
+        """Return the same as uint32."""
+        numbers: bytes = self._words.number(texts, self.texts)
+        return numbers
 
 
 class CompiledPass:
@@ -26,7 +53,7 @@ class CompiledPass:
     def __init__(self, native: ModuleType) -> None:
         """`native` is the extension module `treemill.native._passing`."""
         self._words = native.Words(LONGEST_TOKEN)
-        self._stems = Stems()
+        self._stems = CompiledStems(self._words)
         self._odd_names = OddNames(self._stems)
 
     def __len__(self) -> int:
@@ -34,43 +61,36 @@ class CompiledPass:
 
     def read(self, files: Sequence[TextToIndex]) -> tuple[list[IndexedText], Occurrences]:
         """As the word pass's."""
-        known = len(self._stems)
-        texts = tuple(file.text for file in files)
         parts, others, odd, spellings = self._words.read(
-            texts, tuple(file.ends for file in files), tuple(file.names for file in files)
+            tuple(file.text for file in files),
+            tuple(file.ends for file in files),
+            tuple(file.names for file in files),
         )
-        of_parts = self._stems.number(stems(parts))
         other_stems, other_counts, other_compounds = split_others(others, self._stems)
         names = [self._odd_names.of(name) for _, name in odd]
-        new_ids = self._stems.ids[known:].tobytes()
         self._words.learn(
-            _numbers(of_parts), new_ids, _numbers(other_counts), _numbers(other_stems), _numbers(other_compounds)
+            self._stems.numbers(stems(parts)), *map(_numbers, (other_counts, other_stems, other_compounds))
         )
-        found = self._words.count(
+        found, firsts, terms, times, named = self._words.count(
             _numbers([chunk for chunk, _ in odd]),
             _numbers([len(name.stems) for name in names]),
             _numbers(list(chain.from_iterable(name.stems for name in names))),
             _numbers([name.ids[-1] for name in names]),
         )
-        spelled = [INCOMPLETE if each is None else each for each in spellings]
-        return self._shaped(found, [len(file.ends) for file in files], spelled)
-
-    def _shaped(
-        self, found: tuple[bytes, ...], sizes: Iterable[int], spelled: Sequence[bytes]
-    ) -> tuple[list[IndexedText], Occurrences]:
-        """Cut what was counted of a batch into files, and say what its arrays are."""
-        kinds = (np.uint32, np.uint16, np.uint16, np.uint8, np.uint16, *(np.uint32,) * 6)
-        terms, counts, chunks, weights, lengths, term_edges, edges, firsts, in_stems, times, named = (
-            np.frombuffer(each, kind) for each, kind in zip(found, kinds, strict=True)
+        indexed = [
+            IndexedText(file[:4], file[4], INCOMPLETE if spelled is None else spelled)
+            for file, spelled in zip(found, spellings, strict=True)
+        ]
+        first_chunks = np.cumsum([0, *(len(file.ends) for file in files)])
+        occurrences = Occurrences(
+            first_chunks,
+            firsts=np.frombuffer(firsts, np.uint32).astype(np.int64),
+            terms=np.frombuffer(terms, np.uint32),
+            times=np.frombuffer(times, np.uint32),
+            named=np.frombuffer(named, np.uint32),
+            stems=self._stems,
         )
-        first_chunks = np.cumsum([0, *sizes])
-        indexed = []
-        heads, places, starts = term_edges.tolist(), edges.tolist(), first_chunks.tolist()
-        for i in range(len(starts) - 1):
-            head, tail, first, last = heads[i], heads[i + 1], places[i], places[i + 1]
-            postings = Postings(terms[head:tail], counts[head:tail], chunks[first:last], weights[first:last])
-            indexed.append(IndexedText(postings, lengths[starts[i] : starts[i + 1]], spelled[i]))
-        return indexed, Occurrences(first_chunks, firsts.astype(np.int64), in_stems, times, named, self._stems)
+        return indexed, occurrences
 
 
 def _numbers(values: npt.NDArray[Any] | list[int]) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from treemill.ranking.postings import Postings
+from treemill.ranking.postings import Postings, from_plain
 from treemill.ranking.vocabulary import Stems
 
 
@@ -23,14 +23,25 @@ class TextToIndex:
 
 @dataclass(frozen=True, slots=True)
 class IndexedText:
-    """What the word pass made of one file: its postings, and the number of words in each chunk (uint16[n]).
+    """What the word pass made of one file, as bytes that go into the store or to it.
 
-    `spellings` are its distinct words, as `treemill.ranking.spellings.spellings_of` has them.
+    `plain` is its postings, as `treemill.ranking.postings.plain` has them; `counted` (uint16[n], little-endian) is the
+    number of words in each chunk; `spellings` is what `treemill.ranking.spellings.spellings_of` returns.
     """
 
-    postings: Postings
-    lengths: npt.NDArray[np.uint16]
+    plain: tuple[bytes, bytes, bytes, bytes]
+    counted: bytes
     spellings: bytes
+
+    @property
+    def postings(self) -> Postings:
+        """The postings, as arrays."""
+        return from_plain(self.plain)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.uint16]:
+        """The number of words in each chunk, capped at 65,535."""
+        return np.frombuffer(self.counted, "<u2")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
-from treemill.ranking.postings import DEFINITION_CAP, DEFINITION_SHIFT, TEXT_CAP, Postings
+from treemill.ranking.postings import DEFINITION_CAP, DEFINITION_SHIFT, TEXT_CAP, Postings, plain
 from treemill.ranking.spellings import spellings_of
 from treemill.ranking.vocabulary import OddName, OddNames, Vocabulary
 from treemill.ranking.words import LONGEST_TOKEN
@@ -43,7 +43,7 @@ class PlainPass:
         first_chunks = np.concatenate(([0], np.cumsum(chunk_counts)))
         total = int(first_chunks[-1])
         if total == 0:
-            empty = IndexedText(_NO_POSTINGS, np.zeros(0, np.uint16), b"")
+            empty = IndexedText(plain(_NO_POSTINGS), b"", b"")
             counted = _counted(0, _NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE)
             return [empty] * len(files), Occurrences(first_chunks, *counted, self._vocabulary.stems)
         place = _places(chunk_counts, first_chunks, total)
@@ -177,15 +177,18 @@ def _postings_by_file(
     posting_edges = np.searchsorted(words, edges).tolist()
     run_edges = np.searchsorted(words[runs], edges).tolist()
     chunk_edges = first_chunks.tolist()
+    lengths = lengths.astype("<u2", copy=False)
     return [
         IndexedText(
-            Postings(
-                terms[run_edges[i] : run_edges[i + 1]],
-                run_lengths[run_edges[i] : run_edges[i + 1]],
-                chunks[posting_edges[i] : posting_edges[i + 1]],
-                weights[posting_edges[i] : posting_edges[i + 1]],
+            plain(
+                Postings(
+                    terms[run_edges[i] : run_edges[i + 1]],
+                    run_lengths[run_edges[i] : run_edges[i + 1]],
+                    chunks[posting_edges[i] : posting_edges[i + 1]],
+                    weights[posting_edges[i] : posting_edges[i + 1]],
+                )
             ),
-            lengths[chunk_edges[i] : chunk_edges[i + 1]],
+            lengths[chunk_edges[i] : chunk_edges[i + 1]].tobytes(),
             spelled[i],
         )
         for i in range(len(first_chunks) - 1)

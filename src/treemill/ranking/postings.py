@@ -13,7 +13,6 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,12 +67,13 @@ def from_plain(arrays: tuple[bytes, bytes, bytes, bytes]) -> Postings:
 
 def pack(postings: Postings) -> bytes:
     """Return the compact bytes of a content's postings."""
-    low, small = planes(postings) if _NATIVE is None else _NATIVE.planes(*_arrays(postings))
+    return pack_plain(plain(postings))
+
+
+def pack_plain(arrays: tuple[bytes, bytes, bytes, bytes]) -> bytes:
+    """Return the compact bytes of the postings behind `plain`."""
+    low, small = planes(from_plain(arrays)) if _NATIVE is None else _NATIVE.planes(*arrays)
     return low + isal_zlib.compress(small, _LEVEL)
-
-
-def _arrays(postings: Postings) -> tuple[npt.NDArray[Any], ...]:
-    return postings.terms, postings.counts, postings.chunks, postings.weights
 
 
 def planes(postings: Postings) -> tuple[bytes, bytes]:

@@ -45,6 +45,10 @@ class Stems:
         """The id of each term, by number."""
         return self._ids.values
 
+    def ids_from(self, first: int) -> npt.NDArray[np.uint32]:
+        """Return the ids of the terms from a number on."""
+        return self.ids[first:]
+
     def number(self, texts: Sequence[bytes]) -> Places:
         """Return the number of each stem; new ones get the next."""
         known = self._numbers
