@@ -76,6 +76,7 @@ LOADERS = {
     "cli/mcp.py",
     "cli/search.py",
     "ignoring.py",
+    "searching/answering.py",
     "searching/changed.py",
     "storage/sqlite.py",
     "cli/serve.py",

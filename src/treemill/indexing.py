@@ -98,7 +98,7 @@ def index_tree(
 
 
 def _has_work(survey: Survey, store: IndexStore, recipe: Recipe) -> bool:
-    return survey.found_work or not is_settled(store, recipe, survey.known)
+    return survey.found_work or not is_settled(store, recipe, survey.known) or not store.is_laid_out()
 
 
 def _carry_out(

@@ -26,7 +26,9 @@ from treemill.records import Query, RunState, Status
 from treemill.reports import IndexReport
 from treemill.searching import Index
 from treemill.settings import ChunkerSettings, ConcurrencySettings, PerformanceSettings, Settings, StorageSettings
+from treemill.storage.housekeeping import SMALL_TAIL_CONTENTS
 from treemill.storage.memory import MemoryStore
+from treemill.storage.sqlite import SqliteStore
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source, Unreadable
 
 INLINE = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
@@ -242,3 +244,17 @@ def test_an_index_is_neither_built_on_nor_asked_with_another_model(tree: Tree, t
     assert "Run: treemill index --rebuild" in answer.notes[0]
     assert Index(store, first).search("cart")
     assert Index(store).search("cart")
+
+
+def test_a_run_with_nothing_else_to_do_lays_out_what_is_missing(tree: Tree, tmp_path: Path) -> None:
+    root = tree({f"f{number:03}.py": f"def function_{number}(): ...\n" for number in range(SMALL_TAIL_CONTENTS + 1)})
+    make_old(root)
+    with SqliteStore(tmp_path / "index", create=True) as store:
+        index_tree(root, store, INLINE)
+        (segment,) = (tmp_path / "index").rglob("*.segment")
+        assert store.is_laid_out()
+        segment.unlink()
+        assert not store.is_laid_out()
+        assert index_tree(root, store, INLINE).stats.submitted_files == 0
+        assert store.is_laid_out()
+        assert len(list((tmp_path / "index").rglob("*.segment"))) == 1

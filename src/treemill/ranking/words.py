@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import cache
 
 import Stemmer
 
@@ -23,7 +24,6 @@ LONGEST_TOKEN = 80
 
 _ASCII_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+").findall
 _UNICODE_PARTS = re.compile(r"[^\W\d_]+|\d+")
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 
 # The stemmer's own cache is off: words are remembered in `vocabulary` with what else is known of them.
 _stemmer = Stemmer.Stemmer("english", 0)
@@ -36,7 +36,13 @@ def term_id(word: str) -> int:
 
 def unspaced(text: str) -> bool:
     """Tell whether a text has characters of a script that is written without spaces."""
-    return _UNSPACED.search(text) is not None
+    return not text.isascii() and _without_spaces().search(text) is not None
+
+
+@cache
+def _without_spaces() -> re.Pattern[str]:
+    """Compiled for the first text that may have such characters, because it takes longer than all the others."""
+    return re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 
 
 def split_identifier(token: str) -> list[str]:
@@ -46,13 +52,13 @@ def split_identifier(token: str) -> list[str]:
     """
     if token.isascii():
         return [part.lower() for part in _ASCII_PARTS(token)]
-    if token.isalpha() and not _UNSPACED.search(token):
+    if token.isalpha() and not unspaced(token):
         return [token.lower()]
     parts: list[str] = []
     for run in _UNICODE_PARTS.findall(token):
         if run.isascii():
             parts += split_identifier(run)
-        elif _UNSPACED.search(run) and len(run) > 2:
+        elif unspaced(run) and len(run) > 2:
             parts += [run[i : i + 2].lower() for i in range(len(run) - 1)]
         else:
             parts.append(run.lower())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from itertools import islice, takewhile
 
 import numpy as np
@@ -23,13 +24,15 @@ from treemill.searching.hits import Found, Pages, hit_of, within_budget
 from treemill.searching.located import hits_at, located
 from treemill.searching.meaning import Meant
 from treemill.searching.moment import Moment
-from treemill.searching.patterns import matches, matching
 from treemill.searching.places import Place, places_in
 from treemill.searching.related import others, question_like
 from treemill.searching.standing import standing_at
 
 # How many places of a file are named: the one that is shown, and those folded under it.
 _MOST_PLACES = 4
+
+# What matches patterns is loaded for those who ask for one.
+_PATTERNS = "treemill.searching.patterns"
 
 # Scores are compared to six digits: beyond that the order of additions shows.
 _DIGITS = 6
@@ -86,7 +89,7 @@ def _found(asked: Sequence[Asked], query: Query, skipped: int) -> tuple[Sequence
     What looks like a path or like a pattern is one if the indexes have it; else its words are asked for.
     """
     if query.mode == "regex":
-        return [matching(each.moment, each.query, skipped, each.notes) for each in asked], ["no line matches"]
+        return _by_pattern(asked, skipped), ["no line matches"]
     if query.mode == "place":
         return [islice((standing_at(each.moment, each.query),), skipped, None) for each in asked], []
     if query.mode == "ask":
@@ -96,11 +99,18 @@ def _found(asked: Sequence[Asked], query: Query, skipped: int) -> tuple[Sequence
             if any(files):
                 pairs = zip(asked, files, strict=True)
                 return [hits_at(each.moment, each.query, path, mine, skipped) for each, mine in pairs], []
-        if looks_like_pattern(query.text) and any(matches(each.moment, each.query) for each in asked):
-            return [matching(each.moment, each.query, skipped, each.notes) for each in asked], []
+        if looks_like_pattern(query.text):
+            matches = import_module(_PATTERNS).matches
+            if any(matches(each.moment, each.query) for each in asked):
+                return _by_pattern(asked, skipped), []
     weighed, reasons = _weighed(asked)
     best = _greatest(weighed)
     return [_ranked(each, best, skipped) if each else iter(()) for each in weighed], reasons
+
+
+def _by_pattern(asked: Sequence[Asked], skipped: int) -> list[Iterator[Hit]]:
+    matching = import_module(_PATTERNS).matching
+    return [matching(each.moment, each.query, skipped, each.notes) for each in asked]
 
 
 def _nothing_left(query: Query) -> str:

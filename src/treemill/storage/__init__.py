@@ -174,6 +174,9 @@ class IndexStore(AbstractContextManager["IndexStore"], Protocol):
     def generation(self) -> int:
         """The number of the newest commit, 0 before the first; cheap enough to ask before every question."""
 
+    def is_laid_out(self) -> bool:
+        """Whether what questions scan is there as the last run left it; if not, a run lays it out again."""
+
     def lookup(self) -> KeyLookup:
         """A lookup of contents for workers."""
 

@@ -20,7 +20,7 @@ from treemill.storage import rows as tables
 from treemill.storage.garbage import GarbageLimits, expired
 from treemill.storage.layout import Part, dead_share, lay_out, lost_share, merge, plan_merges
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
-from treemill.storage.sqlite_snapshot import read_segment_files
+from treemill.storage.sqlite_snapshot import is_missing, read_segment_files
 
 _log = logging.getLogger(__name__)
 
@@ -132,11 +132,7 @@ class Layouts:
 
     def _restore_missing(self, dimension: int) -> None:
         for file in read_segment_files(self._connection):
-            try:
-                present = (self._folder / file.name).stat().st_size == file.size
-            except FileNotFoundError:
-                present = False
-            if not present:
+            if is_missing(self._folder, file):
                 parts = self._read_parts(file.after, file.last_id, dimension)
                 self._replace([file], lay_out(parts, dimension=dimension), after=file.after, last_id=file.last_id)
 

@@ -27,7 +27,7 @@ from treemill.storage.connection import create_database, explained, open_databas
 from treemill.storage.garbage import GarbageLimits
 from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
-from treemill.storage.sqlite_snapshot import SqliteSnapshot
+from treemill.storage.sqlite_snapshot import SqliteSnapshot, is_missing, read_segment_files
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +89,12 @@ class SqliteStore:
         """Return the number of the newest commit, 0 before the first."""
         with self._reader.connection() as connection:
             return tables.read_number(connection, "generation")
+
+    def is_laid_out(self) -> bool:
+        """Whether every segment file is there; readers take away those that they cannot use."""
+        data = self._data()
+        with self._reader.connection() as connection:
+            return not any(is_missing(data, file) for file in read_segment_files(connection))
 
     def lookup(self) -> SqliteLookup:
         """Return a lookup of contents for workers."""

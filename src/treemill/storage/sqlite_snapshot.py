@@ -189,6 +189,14 @@ class SqliteSnapshot:
         return lay_out(list(tables.read_parts(self._connection, after, last, dimension=dimension)), dimension=dimension)
 
 
+def is_missing(folder: Path, file: SegmentFile) -> bool:
+    """Whether a segment file is not there, or has not the length that it was written with."""
+    try:
+        return (folder / file.name).stat().st_size != file.size
+    except FileNotFoundError:
+        return True
+
+
 def read_segment_files(connection: sqlite3.Connection) -> list[SegmentFile]:
     """Return the segment files of the index, in order of content.
 

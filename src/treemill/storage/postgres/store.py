@@ -149,6 +149,10 @@ class PostgresStore:
         """Return where the index is, as people may be told."""
         return f"{self.address.shown} as {self.name}"
 
+    def is_laid_out(self) -> bool:
+        """Return True: whoever asks lays out for himself."""
+        return True
+
     def private_folder(self) -> None:
         """Return None: nothing on this machine belongs to the index alone."""
 
