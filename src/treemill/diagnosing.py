@@ -10,24 +10,28 @@ Looking changes nothing. Findings come as they are made.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from treemill.configuration import explain_settings
 from treemill.discovery import discover
 from treemill.disk_space import LEAST_FREE_BYTES, free_bytes
-from treemill.errors import IndexMissing, TreemillError
+from treemill.errors import IndexMissing, StorageError, TreemillError
 from treemill.places import Place
 from treemill.plan import Plan, is_unchanged
 from treemill.ranking import words
 from treemill.reading import read_file
 from treemill.records import RecordedFile, RunState, Status
 from treemill.settings import Settings
+from treemill.storage import IndexStore
 from treemill.storage import rows as tables
 from treemill.storage.content_cache import CACHE_DATABASE, ContentCache, check_cache
 from treemill.storage.examining import Finding, Repair, examine
 from treemill.storage.location import UNFIT_FILE_SYSTEMS, file_system_of
+from treemill.storage.opening import open_store
 from treemill.storage.ownership import state_folder, user_key
+from treemill.storage.packed import text_of
 from treemill.storage.repairing import repair
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import DiscoveredFile, Skipped
@@ -35,31 +39,73 @@ from treemill.work import content_key
 
 _MOST_NAMED = 10
 
+_ANEW = "Run: treemill index --rebuild"
+
 ProviderCheck = Callable[[Settings], str | None]
 """Returns what is wrong with the embedding provider of some settings, or None."""
 
 
-def diagnose(place: Place, *, check_provider: ProviderCheck | None = None) -> Iterator[Finding]:
-    """Look at a place's index and everything it depends on, and yield what is wrong."""
+def diagnose(
+    place: Place, *, flags: Mapping[str, Any] | None = None, check_provider: ProviderCheck | None = None
+) -> Iterator[Finding]:
+    """Look at a place's index and everything it depends on, and yield what is wrong.
+
+    Raises:
+        SettingsError, UsageError, StorageError: the database that the settings name cannot be asked.
+    """
     settings = Settings()
     try:
-        explained = explain_settings(place.root)
+        explained = explain_settings(place.root, flags=flags)
         settings = explained.settings
         yield from (Finding("settings", warning, harmless=True) for warning in explained.warnings)
     except TreemillError as error:
         yield Finding("settings", str(error))
     yield from _user(settings)
+    yield from _database(place, settings) if settings.storage.url else _folder(place, settings)
+    if check_provider is not None and (problem := check_provider(settings)):
+        yield Finding("provider", problem)
+
+
+def _folder(place: Place, settings: Settings) -> Iterator[Finding]:
+    """Look at an index in a folder."""
     yield from _disk(place.folder)
     try:
         found = list(examine(place.folder))
     except IndexMissing as error:
         yield Finding("store", str(error), harmless=True)
-    else:
-        yield from found
-        if not any(each.subject in ("ownership", "store", "contents", "manifest") for each in found):
-            yield from _tree(place, settings)
-    if check_provider is not None and (problem := check_provider(settings)):
-        yield Finding("provider", problem)
+        return
+    yield from found
+    if not any(each.subject in ("ownership", "store", "contents", "manifest") for each in found):
+        with SqliteStore(place.folder) as store:
+            yield from _tree(place, settings, store, Repair.FORGET)
+
+
+def _database(place: Place, settings: Settings) -> Iterator[Finding]:
+    """Look at an index in a database: every content, and the segments that this machine lays out from them.
+
+    What is damaged is not forgotten row by row, but built anew beside: there are readers on other machines.
+    """
+    try:
+        store = open_store(place.root, place.folder, settings.storage)
+    except IndexMissing as error:
+        yield Finding("store", str(error), harmless=True)
+        return
+    with store, store.snapshot() as snapshot:
+        files = snapshot.files()
+        paths = dict(zip(files.contents.tolist(), files.paths, strict=True))
+        damaged = 0
+        for content_id, path in paths.items():
+            try:
+                text_of(snapshot.content(content_id))
+            except (KeyError, ValueError, StorageError) as error:
+                damaged += 1
+                yield Finding("contents", f"what is kept of {path} is damaged: {error}. {_ANEW}")
+        try:
+            snapshot.segments()
+        except StorageError as error:
+            yield Finding("segments", f"the segments cannot be laid out: {error}")
+        if not damaged:
+            yield from _tree(place, settings, store, Repair.NONE)
 
 
 def mend(place: Place, findings: list[Finding]) -> None:
@@ -100,21 +146,20 @@ def _disk(folder: Path) -> Iterator[Finding]:
         yield Finding("disk", f"only {free / 1e6:,.0f} MB are free where the index is kept ({folder})")
 
 
-def _tree(place: Place, settings: Settings) -> Iterator[Finding]:
+def _tree(place: Place, settings: Settings, store: IndexStore, amends: Repair) -> Iterator[Finding]:
     """Compare the manifest with the tree, bytes included where size and time say that nothing changed."""
-    with SqliteStore(place.folder) as store:
-        run = store.last_run()
-        recorded = {record.path: record for record in store.recorded()}
-        plan = Plan(discover(place.root, settings.discovery), iter(recorded.values()))
-        stale = {file.name for file in plan}
-        recipe = store.recipe()
+    run = store.last_run()
+    recorded = {record.path: record for record in store.recorded()}
+    plan = Plan(discover(place.root, settings.discovery), iter(recorded.values()))
+    stale = {file.name for file in plan}
+    recipe = store.recipe()
     if run is not None and run.state in (RunState.INTERRUPTED, RunState.FAILED):
         yield Finding("manifest", f"the last run was {run.state}: run `treemill index` to go on", harmless=True)
     if stale or plan.gone:
         what = f"{len(stale):,} files changed and {len(plan.gone):,} are gone since: run `treemill index`"
         yield Finding("manifest", what, harmless=True)
     if recipe is not None and recipe.words == words.RECIPE:
-        yield from _bytes(place, settings, recipe.chunker, recorded, stale)
+        yield from _bytes(place, settings, recipe.chunker, recorded, stale, amends)
     failed = [record for record in recorded.values() if record.status is Status.FAILED]
     for record in failed[:_MOST_NAMED]:
         yield Finding("files", f"{record.path} failed: {record.reason}: {record.detail}", harmless=True)
@@ -123,7 +168,12 @@ def _tree(place: Place, settings: Settings) -> Iterator[Finding]:
 
 
 def _bytes(
-    place: Place, settings: Settings, chunker: str, recorded: dict[str, RecordedFile], stale: set[str]
+    place: Place,
+    settings: Settings,
+    chunker: str,
+    recorded: dict[str, RecordedFile],
+    stale: set[str],
+    amends: Repair,
 ) -> Iterator[Finding]:
     """Digest every file that is taken for unchanged: a wrong content under it would be a wrong answer."""
     for file in discover(place.root, settings.discovery):
@@ -137,4 +187,6 @@ def _bytes(
             continue  # it changed since the walk
         if content_key(read.source.digest, read.source.language, chunker) != record.key:
             what = f"{file.name} holds something else than the index says, under the same size and time"
-            yield Finding("manifest", what, Repair.FORGET, path=tables.path_bytes(file.name))
+            if amends is Repair.NONE:
+                what += f". {_ANEW}"
+            yield Finding("manifest", what, amends, path=tables.path_bytes(file.name))

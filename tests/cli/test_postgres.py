@@ -60,6 +60,29 @@ def test_a_tree_is_indexed_asked_explained_rebuilt_and_cleared_and_its_folder_st
     assert postgres_server.password not in out + said
 
 
+def test_doctor_finds_what_is_damaged_in_the_database_and_what_differs_from_the_tree(
+    tree, store, capsys, postgres_server
+):
+    root = tree(TREE)
+    told = ["--store", store, "--repository", "app"]
+    assert says(capsys, "doctor", str(root), *told)[0] == 0, "there is nothing to find wrong yet"
+    assert says(capsys, "index", str(root), *told)[0] == 0
+    code, out, _ = says(capsys, "doctor", str(root), *told)
+    assert (code, out.splitlines()[-1]) == (0, "all is well")
+    file = root / "notes.md"
+    before = file.stat()
+    file.write_bytes(file.read_bytes().swapcase())
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    code, out, _ = says(capsys, "doctor", str(root), *told)
+    assert "1 files changed" in out
+    damage = "UPDATE treemill.bulk SET text = decode('00', 'hex')"
+    postgres_server.execute(damage, database=store.rpartition("/")[2].partition("?")[0])
+    code, out, said = says(capsys, "doctor", str(root), *told)
+    assert code == 6, out + said
+    assert "is damaged" in out
+    assert "treemill index --rebuild" in out
+
+
 def test_the_store_comes_from_the_environment_and_the_password_from_its_own_variable_but_not_from_the_tree(
     tree, store, capsys, monkeypatch, postgres_server
 ):

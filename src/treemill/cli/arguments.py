@@ -236,6 +236,7 @@ def _chunk(commands: Commands) -> None:
 def _doctor(commands: Commands) -> None:
     command = _add(commands, "doctor", "check the index and what it depends on", _DOCTOR)
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    _stored(command)
     command.add_argument("--repair", action="store_true", help="make right what can be made right")
     command.add_argument("--json", action="store_true", help="print one JSON object")
 

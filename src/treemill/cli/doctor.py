@@ -6,10 +6,12 @@ import argparse
 import json
 
 from treemill.checking import provider_trouble
+from treemill.cli.given import store_flags
 from treemill.cli.words import printable
+from treemill.configuration import load_settings
 from treemill.diagnosing import diagnose, mend
 from treemill.native import built
-from treemill.places import place_of
+from treemill.places import place_of, seated
 from treemill.storage.examining import Finding, Repair
 
 WRONG = 6
@@ -26,7 +28,10 @@ _STEPS = {
 def run(arguments: argparse.Namespace) -> int:
     """Print what is found, repair it on request, and return 0 if nothing bad is left, else 6."""
     place = place_of(arguments.path)
-    findings = list(diagnose(place, check_provider=provider_trouble))
+    flags = store_flags(arguments)
+    storage = load_settings(place.root, flags=flags).storage if flags["storage.url"] else None
+    place = place if storage is None else seated(place, storage)
+    findings = list(diagnose(place, flags=flags, check_provider=provider_trouble))
     repaired = arguments.repair and any(each.repair is not Repair.NONE for each in findings)
     if repaired:
         mend(place, findings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,12 @@ _MOST_REPLIES = 16
 class Reply:
     """What became of a batch: an outcome and what has to be done again, told by places in the batch.
 
-    `done` is (value, worker, seconds), `lost` is (place, cause, error type, message, traceback, amount); `again` are
-    (places, alone).
+    `done` is (pickled value, worker, seconds), `lost` is (place, cause, error type, message, traceback, amount);
+    `again` are (places, alone).
     """
 
     serial: int
-    done: tuple[Any, int, float] | None = None
+    done: tuple[bytes, int, float] | None = None
     lost: tuple[int, str, str, str, str, float] | None = None
     again: tuple[tuple[tuple[int, ...], bool], ...] = ()
 
@@ -91,20 +91,36 @@ class Host:
 
 
 class Sealed:
-    """A work that is not opened before it is with the worker that does it: what it imports costs this process nothing.
+    """A work that is opened by the worker that does it, and whose values stay closed until they are where it came from.
 
-    Pickling it gives the pickle of the work itself.
+    So the process between the two imports nothing of either, and hands on bytes. Pickling it gives an `Unsealed`.
     """
 
     def __init__(self, work: bytes) -> None:
         self._work = work
 
     def __reduce__(self) -> tuple[Any, tuple[bytes]]:
-        return pickle.loads, (self._work,)
+        return _unsealed, (self._work,)
 
     def start(self) -> Any:
         """Open it and start it here."""
-        return pickle.loads(self._work).start()  # noqa: S301 - from our own driver
+        return _unsealed(self._work).start()
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """A work whose values are pickled where they are made."""
+
+    work: Any
+
+    def start(self) -> Callable[[Sequence[Any], Callable[[int], None]], bytes]:
+        """Start the work, and seal what it returns."""
+        handle = self.work.start()
+        return lambda items, mark: pickle.dumps(handle(items, mark), pickle.HIGHEST_PROTOCOL)
+
+
+def _unsealed(work: bytes) -> Unsealed:
+    return Unsealed(pickle.loads(work))  # noqa: S301 - from our own driver
 
 
 def _reply(message: Settled[Any]) -> Reply:

@@ -272,7 +272,8 @@ def _settled(batch: Batch[T], reply: Reply, first: int) -> Settled[T]:
     )
     if reply.done is not None:
         value, worker, seconds = reply.done
-        return Settled(batch, Done(batch.items, value, first + worker, time.monotonic() - seconds, seconds), again)
+        opened = pickle.loads(value)  # noqa: S301 - from our own worker
+        return Settled(batch, Done(batch.items, opened, first + worker, time.monotonic() - seconds, seconds), again)
     if reply.lost is not None:
         place, cause, error_type, message, traceback, amount = reply.lost
         lost = Lost(batch.items[place], Cause(cause), error_type, message, traceback, amount)
