@@ -40,6 +40,9 @@ from treemill.storage.sqlite import SqliteStore
 
 _WORKER, _ACTOR = "treemill.flow.child", "ray::Host"
 
+# How often processes are looked at; one that ends is counted as it was at the last look.
+_LOOK_SECONDS = 0.5
+
 _POSTINGS = tuple(Postings.__dataclass_fields__)
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -160,7 +163,7 @@ def _cpu_watched() -> Iterator[Callable[[], float]]:
     done = threading.Event()
 
     def sample() -> None:
-        while not done.wait(0.05):
+        while not done.wait(_LOOK_SECONDS):
             seen.update(_cpu_seconds())
 
     thread = threading.Thread(target=sample, daemon=True)
@@ -179,25 +182,24 @@ def _cpu_watched() -> Iterator[Callable[[], float]]:
 
 def _cpu_seconds() -> dict[int, float]:
     """Return the processor seconds of this process and all below it, by process id."""
-    spent: dict[int, float] = {}
-    for pid in _family():
+    return {pid: spent for pid, (_, spent) in _family().items()}
+
+
+def _family() -> dict[int, tuple[int, float]]:
+    """Return (parent, processor seconds) of this process and all below it, from one look at every process.
+
+    What is asked of each thread would cost more than what is measured: Ray's processes have many.
+    """
+    known: dict[int, tuple[int, float]] = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        spent[pid] = (int(fields[11]) + int(fields[12])) / _TICK
-    return spent
-
-
-def _family() -> list[int]:
-    family = [os.getpid()]
-    for each in family:
-        try:
-            threads = os.listdir(f"/proc/{each}/task")
-            lists = [Path(f"/proc/{each}/task/{thread}/children").read_text() for thread in threads]
-        except OSError:
-            continue
-        family.extend(int(child) for children in lists for child in children.split())
+        known[int(pid)] = int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICK
+    family = {os.getpid(): known[os.getpid()]}
+    while more := {pid: each for pid, each in known.items() if each[0] in family and pid not in family}:
+        family |= more
     return family
 
 

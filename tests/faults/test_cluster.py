@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from conftest import Tree
+from support.postgres_server import PostgresServer, needs_postgres
 from support.ray_cluster import LOOPBACK, NODE, needs_ray, quiet_ray
 from treemill.chunking.governor import ChunkGovernor
 from treemill.cli import run
@@ -107,6 +108,31 @@ def test_an_actor_and_then_a_node_that_die_lose_nothing_and_nothing_is_done_twic
     assert killed
     assert removed
     assert sorted(results) == [2 * n for n in range(300)]
+
+
+@needs_postgres
+def test_a_fleet_on_a_cluster_fetches_and_indexes_on_the_nodes_into_the_database(
+    tree: Tree, ray_address: str, postgres_server: PostgresServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder is read here or by all nodes; what a URL names is fetched by a node. One URL leads nowhere."""
+    root = tree({f"here/{name}": content for name, content in FILES.items()})
+    remote = tree({"lib/parse.py": "def parse(text):\n    return text.split()\n"})
+    for words in (
+        ("init", "-q"),
+        ("add", "-A"),
+        ("-c", "user.name=a", "-c", "user.email=a@b.org", "commit", "-qm", "x"),
+    ):
+        subprocess.run(["git", "-C", str(remote), *words], check=True)
+    file = root / "team.txt"
+    file.write_text(f"here\nfile://{remote}\nfile:///nowhere/at/all\n")
+    told = ["--store", postgres_server.new_database()]
+    assert run(["fleet", str(file), "--cluster", ray_address, "--no-cache", *told]) == 8
+    said = capsys.readouterr().err
+    assert "complete: 2 of 3 repositories" in said, said
+    assert "git cannot fetch file:///nowhere/at/all" in said
+    assert run(["search", "parse", str(remote), "--repository", remote.name, "-l", "-k1", "--no-update", *told]) == 0
+    assert capsys.readouterr().out == "lib/parse.py\n"
+    assert not (root / "team.fleet" / "checkouts").exists()
 
 
 def parent_of(pid: int) -> int:
