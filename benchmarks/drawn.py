@@ -109,7 +109,7 @@ def messages(store: IndexStore, seed: str, most: int) -> list[Drawn]:
 def patterns(store: IndexStore, seed: str, most: int) -> list[Drawn]:
     """Return lines as regular expressions, words with anything between them, one of which is in no other line."""
     lines = [
-        (path, number, re.findall(r"[A-Za-z_]\w{3,}", line))
+        (path, number, re.findall(r"\b[A-Za-z_]\w{3,}", line))
         for path, text in _texts(store)
         for number, line in enumerate(text.split("\n"), 1)
     ]
