@@ -79,11 +79,11 @@ class Edits(RuleBasedStateMachine):
         """Only of a file whose stamps are trusted does anything depend on the time of its last change."""
         self.write(path, f"def {words[0]}(): ...\n")
         before = (self.root / path).stat()
-        time.sleep(1.05 * FINE_TRUST_NS / 1e9)
-        self.index()
+        self.look_after_a_rest()
         (self.root / path).write_text(f"def {words[1]}(): ...\n")
         os.utime(self.root / path, ns=(before.st_atime_ns, before.st_mtime_ns))
         self.touch(path)
+        self.what_a_glance_says_a_look_says_too()
         if everywhere:
             self.index()
         else:
@@ -182,9 +182,9 @@ class Edits(RuleBasedStateMachine):
     @rule()
     def look_after_a_rest(self) -> None:
         """As a question does, which keeps what shows that there was nothing to do; whatever comes next must be seen."""
+        time.sleep(1.05 * FINE_TRUST_NS / 1e9)
+        self.index()
         if isinstance(self.store, SqliteStore) and (recipe := self.store.recipe()):
-            time.sleep(1.05 * FINE_TRUST_NS / 1e9)
-            self.index()
             look_unless_settled(self.root, self.store, self.settings, recipe)
 
     @invariant()
