@@ -63,8 +63,10 @@ class CarryingCrew(Crew[DiscoveredFile, R]):
 
     def _is_carried(self, file: DiscoveredFile) -> bool:
         """Decide how files go to the nodes, which are looked at in any case: they must be able to work."""
-        seen = self._look((file.absolute, file.size, file.mtime_ns))
-        return self._files == "carried" or (self._files == "auto" and not seen)
+        if self._files == "auto":
+            return not self._look((file.absolute, file.size, file.mtime_ns))
+        self._look(None)
+        return self._files == "carried"
 
 
 def _unloaded(outcome: Outcome[Any, R]) -> Outcome[DiscoveredFile, R]:

@@ -119,7 +119,7 @@ def _reached(address: str) -> str:
     if match is None or (match[1] is None and match[3] is None):
         raise UsageError(
             f"{address!r} is no address of a cluster",
-            suggestion="It looks like 10.0.0.1:6379 or ray://10.0.0.1:10001; `ray start --head` prints it",
+            suggestion="It looks like 10.0.0.1:6379; `ray start --head` prints it",
         )
     host, port = match[2].strip("[]"), int(match[3] or _CLIENT_PORT)
     try:
