@@ -68,6 +68,11 @@ def test_both_halves_find_the_same_batch_after_batch(batches: list[list[TextToIn
     agree(*batches)
 
 
+def test_words_with_bytes_that_are_no_text_are_spelled_alike() -> None:
+    text = b"e\x9f\xc3\xb6\xc3rg\xff'e\x9f\xc3\xb6\xc3rg"
+    agree([TextToIndex(text, [len(text)], ())])
+
+
 def test_words_that_share_an_id_are_counted_together() -> None:
     assert zlib.crc32(b"plumless") == zlib.crc32(b"buckeroo")
     text = b"plumless buckeroo plumless\n"
