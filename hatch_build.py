@@ -11,6 +11,7 @@ folder or an archive with that source, named in `TREEMILL_TREE_SITTER_SOURCE`, s
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import platform
 import subprocess
@@ -68,6 +69,7 @@ class NativeHook(BuildHookInterface):  # type: ignore[type-arg]
         wanted = os.environ.get("TREEMILL_NATIVE", "").lower()
         if self.target_name != "wheel" or wanted in ("off", "0", "no"):
             return
+        build_data["artifacts"].append(_noted_sources().as_posix())
         for name in (*PLAIN, "_trees"):
             try:
                 built = _compiled(name, _plain(PLAIN[name]) if name in PLAIN else _trees())
@@ -80,6 +82,18 @@ class NativeHook(BuildHookInterface):  # type: ignore[type-arg]
             build_data["artifacts"] += [path.as_posix() for path in built]
             build_data["pure_python"] = False
             build_data["tag"] = f"cp311-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+
+def _noted_sources() -> Path:
+    """Note what the extensions are built from, for the check in `treemill.native`; return where."""
+    found = importlib.util.spec_from_file_location("native", HOME / "__init__.py")
+    assert found is not None
+    assert found.loader is not None
+    native = importlib.util.module_from_spec(found)
+    found.loader.exec_module(native)
+    note = HOME / native.BUILT_FROM
+    note.write_text(native.sources_digest(str(HOME)), encoding="ascii")
+    return note
 
 
 def _plain(sources: tuple[str, ...]) -> Native:

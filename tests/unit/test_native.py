@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treemill import native
 from treemill.chunking.packing import json_of
 from treemill.native import compiled
 from treemill.preparing import first_lines
@@ -26,6 +29,26 @@ def test_the_environment_switches_the_compiled_halves_off():
     environment = {**os.environ, "TREEMILL_NATIVE": "off"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "None"
+
+
+def test_halves_that_were_built_from_other_sources_are_left_out(tmp_path):
+    package = Path(native.__file__).parent
+    shutil.copytree(package, tmp_path / "native")
+    (tmp_path / "native" / "words.c").write_text("/* another */")
+    program = "import sys, native; sys.path.pop(0); print(native.compiled('words'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True, env=dict(os.environ)
+    )
+    assert done.stdout.strip() == "None"
+
+
+def test_the_sources_are_known_by_all_that_is_in_them(tmp_path):
+    assert native.sources_digest(str(tmp_path)) == ""
+    (tmp_path / "a.c").write_text("1")
+    one = native.sources_digest(str(tmp_path))
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.h").write_text("2")
+    assert "" != one != native.sources_digest(str(tmp_path))
 
 
 @needs_words
