@@ -125,10 +125,14 @@ def test_other_settings_and_another_state_of_the_index_are_no_longer_what_was_lo
 
 def test_where_a_stamp_is_too_young_to_be_trusted_nothing_is_kept(tree: Tree, tmp_path: Path) -> None:
     seen = Seen(tree(FILES), tmp_path)
-    (seen.root / "a.py").write_text("def young(): ...\n")
-    index_tree(seen.root, seen.store, SETTINGS)
-    seen.look()
+    # A stamp from the future is younger than any look, however slow the machine.
+    os.utime(seen.root / "pkg", (4_000_000_000, 4_000_000_000))
+    assert seen.look()
     assert seen.glance() is None
+    os.utime(seen.root / "pkg", (1_700_000_000, 1_700_000_000))
+    time.sleep(1.5 * FINE_TRUST_NS / 1e9)
+    assert seen.look()
+    assert seen.glance() == 3
 
 
 def test_below_a_repository_within_the_root_nothing_is_concluded(tree: Tree, tmp_path: Path) -> None:
