@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from support.postgres_server import PostgresServer, needs_postgres
+from support.timing import rest
 from treemill.cli import run
 
 pytestmark = needs_postgres
@@ -66,6 +67,7 @@ def test_doctor_finds_what_is_damaged_in_the_database_and_what_differs_from_the_
     root = tree(TREE)
     told = ["--store", store, "--repository", "app"]
     assert says(capsys, "doctor", str(root), *told)[0] == 0, "there is nothing to find wrong yet"
+    rest()
     assert says(capsys, "index", str(root), *told)[0] == 0
     code, out, _ = says(capsys, "doctor", str(root), *told)
     assert (code, out.splitlines()[-1]) == (0, "all is well")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Tree
+from support.timing import rest
 from treemill.cli import run
 from treemill.errors import IndexMissing, StorageError, UsageError
 from treemill.objects import is_place, open_place
@@ -127,6 +128,7 @@ def test_versions_before_stay_for_who_reads_them_and_damage_is_told(url: str, tr
 
 def test_a_fleet_publishes_each_index_under_its_name_when_it_has_changed(url: str, tree: Tree) -> None:
     root = tree({"a/x.py": "x = 1\n", "b/y.py": "y = 1\n", "team.txt": "a\nb\n"})
+    rest()
     command = ["fleet", str(root / "team.txt"), "--publish", url, "--executor", "inline", "--no-cache"]
     assert run(command) == 0
     before = [read_manifest(open_place(f"{url}/{name}")) for name in "ab"]

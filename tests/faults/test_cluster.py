@@ -21,6 +21,7 @@ import pytest
 from conftest import Tree
 from support.postgres_server import PostgresServer, needs_postgres
 from support.ray_cluster import LOOPBACK, NODE, needs_ray, quiet_ray
+from support.timing import rest
 from treemill.chunking.governor import ChunkGovernor
 from treemill.cli import run
 from treemill.errors import UsageError, WorkersError
@@ -63,6 +64,7 @@ def test_files_are_read_by_the_nodes_or_carried_to_them_and_the_index_is_the_sam
     files: str, tree: Tree, ray_address: str
 ) -> None:
     root = tree(FILES)
+    rest()
     here, there = MemoryStore(), MemoryStore()
     local = index_tree(root, here, Settings())
     remote = index_tree(root, there, on_ray(ray_address, cluster_files=files))

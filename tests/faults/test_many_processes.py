@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals"
 
 # Enough that a run of one worker commits several times, and can be stopped in between.
 MANY = {
-    f"m{i:03}/f.py": "".join(f"def carry_{i}_{j}(load):\n    return load.step({j}) + ready\n\n" for j in range(80))
+    f"m{i:03}/f.py": "".join(f"def carry_{i}_{j}(load):\n    return load.step({j}) + ready\n\n" for j in range(400))
     for i in range(250)
 }
 
@@ -58,6 +58,7 @@ def half_done(root: Path) -> Iterator[subprocess.Popen[str]]:
             if json.loads(line)["event"] == "committed":
                 break
         process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         # What it still says is taken off its hands, so that it never waits for a reader.
         reader = threading.Thread(target=process.stderr.read, daemon=True)
         reader.start()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+
+from treemill.plan import FINE_TRUST_NS
 
 
 def soonest(attempt: Callable[[], float], within: float, *, attempts: int = 5) -> float:
@@ -17,3 +20,8 @@ def soonest(attempt: Callable[[], float], within: float, *, attempts: int = 5) -
             break
         best = min(best, attempt())
     return best
+
+
+def rest() -> None:
+    """Wait until the times of files that were written before are trusted: younger files are read again."""
+    time.sleep(1.5 * FINE_TRUST_NS / 1e9)

@@ -149,6 +149,7 @@ static const char *fill_chunks(const Packed *packed, uint16_t *counts, uint16_t 
     if (total != packed->posting_count)
         return "the counts do not add up";
     size_t place = 0;
+    int beyond = 0;  // told last, as in Python, whatever else is wrong
     for (size_t i = 0; i < packed->term_count; i++) {
         uint64_t chunk = 0;
         for (size_t j = 0; j < counts[i]; j++, place++) {
@@ -156,12 +157,11 @@ static const char *fill_chunks(const Packed *packed, uint16_t *counts, uint16_t 
             chunk += gap;
             if (j && gap == 0)
                 return "the chunks are not in ascending order";
-            if (chunk >= packed->chunk_count)
-                return "a chunk that there is not";
+            beyond |= chunk >= packed->chunk_count;
             chunks[place] = (uint16_t)chunk;
         }
     }
-    return NULL;
+    return beyond ? "a chunk that there is not" : NULL;
 }
 
 PyDoc_STRVAR(
