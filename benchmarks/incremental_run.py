@@ -84,7 +84,9 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(place, "bytecode"))
         root, ordinary = Path(place, "tree"), Path(place, name)
         plant(root, files)
-        shutil.copytree(corpus(name), ordinary, copy_function=link, ignore=shutil.ignore_patterns(".treemill"))
+        shutil.copytree(
+            checkout(corpus(name)), ordinary, copy_function=link, ignore=shutil.ignore_patterns(".treemill")
+        )
         cold = index(root)
         # Files younger than a moment are read once more: the figures are about a tree that has come to rest.
         time.sleep(2.5)
@@ -135,6 +137,12 @@ def known_elsewhere(root: Path, moved: int, rounds: int) -> Known:
     shutil.rmtree(part / ".treemill")
     index(part)
     return Known(len(paths), switched, cold, spread(copied(part, copy) for _ in range(rounds)))
+
+
+def checkout(root: Path) -> Path:
+    """Return a corpus as it is checked out: of one package, the folder of that."""
+    inside = [path for path in root.iterdir() if path.name != ".treemill"]
+    return inside[0] if len(inside) == 1 else root
 
 
 def some_files(root: Path, wanted: int) -> list[Path]:
