@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         drawn, lacking = sorted(path.stem for path in folder.glob("*.svg")), []
     else:
         drawn, lacking = draw(folder, given.runs)
-    blocks, refused = pages(given.runs, drawn)
+    blocks, refused = pages(given.runs, sorted(drawn))
     changed = []
     for name in PAGES.values():
         path = given.root / name
