@@ -22,6 +22,7 @@ FLOORS = {
     1: {"settings", "layers", "chunking", "plan", "ranking"},
     2: {
         "discovery",
+        "extras",
         "file_events",
         "generated",
         "ignoring",
@@ -84,12 +85,10 @@ LOADERS = {
     "chunking/delimiter.py",
     "embedding/local.py",
     "embedding/registry.py",
+    "extras.py",
     "flow/child.py",
     "mcp/server.py",
     "native/__init__.py",
-    "processing/crews.py",
-    "objects/__init__.py",
-    "storage/opening.py",
     "work.py",
 }
 

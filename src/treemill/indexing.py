@@ -117,36 +117,20 @@ def _carry_out(
     # A service that is down or refuses the key is told before any work; a mismatch is told by `begin_run`.
     if isinstance(provider, Probed) and store.recipe() in (None, recipe):
         provider.probe()
-    with reached(settings.chunker):
-        return _process(survey, store, writer, settings, recipe, provider, made_before, cutter, listener, cancel)
-
-
-def _process(
-    survey: Survey,
-    store: IndexStore,
-    writer: Writer,
-    settings: Settings,
-    recipe: Recipe,
-    provider: EmbeddingProvider | None,
-    made_before: ContentLookup | None,
-    cutter: Cutter | None,
-    listener: Listener,
-    cancel: threading.Event,
-) -> tuple[ProcessingStats, int]:
-    """Do the work of a run for which everything that it needs has answered."""
     plan = survey.plan
     removed = 0
-    writer.begin_run(recipe)
-    lookup = store.lookup() if store.generation() else None
-    work = Prepare(
-        governor_for(settings, provider),
-        max_bytes=settings.discovery.max_file_bytes,
-        lookup=lookup,
-        cache=made_before,
-        cutter=cutter,
-        provider=provider if provider is not None and provider.runs_in == "worker" else None,
-    )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(reached(settings.chunker))
+        writer.begin_run(recipe)
+        lookup = store.lookup() if store.generation() else None
+        work = Prepare(
+            governor_for(settings, provider),
+            max_bytes=settings.discovery.max_file_bytes,
+            lookup=lookup,
+            cache=made_before,
+            cutter=cutter,
+            provider=provider if provider is not None and provider.runs_in == "worker" else None,
+        )
         # Workers in this process have asked through these; an open reader keeps the write-ahead log from ending.
         for asked in (lookup, made_before):
             if asked is not None:

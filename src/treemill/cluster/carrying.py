@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, TypeVar
 
-from treemill.flow import Crew, Done, Idle, Lost
+from treemill.flow import Before, Crew, Done, Idle, Lost
 from treemill.flow.outcomes import Outcome
 from treemill.reading import CarriedFile, carry
 from treemill.types import DiscoveredFile
@@ -17,7 +17,7 @@ Look = Callable[[tuple[str, int, int] | None], bool]
 """Whether every node sees a file as this machine does: path, size in bytes, modification time in nanoseconds."""
 
 
-class CarryingCrew(Crew[DiscoveredFile, R]):
+class CarryingCrew(Before[DiscoveredFile, R]):
     """A crew on other machines, before which files are read where those do not see them.
 
     `files` is "shared", "carried", or "auto": then the nodes are asked for the first file. At most the batches that are
@@ -25,8 +25,7 @@ class CarryingCrew(Crew[DiscoveredFile, R]):
     """
 
     def __init__(self, inner: Crew[DiscoveredFile, R], look: Look, files: str, max_bytes: int) -> None:
-        super().__init__(inner.count, inner.work, inner.limits)
-        self._inner = inner
+        super().__init__(inner)
         self._look = look
         self._files = files
         self._max_bytes = max_bytes
@@ -35,24 +34,9 @@ class CarryingCrew(Crew[DiscoveredFile, R]):
         self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False
     ) -> Generator[Outcome[DiscoveredFile, R], None, None]:
         """As `Crew.map`."""
-        with closing(self._inner.map(self._sent(batches), ordered=ordered)) as outcomes:
+        with closing(self.inner.map(self._sent(batches), ordered=ordered)) as outcomes:
             for outcome in outcomes:
                 yield _unloaded(outcome)
-
-    def hand_out(self, batch: object) -> None:
-        """Batches go to the crew behind."""
-        raise AssertionError("`map` hands out to the crew behind")
-
-    def watch(self) -> None:
-        """Nothing is held here that could overrun."""
-
-    def in_hand(self) -> tuple[tuple[int, DiscoveredFile, float], ...]:
-        """As the crew's."""
-        return self._inner.in_hand()
-
-    def close(self) -> None:
-        """End the crew's workers."""
-        self._inner.close()
 
     def _sent(self, batches: Iterable[Sequence[DiscoveredFile]]) -> Iterator[Sequence[DiscoveredFile]]:
         carried: bool | None = None

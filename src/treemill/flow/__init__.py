@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from treemill.flow.ahead import Ahead
 from treemill.flow.batches import weigh_batches
+from treemill.flow.before import Before
 from treemill.flow.crew import Crew, Work
 from treemill.flow.local import InlineCrew, ThreadCrew
 from treemill.flow.outcomes import Cause, Done, Idle, Limits, Lost, Outcome
@@ -29,6 +30,7 @@ from treemill.flow.processes import ProcessCrew
 
 __all__ = [
     "Ahead",
+    "Before",
     "Cause",
     "Crew",
     "Done",

@@ -46,12 +46,7 @@ typedef struct {
 
 static inline int add_half(Room *place, uint32_t number) {
     uint16_t half = (uint16_t)number;
-    char *at = room_for(place, sizeof half);
-    if (at == NULL)
-        return -1;
-    memcpy(at, &half, sizeof half);
-    place->used += sizeof half;
-    return 0;
+    return append(place, &half, sizeof half);
 }
 
 /* Put the postings of the file in hand: its terms in order of their ids, and for each its chunks. Returns -1 where there

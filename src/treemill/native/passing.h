@@ -37,14 +37,16 @@ int zeros_up_to(Room *place, size_t bytes);
 
 void give_back(Room *place);
 
-static inline int add_number(Room *place, uint32_t number) {
-    char *at = room_for(place, sizeof number);
+static inline int append(Room *place, const void *data, size_t bytes) {
+    char *at = room_for(place, bytes);
     if (at == NULL)
         return -1;
-    memcpy(at, &number, sizeof number);
-    place->used += sizeof number;
+    memcpy(at, data, bytes);
+    place->used += bytes;
     return 0;
 }
+
+static inline int add_number(Room *place, uint32_t number) { return append(place, &number, sizeof number); }
 
 /* hash → number, in order of first sight: open addressing, at most five eighths full. No hash is 0.
  *

@@ -30,11 +30,8 @@ typedef struct {
 /* Note a new token that is not all ASCII, for Python to split. */
 static int note_other(Reading *reading, const unsigned char *text, size_t size, uint32_t number) {
     Other other = {text, size};
-    char *room = room_for(&reading->others, sizeof other);
-    if (room == NULL || add_number(&reading->words->others, number) < 0)
+    if (append(&reading->others, &other, sizeof other) < 0 || add_number(&reading->words->others, number) < 0)
         return -1;
-    memcpy(room, &other, sizeof other);
-    reading->others.used += sizeof other;
     return zeros_up_to(&reading->words->tokens, reading->words->tokens.used + sizeof(Token));
 }
 
@@ -106,12 +103,7 @@ static int read_text(Reading *reading, const Text *text, const size_t *ends) {
     if (reading->incomplete)
         reading->spellings.used = spelled;
     spelled = reading->incomplete ? SIZE_MAX : reading->spellings.used;
-    char *room = room_for(&reading->spelled, sizeof spelled);
-    if (room == NULL)
-        return -1;
-    memcpy(room, &spelled, sizeof spelled);
-    reading->spelled.used += sizeof spelled;
-    return 0;
+    return append(&reading->spelled, &spelled, sizeof spelled);
 }
 
 static int read_texts(Reading *reading) {

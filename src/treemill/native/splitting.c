@@ -76,10 +76,5 @@ int split_token(Words *words, const unsigned char *text, size_t size, Room *new_
             return -1;
         token.compound = (uint32_t)compound;
     }
-    char *room = room_for(&words->tokens, sizeof token);
-    if (room == NULL)
-        return -1;
-    memcpy(room, &token, sizeof token);
-    words->tokens.used += sizeof token;
-    return 0;
+    return append(&words->tokens, &token, sizeof token);
 }

@@ -6,13 +6,13 @@ asked for costs no import and needs no package.
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from treemill.errors import UsageError
+from treemill.extras import module_of_extra
 
 KINDS = {"": "treemill.objects.folder", "file": "treemill.objects.folder", "s3": "treemill.objects.s3"}
 """The module of each kind of place, by the scheme of its URL; a path has none."""
@@ -71,15 +71,7 @@ def open_place(url: str, *, create: bool = False) -> ObjectPlace:
             f"{parts.scheme}:// is no kind of place that Treemill knows",
             suggestion="It looks like s3://bucket/prefix, file:///folder, or the path of a folder",
         )
-    try:
-        module = import_module(KINDS[parts.scheme])
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        raise UsageError(
-            f"{parts.scheme}:// needs the package {error.name}", suggestion=f"Run: pip install 'treemill[{extra}]'"
-        ) from None
+    module = module_of_extra(KINDS[parts.scheme], f"{parts.scheme}:// needs", _EXTRAS)
     if parts.scheme == "s3":
         place: ObjectPlace = module.S3Place(parts.netloc, parts.path.strip("/"))
     else:

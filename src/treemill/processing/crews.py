@@ -9,12 +9,12 @@ import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib import import_module
 from importlib.machinery import PathFinder
 from typing import Any, TypeVar
 
 from treemill import errors
 from treemill.choices import EXECUTORS
+from treemill.extras import module_of_extra
 from treemill.flow import Cause, Crew, InlineCrew, Limits, Lost, ProcessCrew, ThreadCrew, Work
 from treemill.flow.launching import dismiss, warm
 from treemill.settings import ChunkerSettings
@@ -80,14 +80,7 @@ def reached(settings: ChunkerSettings) -> AbstractContextManager[None]:
 
 
 def _cluster() -> Any:
-    try:
-        return import_module("treemill.cluster.door")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "ray":
-            raise
-        raise errors.UsageError(
-            "workers on Ray need the package ray", suggestion="Run: pip install 'treemill[ray]'"
-        ) from None
+    return module_of_extra("treemill.cluster.door", "workers on Ray need", {"ray": "ray"})
 
 
 @contextmanager

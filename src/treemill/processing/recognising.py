@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
-from treemill.flow import Crew, Done, Idle, Lost
+from treemill.flow import Before, Crew, Done, Idle, Lost
 from treemill.records import PreparedFile
 from treemill.types import DiscoveredFile, Skipped
 from treemill.work import Prepare, Prepared, recognise
@@ -29,7 +29,7 @@ _UNTRIED = 15 * _GROUP
 _MOST_BATCHES = 8
 
 
-class KnownFirst(Crew[DiscoveredFile, Prepared]):
+class KnownFirst(Before[DiscoveredFile, Prepared]):
     """A crew before which the caller's thread takes out the files whose contents are known.
 
     Their outcomes bear the number behind those of the crew's own workers, and come as soon as there are any, also where
@@ -37,8 +37,7 @@ class KnownFirst(Crew[DiscoveredFile, Prepared]):
     """
 
     def __init__(self, inner: Crew[DiscoveredFile, Prepared], work: Prepare) -> None:
-        super().__init__(inner.count, inner.work, inner.limits)
-        self._inner = inner
+        super().__init__(inner)
         self._prepare = work
         self._untried = 0
 
@@ -47,27 +46,12 @@ class KnownFirst(Crew[DiscoveredFile, Prepared]):
     ) -> Generator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle, None, None]:
         """As `Crew.map`."""
         known: deque[Done[DiscoveredFile, Prepared]] = deque()
-        with closing(self._inner.map(self._others(batches, known), ordered=ordered)) as outcomes:
+        with closing(self.inner.map(self._others(batches, known), ordered=ordered)) as outcomes:
             for outcome in outcomes:
                 while known:
                     yield known.popleft()
                 yield outcome
             yield from known
-
-    def hand_out(self, batch: object) -> None:
-        """Batches go to the crew behind."""
-        raise AssertionError("`map` hands out to the crew behind")
-
-    def watch(self) -> None:
-        """Nothing is held here that could overrun."""
-
-    def in_hand(self) -> tuple[tuple[int, DiscoveredFile, float], ...]:
-        """As the crew's."""
-        return self._inner.in_hand()
-
-    def close(self) -> None:
-        """End the crew's workers."""
-        self._inner.close()
 
     def _others(
         self, batches: Iterable[Sequence[DiscoveredFile]], known: deque[Done[DiscoveredFile, Prepared]]

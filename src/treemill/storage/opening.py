@@ -9,12 +9,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from treemill.errors import IndexLocked, SettingsError, UsageError
+from treemill.errors import IndexLocked, SettingsError
+from treemill.extras import module_of_extra
 from treemill.settings import StorageSettings
 from treemill.storage import IndexStore
 
@@ -142,12 +142,4 @@ def _module(url: str) -> Any:
             "storage.url names no store that Treemill knows",
             suggestion="It looks like postgresql://user@host:5432/database; empty, the index is in the folder itself",
         )
-    try:
-        return import_module(STORES[kind])
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        raise UsageError(
-            f"a store on {kind} needs the package {error.name}", suggestion=f"Run: pip install 'treemill[{extra}]'"
-        ) from None
+    return module_of_extra(STORES[kind], f"a store on {kind} needs", _EXTRAS)
