@@ -31,6 +31,9 @@ NO_MATCH = 1
 _WORKING = "treemill.cli.working"
 _BEHIND = "treemill.cli.behind"
 
+# Only a terminal has pages.
+_PAGING = "treemill.cli.paging"
+
 _LINES_SHOWN = 8
 _LINES_BEFORE = 1
 _PLACES_NAMED = 5
@@ -164,12 +167,18 @@ def _print(answer: Answer, arguments: argparse.Namespace) -> None:
     else:
         paint = _painter()
         whole = answer.query.context > 0 or answer.query.max_tokens is not None
-        print(
-            "\n\n".join(_shown(hit, paint, scores=arguments.scores, whole=whole) for hit in answer.hits),
-            end="\n" * bool(answer.hits),
-        )
+        text = "\n\n".join(_shown(hit, paint, scores=arguments.scores, whole=whole) for hit in answer.hits)
+        _show(text + "\n" * bool(answer.hits))
     if not arguments.json:
         _say_coverage(answer, arguments)
+
+
+def _show(text: str) -> None:
+    """Print text for people, page by page on a terminal that it does not fit on."""
+    if sys.stdout.isatty():
+        import_module(_PAGING).show(text)
+    else:
+        sys.stdout.write(text)
 
 
 def shown_path(hit: Hit) -> str:
