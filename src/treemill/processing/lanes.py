@@ -2,10 +2,14 @@
 
 A text is in it once, however many tasks want it. Lanes take turns by batches: one of thousands of texts gives a batch
 and goes to the back, so the short ones behind it are not held up.
+
+A text that waits is a place in its lane and has no object of its own: a hundred thousand of them would have the garbage
+collector stop every thread for tens of milliseconds at a time, again and again, while requests stand ready to go out.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +30,12 @@ class Task:
 
 @dataclass(eq=False, slots=True)
 class Wanted:
-    """A text that is to be embedded, and who waits for it at which place."""
+    """A text that is to be embedded, and the task that wanted it first, at which place."""
 
     text: str
     key: bytes
-    waiting: list[tuple[Task, int]]
+    task: Task
+    place: int
 
 
 @dataclass(eq=False, slots=True)
@@ -46,6 +51,27 @@ class Batch:
         return Batch(self.wanted[:middle]), Batch(self.wanted[middle:])
 
 
+@dataclass(eq=False, slots=True)
+class _Lane:
+    """The texts of a task that wait: those at `places`, from the `taken`-th on."""
+
+    task: Task
+    keys: Sequence[bytes]
+    texts: Sequence[str]
+    places: array[int]
+    taken: int = 0
+
+    def next(self) -> Wanted:
+        """Return the first that waits."""
+        place = self.places[self.taken]
+        return Wanted(self.texts[place], self.keys[place], self.task, place)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of it waits any more."""
+        return self.taken == len(self.places)
+
+
 class Lanes:
     """What waits, and what is under way. `waiting` counts the texts that no request holds yet."""
 
@@ -53,8 +79,10 @@ class Lanes:
         self.waiting = 0
         self._batch_size = batch_size
         self._batch_characters = batch_characters
-        self._lanes: deque[deque[Wanted]] = deque()
-        self._under_way: dict[bytes, Wanted] = {}
+        self._lanes: deque[_Lane] = deque()
+        # Who wanted a text first that waits or is in a request, and who else wants those that several want.
+        self._under_way: dict[bytes, Task] = {}
+        self._others: dict[bytes, list[tuple[Task, int]]] = {}
 
     def add(
         self,
@@ -64,21 +92,20 @@ class Lanes:
         known: Callable[[Sequence[bytes]], Mapping[bytes, bytes]],
     ) -> None:
         """Let a task wait for its texts; rows that are known are filled in at once."""
-        lane: deque[Wanted] = deque()
+        lane = _Lane(task, keys, texts, array("q"))
         rows = known([key for key in keys if key not in self._under_way])
         for place, key in enumerate(keys):
-            wanted = self._under_way.get(key)
-            if wanted is not None:
-                wanted.waiting.append((task, place))
+            if key in self._under_way:
+                self._others.setdefault(key, []).append((task, place))
             elif (row := rows.get(key)) is not None:
                 task.rows[place] = row
                 task.missing -= 1
             else:
-                wanted = self._under_way[key] = Wanted(texts[place], key, [(task, place)])
-                lane.append(wanted)
-        if lane:
+                self._under_way[key] = task
+                lane.places.append(place)
+        if lane.places:
             self._lanes.append(lane)
-            self.waiting += len(lane)
+            self.waiting += len(lane.places)
 
     def take(self) -> Batch:
         """Take texts from the lanes in turn, as many as fit a request; leave out what nobody waits for any more."""
@@ -86,20 +113,20 @@ class Lanes:
         room = self._batch_characters
         while self._lanes and len(taken) < self._batch_size:
             lane = self._lanes.popleft()
-            while lane and len(taken) < self._batch_size:
-                wanted = lane[0]
-                forgotten = all(task.error is not None for task, _ in wanted.waiting)
+            while not lane.empty and len(taken) < self._batch_size:
+                wanted = lane.next()
+                forgotten = all(task.error is not None for task, _ in self._waiting_for(wanted))
                 if not forgotten and taken and len(wanted.text) > room:
                     self._lanes.append(lane)
                     return Batch(taken)
-                lane.popleft()
+                lane.taken += 1
                 self.waiting -= 1
                 if forgotten:
-                    del self._under_way[wanted.key]
+                    self._settle(wanted)
                 else:
                     room -= len(wanted.text)
                     taken.append(wanted)
-            if lane:
+            if not lane.empty:
                 self._lanes.append(lane)
         return Batch(taken)
 
@@ -107,8 +134,7 @@ class Lanes:
         """Hand vectors to those who wait for them; return the tasks that are complete now."""
         complete: list[Task] = []
         for wanted, row in rows:
-            self._under_way.pop(wanted.key, None)
-            for task, place in wanted.waiting:
+            for task, place in self._settle(wanted):
                 task.rows[place] = row
                 task.missing -= 1
                 if task.missing == 0 and task.error is None:
@@ -119,8 +145,7 @@ class Lanes:
         """Let the tasks that wait for these texts fail; return those that had not failed before."""
         failed: list[Task] = []
         for each in wanted:
-            self._under_way.pop(each.key, None)
-            for task, _ in each.waiting:
+            for task, _ in self._settle(each):
                 if task.error is None:
                     task.error = error
                     failed.append(task)
@@ -130,4 +155,18 @@ class Lanes:
         """Forget everything."""
         self._lanes.clear()
         self._under_way.clear()
+        self._others.clear()
         self.waiting = 0
+
+    def _waiting_for(self, wanted: Wanted) -> Sequence[tuple[Task, int]]:
+        """Return who waits for a text, at which place."""
+        return ((wanted.task, wanted.place), *self._others.get(wanted.key, ()))
+
+    def _settle(self, wanted: Wanted) -> Sequence[tuple[Task, int]]:
+        """Return who waits for a text; it is under way no longer. A second time nobody does."""
+        if self._under_way.get(wanted.key) is not wanted.task:
+            return ()
+        waiting = self._waiting_for(wanted)
+        del self._under_way[wanted.key]
+        self._others.pop(wanted.key, None)
+        return waiting
