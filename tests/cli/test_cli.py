@@ -163,9 +163,23 @@ def test_who_does_not_wait_is_answered_from_what_is_committed_while_it_is_indexe
     assert "nothing is committed yet" in err
     deadline = time.monotonic() + 30
     while code != 0 and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(0.1)
         code, out, _ = said(capsys, "search", "charge", root, "--no-update")
     assert out.startswith("shop/pay.py:1-2")
+    if os.name == "posix":
+        pid = int(err.partition("process ")[2].split()[0])
+        while is_there(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not is_there(pid), "a dead child is left"
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs, or has ended and nobody has taken note of that."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_index_says_what_it_did(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:

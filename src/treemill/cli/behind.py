@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 from treemill.places import Place
 from treemill.settings import Settings
-
-# They are not waited for, and not forgotten while this process runs.
-_started: list[subprocess.Popen[bytes]] = []
 
 
 def index_behind(place: Place, settings: Settings) -> int:
@@ -23,7 +21,9 @@ def index_behind(place: Place, settings: Settings) -> int:
     environment = {**os.environ, **told}
     command = [sys.executable, "-P", "-m", "treemill", "index", "--quiet", str(place.root)]
     quiet = subprocess.DEVNULL
-    _started.append(
-        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=environment)
+    process = subprocess.Popen(
+        command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=environment
     )
-    return _started[-1].pid
+    # Its end is taken note of, so that a process that goes on for longer is left with no dead child.
+    threading.Thread(target=process.wait, name="behind", daemon=True).start()
+    return process.pid
