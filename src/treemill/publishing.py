@@ -24,6 +24,7 @@ from treemill.errors import IndexMissing, UsageError
 from treemill.git import git_facts
 from treemill.objects import ObjectPlace, open_place
 from treemill.places import Place
+from treemill.settings import StorageSettings
 from treemill.transfer import export_index
 
 MANIFEST_NAME = "manifest.json"
@@ -56,19 +57,21 @@ class Manifest:
     previous: tuple[str, ...] = ()
 
 
-def publish_index(place: Place, url: str) -> Manifest:
+def publish_index(place: Place, url: str, storage: StorageSettings | None = None) -> Manifest:
     """Put the index of a place where a URL says, and return the manifest that counts now.
+
+    `storage` as for `export_index`.
 
     Raises:
         UsageError: the URL is none, or what it needs is not installed.
-        IndexMissing: there is no index.
+        IndexMissing, IndexMismatch: there is no index, or none of this version.
         StorageError: the place or the index cannot be used; what counted before still does.
     """
     target = open_place(url, create=True)
     before = read_manifest(target)
     with tempfile.TemporaryDirectory(prefix="treemill-") as temporary:
         path = Path(temporary, "export")
-        head = export_index(place, path)
+        head = export_index(place, path, storage)
         digest = _digest(path)
         facts = git_facts(place.root)
         manifest = Manifest(

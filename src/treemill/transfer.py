@@ -32,12 +32,12 @@ from treemill.indexing import index_tree
 from treemill.places import Place
 from treemill.records import Recipe
 from treemill.reports import IndexReport
-from treemill.settings import Settings
+from treemill.settings import Settings, StorageSettings
 from treemill.siblings import cache_folder
 from treemill.storage import ContentLookup
 from treemill.storage.content_cache import BY_CHANCE, ContentCache
 from treemill.storage.exported import ExportHead, ExportReader, write_export
-from treemill.storage.sqlite import SqliteStore
+from treemill.storage.opening import open_store
 from treemill.types import Chunking, DiscoveredFile, Failure, Source
 from treemill.work import content_key
 
@@ -52,15 +52,21 @@ _BATCH = 500
 _UNBOUNDED_MB = 1e9
 
 
-def export_index(place: Place, target: Path) -> ExportHead:
+def export_index(place: Place, target: Path, storage: StorageSettings | None = None) -> ExportHead:
     """Write what the index of a place came to into one file, without source and paths.
+
+    The index is the one in the place's folder, unless `storage` says that it is kept elsewhere.
 
     Raises:
         IndexMissing: there is no index, or it is empty.
-        UsageError: the file cannot be written.
-        StorageError: the index is damaged.
+        IndexMismatch: it is of another version.
+        SettingsError, UsageError: the file cannot be written, or the settings name no store.
+        StorageError: the index is damaged, or cannot be reached.
     """
-    with SqliteStore(place.folder) as store, store.snapshot() as snapshot:
+    with (
+        open_store(place.root, place.folder, storage or StorageSettings()) as store,
+        store.snapshot() as snapshot,
+    ):
         return write_export(snapshot, target)
 
 
@@ -75,7 +81,7 @@ def import_index(
     listener: Listener = ignore,
     cancel: threading.Event | None = None,
 ) -> IndexReport:
-    """Index a place, taking from an export what it says of the bytes that are there.
+    """Index a place where the settings keep its index, taking from an export what it says of the bytes that are there.
 
     Raises:
         UsageError: the file is no export, damaged, or made to harm; the index is as it was.
@@ -84,7 +90,10 @@ def import_index(
     """
     governor = governor_for(settings, provider)
     recipe = recipe_of(governor.recipe, provider)
-    with _unpacked(source, recipe) as cache, SqliteStore(place.folder, create=True) as store:
+    with (
+        _unpacked(source, recipe) as cache,
+        open_store(place.root, place.folder, settings.storage, create=True) as store,
+    ):
         lookup = cache.lookup(recipe)
         return index_tree(
             place.root,

@@ -85,6 +85,59 @@ def test_doctor_finds_what_is_damaged_in_the_database_and_what_differs_from_the_
     assert "treemill index --rebuild" in out
 
 
+def test_an_index_goes_from_a_database_to_a_folder_and_into_another_database(
+    tree, store, capsys, tmp_path, postgres_server
+):
+    here, there, elsewhere, file = tree(TREE), tree(TREE), tree(TREE), str(tmp_path / "app.treemill")
+    assert says(capsys, "export", file, str(here), "--store", store)[0] == 3
+    assert says(capsys, "index", str(here), "--store", store)[0] == 0
+    assert says(capsys, "export", file, str(here), "--store", store)[0] == 0
+    assert says(capsys, "import", file, str(there), "--trust", "--no-cache")[0] == 0
+    told = ["--store", postgres_server.new_database(), "--repository", "app"]
+    code, out, _ = says(capsys, "import", file, str(elsewhere), "--trust", "--no-cache", "--json", *told)
+    report = json.loads(out)
+    assert (code, report["stats"]["files_processed"], "chunk" in report["stats"]["stages"]) == (0, 3, False)
+    answers = [
+        says(capsys, "search", "wait before the next attempt", str(root), "--json", "--no-update", *kept)[1]
+        for root, kept in ((here, ("--store", store)), (there, ()), (elsewhere, told))
+    ]
+    places = [[(hit["file_path"], hit["score"]) for hit in json.loads(each)["results"]] for each in answers]
+    assert places[0] == places[1] == places[2]
+    assert places[0]
+    assert not (elsewhere / ".treemill").exists()
+
+
+def test_an_export_of_another_version_or_recipe_changes_nothing_in_a_database(tree, store, capsys, tmp_path):
+    here, there, file = tree(TREE), tree(TREE), tmp_path / "app.treemill"
+    told = ["--store", store]
+    assert says(capsys, "index", str(here), *told)[0] == 0
+    assert says(capsys, "export", str(file), str(here), *told)[0] == 0
+    data = file.read_bytes()
+    for wrong, with_, message in (
+        (b'"version": 1', b'"version": 7', "export of version 7"),
+        (b'"words": "', b'"words": "n', "the settings ask for"),
+    ):
+        changed = data.replace(wrong, with_, 1)
+        length = int.from_bytes(data[16:20], "little") + len(changed) - len(data)
+        file.write_bytes(changed[:16] + length.to_bytes(4, "little") + changed[20:])
+        code, _, said = says(capsys, "import", str(file), str(there), *told)
+        assert code == 4, said
+        assert message in said
+        assert says(capsys, "status", str(there), *told)[0] == 3
+
+
+def test_a_fleet_in_a_database_is_published(tree, store, capsys, tmp_path):
+    root = tree({"app/retry.py": TREE["app/retry.py"], "team.txt": "app\n"})
+    place = (tmp_path / "published").as_uri()
+    fleet = ["fleet", str(root / "team.txt"), "--store", store, "--publish", place, "--executor", "inline"]
+    assert says(capsys, *fleet)[0] == 0
+    there = tree({"retry.py": TREE["app/retry.py"]})
+    assert says(capsys, "import", f"{place}/app", str(there), "--no-cache")[0] == 0
+    assert says(capsys, "search", "backoff", str(there), "-lk1", "--no-update")[1] == "retry.py\n"
+    code, _, said = says(capsys, *fleet[:-3], str(tmp_path / "here"), "--cluster", "127.0.0.1:1")
+    assert (code, "s3://" in said) == (2, True), said
+
+
 def test_the_store_comes_from_the_environment_and_the_password_from_its_own_variable_but_not_from_the_tree(
     tree, store, capsys, monkeypatch, postgres_server
 ):

@@ -159,6 +159,16 @@ def test_everything_of_a_content_but_postings_and_vectors_comes_back_by_its_id(s
     ]
 
 
+def test_whole_contents_come_in_the_order_in_which_they_are_asked_for(store):
+    files = [prepared(f"{number:03}.py", f"word{number} again{number}\n") for number in range(70)]
+    put(store, *files)
+    with store.snapshot() as snapshot:
+        ids = snapshot.files().contents.tolist()[::-1]
+        assert list(snapshot.wholes(ids)) == [file.content for file in reversed(files)]
+        with pytest.raises(KeyError):
+            list(snapshot.wholes([*ids, 10_000]))
+
+
 def test_an_unknown_content_is_a_key_error(store):
     put(store, prepared("a.py", "one"))
     with store.snapshot() as snapshot:

@@ -245,6 +245,7 @@ def _transfer(commands: Commands) -> None:
     command = _add(commands, "export", "write what the index came to into one file for another machine", _TRANSFER)
     command.add_argument("file", help="the file to write; a folder or s3://bucket/prefix: publish there")
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
+    _stored(command)
     command = _add(commands, "import", "index a folder, taking from an export instead of parsing", _TRANSFER)
     command.add_argument("file", help="the export, or where it was published")
     command.add_argument("path", nargs="?", default=".", help="the folder (default: this one)")
@@ -252,6 +253,7 @@ def _transfer(commands: Commands) -> None:
         "--trust", action="store_true", help="take words and vectors too: only from a machine of yours"
     )
     command.add_argument("--json", action="store_true", help="print the report as JSON")
+    _stored(command)
     _working(command)
 
 

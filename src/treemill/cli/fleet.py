@@ -65,10 +65,11 @@ def _carry_out(
             print(f"[{done:>{len(str(total))}}/{total}] {on_one_line(told(outcome))}", file=sys.stderr, flush=True)
 
     publish = arguments.publish or ""
-    if publish and settings.storage.url:
+    on_nodes = settings.chunker.concurrency.executor == "ray" and settings.storage.url
+    if on_nodes and publish and not publish.startswith("s3://"):
         raise UsageError(
-            "--publish is about indexes in folders, and --store keeps them in a database",
-            suggestion="Leave one of them out",
+            f"{publish} is a folder of this machine, and nodes of a cluster would publish to folders of theirs",
+            suggestion="Publish to a bucket: --publish s3://bucket/prefix",
         )
     if publish:
         open_place(publish, create=True).ages()  # one that does not answer is told of before any work

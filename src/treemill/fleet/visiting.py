@@ -112,7 +112,7 @@ def visit(
     try:
         visited = _visit(order, flags, checkouts, cancel, began)
         if publish and not visited.error and not visited.cancelled:
-            _publish(visited, f"{publish.rstrip('/')}/{visited.name}")
+            _publish(visited, f"{publish.rstrip('/')}/{visited.name}", {**flags, **_called(flags, order.repository)})
         return visited
     except TreemillError as error:
         return Visited(order.repository.name, error=str(error), seconds=time.perf_counter() - began)
@@ -168,10 +168,11 @@ def _visit(
     )
 
 
-def _publish(visited: Visited, url: str) -> None:
+def _publish(visited: Visited, url: str, flags: Mapping[str, Any]) -> None:
     """Publish an index, unless it has not changed and has been published."""
     if not visited.unchanged or read_manifest(open_place(url)) is None:
-        publish_index(Place(Path(visited.root), ""), url)
+        root = Path(visited.root)
+        publish_index(Place(root, ""), url, load_settings(root, flags=flags).storage)
 
 
 def _tree(order: Order, checkouts: str) -> tuple[Path, str | None, bool]:

@@ -85,6 +85,13 @@ class Snapshot(AbstractContextManager["Snapshot"], Protocol):
     def texts(self, content_ids: Sequence[int]) -> Sequence[tuple[str, bytes]]:
         """The encodings and deflated texts of some contents, in that order: one question for many."""
 
+    def wholes(self, content_ids: Sequence[int]) -> Iterator[Content]:
+        """The contents under those ids, postings and vectors included, in that order and a few at a time.
+
+        Raises:
+            KeyError: there is none under one of them.
+        """
+
     def file(self, path: str) -> RecordedFile | None:
         """What is recorded of that path, or None."""
 

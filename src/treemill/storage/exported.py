@@ -28,8 +28,8 @@ from treemill._version import __version__
 from treemill.chunking.packing import unpack_symbols
 from treemill.errors import IndexMismatch, UsageError
 from treemill.records import Content, Recipe
+from treemill.storage import Snapshot
 from treemill.storage.packed import check_content, pack_content, unpack_content
-from treemill.storage.sqlite_snapshot import SqliteSnapshot
 
 EXPORT_VERSION = 1
 
@@ -54,7 +54,7 @@ class ExportHead:
     contents: int
 
 
-def write_export(snapshot: SqliteSnapshot, target: Path) -> ExportHead:
+def write_export(snapshot: Snapshot, target: Path) -> ExportHead:
     """Write what a snapshot's files came to into one file, whole or not at all.
 
     Raises:
@@ -69,8 +69,8 @@ def write_export(snapshot: SqliteSnapshot, target: Path) -> ExportHead:
             sink = _Digesting(file)
             sink.write(_MAGIC)
             sink.frame(json.dumps(asdict(head)).encode())
-            for content_id in ids:
-                sink.frame(pack_content(replace(snapshot.whole(content_id), text=b"")))
+            for content in snapshot.wholes(ids):
+                sink.frame(pack_content(replace(content, text=b"")))
             sink.frame(b"")
             file.write(sink.digest.digest())
             file.flush()

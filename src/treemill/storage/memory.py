@@ -199,6 +199,14 @@ class MemorySnapshot:
         found = [self._moment.contents[content_id][0] for content_id in content_ids]
         return [(content.encoding, content.text) for content in found]
 
+    def wholes(self, content_ids: Sequence[int]) -> Iterator[Content]:
+        """Yield the contents under those ids with their postings and vectors, in that order.
+
+        Raises:
+            KeyError: there is none under one of them.
+        """
+        return (self._moment.contents[content_id][0] for content_id in content_ids)
+
     def file(self, path: str) -> RecordedFile | None:
         """Return what is recorded of that path, or None."""
         return self._moment.files.get(path)

@@ -12,7 +12,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from treemill.ranking.spellings import INCOMPLETE
@@ -110,6 +110,18 @@ def content_from(content_id: int, row: Sequence[Any]) -> Content:
     return Content(
         key, language, encoding, size, chunk_count, source, fallback, text, ends, lines, lengths, symbols, b""
     )
+
+
+def whole_from(content_id: int, row: Sequence[Any]) -> Content:
+    """Return the content behind a row of head, sum, body, sum, postings, vectors and sum.
+
+    Raises:
+        DamagedRow: it is not what was written.
+    """
+    postings, vectors, scan_sum = row[15:18]
+    if scan_sum is None or _read_sum(content_id, postings, vectors) != scan_sum:
+        raise DamagedRow(f"content {content_id}")
+    return replace(content_from(content_id, row[:15]), postings=postings, vectors=vectors)
 
 
 def read_scan(connection: sqlite3.Connection, content_id: int) -> tuple[bytes, bytes]:

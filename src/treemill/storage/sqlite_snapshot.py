@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -98,17 +98,18 @@ class SqliteSnapshot:
             raise KeyError(content_id)
         return content
 
-    def whole(self, content_id: int) -> Content:
-        """Return the content under that id with its postings and vectors.
+    def wholes(self, content_ids: Sequence[int]) -> Iterator[Content]:
+        """Yield the contents under those ids with their postings and vectors, in that order.
 
         Raises:
-            KeyError: there is none.
-            StorageError: it is damaged.
+            KeyError: there is none under one of them.
+            StorageError: one is damaged.
         """
-        content = self.content(content_id)
-        with self._lock, explained(self._folder):
-            postings, vectors = tables.read_scan(self._connection, content_id)
-        return replace(content, postings=postings, vectors=vectors)
+        for content_id in content_ids:
+            content = self.content(content_id)
+            with self._lock, explained(self._folder):
+                postings, vectors = tables.read_scan(self._connection, content_id)
+            yield replace(content, postings=postings, vectors=vectors)
 
     def texts(self, content_ids: Sequence[int]) -> list[tuple[str, bytes]]:
         """Return the encodings and deflated texts of some contents, in that order.

@@ -30,6 +30,10 @@ _SELECT_TEXTS = """
     SELECT c.id, c.encoding, b.ends, b.lines, b.symbols, b.text, b.body_sum
     FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id)
     WHERE c.repository = %s AND c.id = ANY(%s)"""
+_SELECT_WHOLES = f"""
+    SELECT c.id, {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.body_sum, b.postings, b.vectors, b.scan_sum
+    FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id)
+    WHERE c.repository = %s AND c.id = ANY(%s)"""
 _SELECT_FILE = """
     SELECT f.path, f.content_id, f.size, f.stamp, f.changed_ns, f.seen_ns, f.status, f.reason, f.detail, f.sum, c.key
     FROM treemill.files f LEFT JOIN treemill.contents c ON c.repository = f.repository AND c.id = f.content_id
@@ -82,6 +86,16 @@ def read_texts(connection: Connection, repository: int, content_ids: Sequence[in
     """
     rows = query(connection, _SELECT_TEXTS, (repository, list(content_ids))).fetchall()
     return {row[0]: text_from(row, lambda number: read_content(connection, repository, number)) for row in rows}
+
+
+def read_wholes(connection: Connection, repository: int, content_ids: Sequence[int]) -> dict[int, Content]:
+    """Return those contents that are there, with their postings and vectors, by id.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
+    rows = query(connection, _SELECT_WHOLES, (repository, list(content_ids))).fetchall()
+    return {row[0]: shared.whole_from(row[0], row[1:]) for row in rows}
 
 
 def read_parts(

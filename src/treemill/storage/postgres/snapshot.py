@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -29,6 +30,9 @@ from treemill.storage.postgres.repository import Repository, holder_of, read_rep
 from treemill.storage.rows import path_text
 
 _Value = TypeVar("_Value")
+
+# Whole contents are asked for so many at a time: together they are some MB at most, and a round trip is shared.
+_WHOLES = 64
 
 
 class PostgresSnapshot:
@@ -102,6 +106,19 @@ class PostgresSnapshot:
         with self._lock:
             found = self._read(lambda connection: tables.read_texts(connection, self._repository.id, content_ids))
         return [found[content_id] for content_id in content_ids]
+
+    def wholes(self, content_ids: Sequence[int]) -> Iterator[Content]:
+        """Yield the contents under those ids with their postings and vectors, in that order.
+
+        Raises:
+            KeyError: there is none under one of them.
+            StorageError: one is damaged.
+        """
+        for start in range(0, len(content_ids), _WHOLES):
+            some = content_ids[start : start + _WHOLES]
+            with self._lock:
+                found = self._read(partial(tables.read_wholes, repository=self._repository.id, content_ids=some))
+            yield from (found[content_id] for content_id in some)
 
     def file(self, path: str) -> RecordedFile | None:
         """Return what is recorded of that path, or None."""
