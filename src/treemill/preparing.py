@@ -78,6 +78,9 @@ class Preparer:
     def __init__(self, work: Prepare) -> None:
         self._work = work
         self._chunker = chunker_of(work.governor, work.cutter)
+        # Told apart once: to look whether a value keeps a protocol takes as long as to read a small file.
+        self._encoder = work.provider if isinstance(work.provider, TermEncoder) else None
+        self._provider = None if self._encoder is not None else work.provider
         self._words = WordPass()
 
     def __call__(self, files: Sequence[DiscoveredFile], mark: Callable[[int], None]) -> Prepared:
@@ -142,17 +145,17 @@ class Preparer:
     def _vectors(self, occurrences: Occurrences, clock: _Clock) -> list[bytes]:
         """Return the vectors of each file of a batch, where its words are all that the provider needs; else none."""
         edges = occurrences.first_chunks.tolist()
-        if not isinstance(self._work.provider, TermEncoder):
+        if self._encoder is None:
             return [b""] * (len(edges) - 1)
-        rows = self._work.provider.encode(occurrences)
+        rows = self._encoder.encode(occurrences)
         clock.lap("embed")
         return [rows[first:last].tobytes() for first, last in itertools.pairwise(edges)]
 
     def _pack(self, file: DiscoveredFile, cut: _Cut, found: _Found, clock: _Clock) -> PreparedFile | Failure:
         source, chunking, vectors = cut.read.source, cut.chunking, found.vectors
-        if self._work.provider is not None and not isinstance(self._work.provider, TermEncoder):
+        if self._provider is not None:
             try:
-                vectors = embed_chunks(self._work.provider, source, chunking)
+                vectors = embed_chunks(self._provider, source, chunking)
             except Exception as error:  # noqa: BLE001 - whatever a provider raises counts against the file it got
                 return Failure(file.name, "embed", type(error).__name__, str(error), traceback.format_exc())
             finally:
