@@ -304,6 +304,33 @@ def test_the_input_is_pulled_only_as_fast_as_outcomes_are_taken(crew: Callable[.
                 break
 
 
+def counted(pulled: list[int]) -> Iterator[int]:
+    for n in range(1000):
+        pulled.append(n)
+        yield n
+
+
+def test_batches_that_stand_ready_are_done_while_the_caller_is_busy() -> None:
+    pulled: list[int] = []
+    batches = ([f"double {n}"] for n in counted(pulled))
+
+    with ThreadCrew(1, Deeds(), Limits()) as workers, closing(workers.map(batches, waiting=3)) as outcomes:
+        next(outcomes)
+        until = time.monotonic() + 30
+        while workers.messages.qsize() < 4 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert (len(pulled), workers.messages.qsize()) == (5, 4)
+
+
+def test_no_batch_stands_ready_where_the_caller_does_the_work() -> None:
+    pulled: list[int] = []
+    batches = ([f"double {n}"] for n in counted(pulled))
+
+    with InlineCrew(1, Deeds(), Limits()) as crew, closing(crew.map(batches, waiting=3)) as outcomes:
+        next(outcomes)
+        assert len(pulled) == 2
+
+
 def test_what_a_worker_prints_does_not_disturb_the_pipe() -> None:
     assert values(run(ProcessCrew(1, Deeds(), Limits()), [["print", "double 4"]])) == ["printed", 8]
 

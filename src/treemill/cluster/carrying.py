@@ -31,10 +31,10 @@ class CarryingCrew(Before[DiscoveredFile, R]):
         self._max_bytes = max_bytes
 
     def map(
-        self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False
+        self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False, waiting: int = 0
     ) -> Generator[Outcome[DiscoveredFile, R], None, None]:
         """As `Crew.map`."""
-        with closing(self.inner.map(self._sent(batches), ordered=ordered)) as outcomes:
+        with closing(self.inner.map(self._sent(batches), ordered=ordered, waiting=waiting)) as outcomes:
             for outcome in outcomes:
                 yield _unloaded(outcome)
 

@@ -115,6 +115,9 @@ def set_apart(batch: Batch[T], index: int) -> Settled[T]:
 class Crew(Generic[T, R]):
     """Workers of one kind. Use it in a `with`; leaving it ends the workers within a second, whatever they hold."""
 
+    lets_wait = True
+    """Whether it pays to have batches stand ready, beside those that workers have."""
+
     def __init__(self, count: int, work: Work[T, R], limits: Limits) -> None:
         self.count = count
         self.work = work
@@ -132,21 +135,25 @@ class Crew(Generic[T, R]):
     ) -> None:
         self.close()
 
-    def map(self, batches: Iterable[Sequence[T]], *, ordered: bool = False) -> Generator[Outcome[T, R], None, None]:
+    def map(
+        self, batches: Iterable[Sequence[T]], *, ordered: bool = False, waiting: int = 0
+    ) -> Generator[Outcome[T, R], None, None]:
         """Yield what becomes of each batch; with `ordered`, in the order of the input.
 
-        At most `2 × count` batches are under way, and at most twice that are held back when ordered. An empty batch
-        says that the next one takes a while. Closing the generator early ends the workers; the crew cannot be used
-        again then.
+        At most `2 × count` batches are under way, and at most twice that are held back when ordered. `waiting` more for
+        each worker may stand ready, so that workers go on while the caller is busy with what it was given; crews whose
+        workers have no use for that leave it out. An empty batch says that the next one takes a while. Closing the
+        generator early ends the workers; the crew cannot be used again then.
 
         Raises:
             WorkersError: workers cannot be started.
         """
+        most = (BATCHES_PER_WORKER + (waiting if self.lets_wait else 0)) * self.count
         if ordered:
-            return self._in_order(batches)
-        return (outcome for _, outcome in self._run(batches, lambda taken: True))
+            return self._in_order(batches, most)
+        return (outcome for _, outcome in self._run(batches, most, lambda taken: True))
 
-    def _in_order(self, batches: Iterable[Sequence[T]]) -> Generator[Outcome[T, R], None, None]:
+    def _in_order(self, batches: Iterable[Sequence[T]], most: int) -> Generator[Outcome[T, R], None, None]:
         """Hold outcomes back until those of all earlier batches are out."""
         held: dict[int, list[tuple[int, Done[T, R] | Lost[T]]]] = {}
         missing: dict[int, int] = {}
@@ -160,8 +167,7 @@ class Crew(Generic[T, R]):
                     number += 1
                 yield batch
 
-        window = 2 * BATCHES_PER_WORKER * self.count
-        with closing(self._run(counted(), lambda taken: taken - turn < window)) as settled:
+        with closing(self._run(counted(), most, lambda taken: taken - turn < 2 * most)) as settled:
             for batch, outcome in settled:
                 if batch is None or isinstance(outcome, Idle):
                     yield outcome
@@ -175,15 +181,18 @@ class Crew(Generic[T, R]):
                     turn += 1
 
     def _run(
-        self, batches: Iterable[Sequence[T]], room: Callable[[int], bool]
+        self, batches: Iterable[Sequence[T]], most: int, room: Callable[[int], bool]
     ) -> Generator[tuple[Batch[T] | None, Outcome[T, R]], None, None]:
-        """Hand out batches while there is room, and yield what becomes of them beside the batch it concerns."""
+        """Hand out batches while there is room, and yield what becomes of them beside the batch it concerns.
+
+        At most `most` are under way.
+        """
         source = iter(batches)
         taken = under_way = 0
         exhausted = finished = False
         try:
             while True:
-                while not exhausted and under_way < BATCHES_PER_WORKER * self.count and room(taken):
+                while not exhausted and under_way < most and room(taken):
                     items = next(source, None)
                     if items is None:
                         exhausted = True

@@ -124,6 +124,8 @@ class ThreadCrew(Crew[T, R]):
 class InlineCrew(Crew[T, R]):
     """No workers: the work is done in the caller's thread, when it asks for the next outcome."""
 
+    lets_wait = False
+
     def __init__(self, count: int, work: Work[T, R], limits: Limits) -> None:
         super().__init__(1, work, limits)
         self._handle: Callable[[Sequence[T], Callable[[int], None]], R] | None = None

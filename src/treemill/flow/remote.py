@@ -108,6 +108,7 @@ class _Seat:
 class RemoteCrew(Crew[T, R]):
     """Workers on other machines. At most two batches a worker are under way, on whichever host has room for them."""
 
+    lets_wait = False
     patience_seconds = _PATIENCE_SECONDS
 
     def __init__(self, count: int, work: Work[T, R], limits: Limits, hosts: Hosts) -> None:

@@ -54,6 +54,9 @@ _FILE_WEIGHT = 600
 # time, so that otherwise one could be done two large batches before the other.
 _LAST_BATCHES_A_WORKER = 4
 
+# So many batches a worker stand ready: what it does in the time of the longest commit, which lays out a segment.
+_WAITING_BATCHES = 8
+
 # Put files wait for their commit in the store's transaction; more than this is committed before its time.
 _MOST_UNCOMMITTED_BYTES = 32_000_000
 
@@ -138,7 +141,7 @@ class Run(Generic[Q]):
         assert self._ahead is not None, "work belongs inside queue"
         self._writer, self._crew = writer, crew
         try:
-            with closing(crew.map(self._batches(self._ahead))) as outcomes:
+            with closing(crew.map(self._batches(self._ahead), waiting=_WAITING_BATCHES)) as outcomes:
                 self._take(outcomes)
                 self._take_last_vectors()
             self._commit()
@@ -224,7 +227,8 @@ class Run(Generic[Q]):
     def _take_batch(self, done: Done[DiscoveredFile, Prepared]) -> None:
         prepared = done.value
         self.tally.spent(prepared.stages)
-        self.tally.worked(done.worker, done.seconds)
+        if self._crew is None or done.worker < self._crew.count:  # what is known was no worker's
+            self.tally.worked(done.worker, done.seconds)
         whole: list[PreparedFile] = []
         for file, result, shape, seconds in zip(
             done.items, prepared.results, prepared.shapes, prepared.seconds, strict=True

@@ -42,11 +42,11 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         self._untried = 0
 
     def map(
-        self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False
+        self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False, waiting: int = 0
     ) -> Generator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle, None, None]:
         """As `Crew.map`."""
         known: deque[Done[DiscoveredFile, Prepared]] = deque()
-        with closing(self.inner.map(self._others(batches, known), ordered=ordered)) as outcomes:
+        with closing(self.inner.map(self._others(batches, known), ordered=ordered, waiting=waiting)) as outcomes:
             for outcome in outcomes:
                 while known:
                     yield known.popleft()
