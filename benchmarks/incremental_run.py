@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,10 @@ def switch(root: Path, paths: Sequence[Path], number: int) -> float:
     for path in paths:
         (there / path).parent.mkdir(parents=True, exist_ok=True)
         (here / path).rename(there / path)
+    # Git leaves no folder behind that it has emptied.
+    for folder in sorted({folder for path in paths for folder in path.parents[:-1]}, reverse=True):
+        with suppress(OSError):
+            (here / folder).rmdir()
     return index(root)
 
 

@@ -11,12 +11,13 @@ from treemill.events import Event, Worked
 from treemill.flow import Done, InlineCrew, Limits
 from treemill.indexing import index_tree
 from treemill.processing.recognising import KnownFirst
+from treemill.reading import ReadFile, read_file
 from treemill.records import Status
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.memory import MemoryStore
 from treemill.types import DiscoveredFile
-from treemill.work import Prepare
+from treemill.work import Prepare, Prepared, content_key
 
 WORKERS = 1
 SETTINGS = Settings(
@@ -74,26 +75,62 @@ def test_what_turns_out_to_be_binary_starts_no_worker_either(tree: Tree) -> None
 
 
 class Counting:
-    """Knows nothing, and counts what it is asked."""
+    """Knows the content of everything but some files, and counts what it is asked and how often."""
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, *, but: Sequence[bytes] = ()) -> None:
+        self.asked = self.times = 0
+        self._unknown = frozenset(but)
 
     def known(self, key: bytes) -> bool:
-        return False
+        return key not in self._unknown
 
     def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
         self.asked += len(keys)
-        return frozenset()
+        self.times += 1
+        return frozenset(keys) - self._unknown
+
+
+def keys_of(files: Sequence[DiscoveredFile]) -> list[bytes]:
+    """Return the keys of the contents of files."""
+    reads = [read_file(file) for file in files]
+    return [
+        content_key(read.source.digest, read.source.language, ChunkGovernor().recipe)
+        for read in reads
+        if isinstance(read, ReadFile)
+    ]
+
+
+def planted(tree: Tree, count: int) -> list[DiscoveredFile]:
+    root = tree({f"f{i:04}.py": f"a = {i}\n" for i in range(count)})
+    return [DiscoveredFile(f"f{i:04}.py", str(root), "python", 0, 0) for i in range(count)]
+
+
+def passed_on(files: Sequence[DiscoveredFile], lookup: Counting, size: int) -> list[Done[DiscoveredFile, Prepared]]:
+    """Pass files on in batches of a size, and return what became of them."""
+    with KnownFirst(InlineCrew(1, Prepare(ChunkGovernor()), Limits()), Prepare(ChunkGovernor(), lookup=lookup)) as crew:
+        outcomes = list(crew.map([files[i : i + size] for i in range(0, len(files), size)]))
+    done = [each for each in outcomes if isinstance(each, Done)]
+    assert sorted(file.name for each in done for file in each.items) == [file.name for file in files]
+    return done
 
 
 def test_of_many_new_files_few_are_looked_up_in_vain(tree: Tree) -> None:
-    root = tree({f"f{i:04}.py": "" for i in range(3_000)})
-    files = [DiscoveredFile(f"f{i:04}.py", str(root), "python", 0, 0) for i in range(3_000)]
-    lookup = Counting()
-    work = Prepare(ChunkGovernor(), lookup=lookup)
-    with KnownFirst(InlineCrew(1, Prepare(ChunkGovernor()), Limits()), work) as crew:
-        outcomes = list(crew.map([files[i : i + 100] for i in range(0, 3_000, 100)]))
-    done = [file.name for each in outcomes if isinstance(each, Done) for file in each.items]
-    assert sorted(done) == [file.name for file in files]
+    files = planted(tree, 3_000)
+    lookup = Counting(but=keys_of(files))
+    passed_on(files, lookup, 100)
     assert 0 < lookup.asked <= len(files) / 10
+
+
+def test_many_known_files_are_asked_for_together_however_small_their_batches_are(tree: Tree) -> None:
+    lookup = Counting()
+    done = passed_on(planted(tree, 1_000), lookup, 5)
+    assert lookup.asked == 1_000
+    assert lookup.times <= 12
+    assert {each.worker for each in done} == {1}
+
+
+def test_a_new_file_among_known_ones_that_were_asked_for_together_goes_on_in_a_batch_like_its_own(tree: Tree) -> None:
+    files = planted(tree, 400)
+    new = [files[200], files[203], files[290]]
+    done = passed_on(files, Counting(but=keys_of(new)), 5)
+    assert [each.items for each in done if each.worker == 0] == [tuple(new[:2]), tuple(new[2:])]

@@ -92,6 +92,8 @@ class Run(Generic[Q]):
         self._commit_seconds = commit_seconds
         self._vectors = vectors
         self._dispatcher = Dispatcher(listener, self._heartbeat)
+        # What happens to each file is told only where somebody hears it.
+        self._heard = listener is not ignore or observer is not ignore
         self._begun: dict[str, DiscoveredFile] = {}
         self._marks: list[RecordedFile] = []
         self._weighed = 0
@@ -109,7 +111,7 @@ class Run(Generic[Q]):
 
         `work` belongs inside, and whatever shall be over when the listener is told that the run is.
         """
-        with self._dispatcher, Ahead(files, self._queued) as ahead:
+        with self._dispatcher, Ahead(files, self._queued if self._heard else None) as ahead:
             self._ahead = ahead
             self._dispatcher.wait_for_first()
             try:
@@ -186,8 +188,9 @@ class Run(Generic[Q]):
 
         weighed = weigh_batches(wanted(), self._weigh, BATCH_BYTES, first=FIRST_BATCH_BYTES, share=self._fair_share)
         for batch in weighed:
-            for file in batch:
-                self.post(Started(self.tally.elapsed, file.name))
+            if self._heard:
+                for file in batch:
+                    self.post(Started(self.tally.elapsed, file.name))
             yield batch
 
     def _weigh(self, file: DiscoveredFile) -> int:
@@ -300,7 +303,8 @@ class Run(Generic[Q]):
         at = self.tally.elapsed
         for entry in entries:
             self._begun.pop(entry.path, None)
-            self.post(Finished(at, entry.path, entry.chunks, entry.size, entry.language))
+            if self._heard:
+                self.post(Finished(at, entry.path, entry.chunks, entry.size, entry.language))
         if entries:
             self.post(Committed(at, len(entries), generation))
 

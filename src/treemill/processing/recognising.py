@@ -25,8 +25,9 @@ from treemill.work import Prepare, Prepared, recognise
 _GROUP = 64
 _UNTRIED = 15 * _GROUP
 
-# A run commits and looks whether it is cancelled at least once in so many batches.
-_MOST_BATCHES = 8
+# While all are known, so many files of several batches are tried as one group: what a group costs besides its files,
+# statements above all, is more than half of what small batches do. A run looks whether it is cancelled after each.
+_TOGETHER = 128
 
 
 class KnownFirst(Before[DiscoveredFile, Prepared]):
@@ -40,6 +41,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         super().__init__(inner)
         self._prepare = work
         self._untried = 0
+        self._all_known = False
 
     def map(
         self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False, waiting: int = 0
@@ -57,13 +59,23 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         self, batches: Iterable[Sequence[DiscoveredFile]], known: deque[Done[DiscoveredFile, Prepared]]
     ) -> Iterator[Sequence[DiscoveredFile]]:
         """Yield what is left of each batch for the workers; an empty one says that somebody shall look at `known`."""
-        held_back = 0
+        together: list[Sequence[DiscoveredFile]] = []
         for batch in batches:
-            left = self._take_known(batch, known)
-            held_back += 1
-            if left or not batch or held_back == _MOST_BATCHES:
-                held_back = 0
-                yield left
+            together.append(batch)
+            if not (batch and self._all_known and sum(map(len, together)) < _TOGETHER):
+                yield from self._left_of(together, known)
+                together = []
+        if together:
+            yield from self._left_of(together, known)
+
+    def _left_of(
+        self, batches: Sequence[Sequence[DiscoveredFile]], known: deque[Done[DiscoveredFile, Prepared]]
+    ) -> list[Sequence[DiscoveredFile]]:
+        """Return what is left of batches, by batch; one that is empty where all are known."""
+        left = self._take_known([file for batch in batches for file in batch], known)
+        kept = set(map(id, left))
+        by_batch = ([file for file in batch if id(file) in kept] for batch in batches)
+        return [batch for batch in by_batch if batch] or [()]
 
     def _take_known(
         self, batch: Sequence[DiscoveredFile], known: deque[Done[DiscoveredFile, Prepared]]
@@ -75,7 +87,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
             passed = min(self._untried, len(batch) - place)
             self._untried -= passed
             left += batch[place : place + passed]
-            tried = batch[place + passed : place + passed + _GROUP]
+            tried = batch[place + passed :][: None if self._all_known else _GROUP]
             place += passed + len(tried)
             if tried:
                 left += self._try(tried, known)
@@ -91,6 +103,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:
             known.append(self._outcome(found, started))
+        self._all_known = not left
         if left and not any(isinstance(result, PreparedFile) for _, result in found):
             self._untried = _UNTRIED
         return left
