@@ -75,22 +75,14 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
         CommandError: a command failed.
         CorpusError: the corpus cannot be made.
     """
-    home().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home(), prefix="run-") as place:
-        # Caches start empty, and what a person has in theirs is neither used nor touched.
-        os.environ["XDG_CACHE_HOME"] = str(Path(place, "cache"))
-        # Modules are compiled once, as in an installed package, also where the environment would not have it.
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(place, "bytecode"))
-        root, ordinary = Path(place, "tree"), Path(place, name)
+    with fresh_place() as place:
+        root, ordinary = place / "tree", place / name
         plant(root, files)
         shutil.copytree(
             checkout(corpus(name)), ordinary, copy_function=link, ignore=shutil.ignore_patterns(".treemill")
         )
         cold = index(root)
-        # Files younger than a moment are read once more: the figures are about a tree that has come to rest.
-        time.sleep(2.5)
-        index(root)
+        come_to_rest(root)
         unchanged = spread(index(root) for _ in range(rounds))
         edited = spread(edit(root, number) for number in range(rounds))
         small = known_elsewhere(root, moved, rounds)
@@ -124,6 +116,48 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
         Table(f"Files of ordinary size: {name}", columns, usual.rows()),
     )
     return Run(f"incremental-{files}", tables, tuple(checks))
+
+
+def run_unchanged(files: int, *, rounds: int) -> Run:
+    """Measure how long it takes to see that nothing has changed in a tree of so many small files, and nothing else.
+
+    Raises:
+        CommandError: a command failed.
+    """
+    with fresh_place() as place:
+        root = place / "tree"
+        plant(root, files)
+        cold = run_process(command_for(root))
+        come_to_rest(root)
+        runs = [run_process(command_for(root)) for _ in range(rounds)]
+    unchanged = spread(run.seconds for run in runs)
+    rows = (
+        ("cold", f"{cold.seconds:.2f}", f"{cold.cpu_seconds:.2f}"),
+        ("nothing changed", str(unchanged), str(spread(run.cpu_seconds for run in runs))),
+    )
+    table = Table(f"A tree of {files:,} small files", ("what", "s, whole process", "s of processor time"), rows)
+    bound = UNCHANGED_SECONDS.get(files)
+    checks = () if bound is None else (at_most("nothing changed, s", unchanged.median, bound),)
+    return Run(f"unchanged-{files}", (table,), checks)
+
+
+@contextmanager
+def fresh_place() -> Iterator[Path]:
+    """Give a folder of its own beside the corpora, in which this user's caches are meanwhile too."""
+    home().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home(), prefix="run-") as place:
+        # Caches start empty, and what a person has in theirs is neither used nor touched.
+        os.environ["XDG_CACHE_HOME"] = str(Path(place, "cache"))
+        # Modules are compiled once, as in an installed package, also where the environment would not have it.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(place, "bytecode"))
+        yield Path(place)
+
+
+def come_to_rest(root: Path) -> None:
+    """Have files read once more that were too young to be trusted: figures are about a tree that stands still."""
+    time.sleep(2.5)
+    index(root)
 
 
 def known_elsewhere(root: Path, moved: int, rounds: int) -> Known:
@@ -173,7 +207,12 @@ def path_of(root: Path, number: int) -> Path:
 
 def index(root: Path, *options: str) -> float:
     """Return the wall seconds of `treemill index`."""
-    return run_process([sys.executable, "-m", "treemill", "index", "--quiet", *options, root]).seconds
+    return run_process(command_for(root, *options)).seconds
+
+
+def command_for(root: Path, *options: str) -> list[str | Path]:
+    """Return the command that brings the index of a tree up to date."""
+    return [sys.executable, "-m", "treemill", "index", "--quiet", *options, root]
 
 
 def edit(root: Path, number: int) -> float:

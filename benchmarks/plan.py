@@ -51,7 +51,7 @@ STEPS = (
     Step("encoding", "encoding-languages", ("benchmarks.throughput", "encoding", "languages"), 20),
     Step("chunking", "chunking-languages", ("benchmarks.throughput", "chunking", "languages", "--no-stream"), 25),
     Step("incremental", "incremental-20000", ("benchmarks.throughput", "incremental", "--files", "20000"), 10),
-    Step("incremental-100000", "incremental-100000", ("benchmarks.throughput", "incremental", "--files", "100000"), 20),
+    Step("unchanged-100000", "unchanged-100000", ("benchmarks.throughput", "unchanged", "--files", "100000"), 4),
     Step(
         "processing",
         "processing",

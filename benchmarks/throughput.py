@@ -4,6 +4,7 @@
     python -m benchmarks.throughput chunking languages
     python -m benchmarks.throughput encoding languages
     python -m benchmarks.throughput incremental --files 20000
+    python -m benchmarks.throughput unchanged --files 100000
 
 Results are printed and, unless --no-write, kept in `benchmarks/runs/`. The exit code is 1 where a bound is missed.
 """
@@ -56,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     incremental.add_argument("--rounds", type=int, default=5, help="how often each figure is measured (default: 5)")
     incremental.add_argument("--no-write", dest="write", action="store_false", help="print only")
     incremental.set_defaults(run=_incremental)
+    unchanged = commands.add_parser("unchanged", help="nothing changed, and nothing else of `incremental`")
+    unchanged.add_argument("--files", type=int, default=100_000, help="the size of the tree (default: 100,000)")
+    unchanged.add_argument("--rounds", type=int, default=5, help="how often it is measured (default: 5)")
+    unchanged.add_argument("--no-write", dest="write", action="store_false", help="print only")
+    unchanged.set_defaults(run=_unchanged)
     return parser
 
 
@@ -81,6 +87,10 @@ def _chunking(given: argparse.Namespace) -> Run:
 
 def _incremental(given: argparse.Namespace) -> Run:
     return incremental_run.run(given.files, moved=given.moved, rounds=given.rounds, name=given.corpus)
+
+
+def _unchanged(given: argparse.Namespace) -> Run:
+    return incremental_run.run_unchanged(given.files, rounds=given.rounds)
 
 
 def _encoding(given: argparse.Namespace) -> Run:
