@@ -81,7 +81,10 @@ class NativeHook(BuildHookInterface):  # type: ignore[type-arg]
                 continue
             build_data["artifacts"] += [path.as_posix() for path in built]
             build_data["pure_python"] = False
-            build_data["tag"] = f"cp311-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+            # The headers of some versions give the stable interface what older interpreters do not have: a wheel is for
+            # the one that builds it and newer ones.
+            python, platform = f"cp{sys.version_info.major}{sys.version_info.minor}", sysconfig.get_platform()
+            build_data["tag"] = f"{python}-abi3-{platform.replace('-', '_').replace('.', '_')}"
 
 
 def _noted_sources() -> Path:

@@ -18,6 +18,7 @@
 #define FIELD(field) static PyObject *name_of_##field;
 FIELDS(FIELD)
 #undef FIELD
+static PyObject *name_of_dict;
 
 /* Where the fields of a symbol stand in its tuple. */
 enum { NAME, KIND, PARENTS, START, END };
@@ -125,13 +126,14 @@ static bool fill(Build *build, PyObject *fields, PyObject *content, Py_ssize_t s
     return done && !PyErr_Occurred();
 }
 
-/* A chunk whose attributes are a dictionary at once: a frozen dataclass would set them one by one. */
+/* A chunk whose attributes are a dictionary at once: a frozen dataclass would set them one by one. It is set by way of
+ * the type's own descriptor, since from Python 3.13 on only that tells the object to look there. */
 static PyObject *chunk_of(Build *build, newfunc make, PyObject *content, Py_ssize_t start, Py_ssize_t end, long ordinal) {
     PyObject *fields = PyDict_New();
     PyObject *chunk = NULL;
     if (fields != NULL && fill(build, fields, content, start, end, ordinal))
         chunk = make((PyTypeObject *)build->type, build->arguments, NULL);
-    if (chunk != NULL && PyObject_GenericSetDict(chunk, fields, NULL) < 0)
+    if (chunk != NULL && PyObject_GenericSetAttr(chunk, name_of_dict, fields) < 0)
         Py_CLEAR(chunk);
     Py_XDECREF(fields);
     return chunk;
@@ -253,6 +255,8 @@ static int prepare(PyObject *module) {
         return -1;
     FIELDS(FIELD)
 #undef FIELD
+    if (name_of_dict == NULL && (name_of_dict = PyUnicode_InternFromString("__dict__")) == NULL)
+        return -1;
     return 0;
 }
 
