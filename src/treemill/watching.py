@@ -98,6 +98,7 @@ def keep_up(
     worked = False
     while not cancel.is_set():
         trouble = f"there is no folder {root}"
+        stamps = _stamps(root)
         try:
             if os.path.isdir(root):
                 storage = settings_of().storage
@@ -119,7 +120,7 @@ def keep_up(
         finally:
             dismiss()
         listener(Troubled(time.monotonic() - began, str(root), trouble))
-        _wait_for(root, cancel)
+        _wait_for(root, stamps, cancel)
 
 
 def keep_up_all(
@@ -145,12 +146,12 @@ def keep_up_all(
         future.result()
 
 
-def _wait_for(root: Path, cancel: threading.Event) -> None:
-    """Wait until a root that went away is back, or for a while if it is there."""
+def _wait_for(root: Path, stamps: object, cancel: threading.Event) -> None:
+    """Wait until a root that went away is back; for a while if it is there, or until its settings files change."""
     until = time.monotonic() + _RETRY_SECONDS
     gone = not os.path.isdir(root)
     while not cancel.wait(_TICK_SECONDS):
-        if os.path.isdir(root) if gone else time.monotonic() > until:
+        if os.path.isdir(root) if gone else time.monotonic() > until or _stamps(root) != stamps:
             return
 
 
