@@ -97,7 +97,7 @@ def settings_for(executor: str) -> Settings:
     return Settings(chunker=ChunkerSettings(concurrency=concurrency), storage=StorageSettings(commit_seconds=0.01))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(st.sampled_from(NAMES), max_size=30),
     executor=st.sampled_from(["inline", "thread"]),
@@ -163,7 +163,7 @@ def check(processor: HighThroughputProcessor, store: CueStore, root: Path, submi
     assert not {failure.path for failure in stats.failures} & set(files)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deaths=st.lists(st.integers(0, 9), unique=True, max_size=3), cancel_at=st.one_of(st.none(), st.integers(0, 40)))
 @example(deaths=[0, 1, 2], cancel_at=None)
 def test_a_worker_that_dies_costs_the_file_it_held(
@@ -183,7 +183,7 @@ def test_a_worker_that_dies_costs_the_file_it_held(
         assert {failure.path for failure in stats.failures} == {f"f{number}.txt" for number in deaths}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(st.sampled_from(NAMES), max_size=12), script=st.text("rrexfng", max_size=4), stored=st.booleans())
 def test_every_future_of_the_file_manager_is_resolved(root: Path, names: list[str], script: str, stored: bool) -> None:
     store = CueStore() if stored else None
