@@ -1,4 +1,4 @@
-"""What an index survives: kills at random moments, failing disks, flipped bytes. The long run, with a table.
+"""What an index survives: kills, a writer that stops, failing disks, flipped bytes. The long run, with a table.
 
     python -m benchmarks.faults                       all of it, a few minutes
     python -m benchmarks.faults --kills 1000 --flips 0 --faults 0
@@ -40,6 +40,7 @@ from benchmarks.fault_lab import (
     rebuild_now,
     view,
 )
+from benchmarks.fault_stop import stopped
 from benchmarks.results import Check, Run, Table, publish
 from treemill.errors import IndexMismatch, TreemillError
 from treemill.records import RunState, Status
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=400, help="how many runs are killed (default: 400)")
     parser.add_argument("--faults", type=int, default=400, help="how many runs meet failing calls (default: 400)")
     parser.add_argument("--flips", type=int, default=400, help="how often bytes are changed (default: 400)")
+    parser.add_argument("--stopped", type=float, default=60, metavar="S", help="how long a writer stops (default: 60)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
     given = parser.parse_args(arguments)
@@ -70,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
         home = Path(folder)
         tables = [
+            *([stopped(home, given.stopped, given.seed)] if given.stopped else []),
             *([kills(home, given.kills, given.seed)] if given.kills else []),
             *([call_faults(home, given.faults, given.seed)] if given.faults and can_inject() else []),
             *([full_disk(home, given.faults // 4, given.seed)] if given.faults else []),

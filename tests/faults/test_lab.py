@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, kills and limits as Linux has them")
 
 
-def survived(**counts: int) -> str:
-    words = [word for name, count in counts.items() for word in (f"--{name}", str(count))]
+def survived(*, stopped: int = 0, **counts: int) -> str:
+    words = [word for name, count in {**counts, "stopped": stopped}.items() for word in (f"--{name}", str(count))]
     command = [sys.executable, "-m", "benchmarks.faults", "--no-write", *words]
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     done = subprocess.run(
@@ -28,6 +28,10 @@ def survived(**counts: int) -> str:
 
 def test_runs_of_every_kind_killed_at_random_moments_lose_nothing():
     assert "SIGKILL" in survived(kills=8, faults=0, flips=0)
+
+
+def test_a_writer_that_stops_is_named_and_what_is_read_meanwhile_is_whole():
+    assert "SIGSTOP" in survived(kills=0, faults=0, flips=0, stopped=1)
 
 
 def test_flipped_and_cut_bytes_never_make_a_wrong_answer():
