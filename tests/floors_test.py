@@ -89,6 +89,7 @@ LOADERS = {
     "flow/child.py",
     "mcp/server.py",
     "native/__init__.py",
+    "cluster/looking.py",
     "work.py",
 }
 

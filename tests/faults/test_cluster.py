@@ -89,6 +89,29 @@ def test_files_are_chunked_on_a_cluster_as_they_are_here(tree: Tree, ray_address
     assert (reports[0].executor, reports[0].failures_by_type) == ("ray", {"BinaryFileError": 1})
 
 
+def test_a_cluster_whose_processors_others_have_taken_in_part_is_looked_at_and_used_where_it_is_free(
+    ray_nodes: Any,
+) -> None:
+    """Somebody else has all processors of the first node; those of the second are free."""
+
+    class Elsewhere:
+        pass
+
+    ray, hosts = importlib.import_module("ray"), importlib.import_module("treemill.cluster.hosts")
+    outposts = importlib.import_module("treemill.cluster.outposts")
+    second = ray_nodes.add_node(**NODE)
+    first = next(node for node in outposts.nodes() if node.id != second.node_id)
+    other = ray.remote(num_cpus=NODE["num_cpus"])(Elsewhere).options(scheduling_strategy=outposts.on_node(first))
+    taken = other.remote()
+    ray.get(taken.__ray_ready__.remote())
+    crew: RemoteCrew[str, list[object]] = RemoteCrew(4, Deeds(), Limits(), hosts.RayHosts(ray_nodes.address, 4))
+    with crew:
+        done = [outcome for outcome in crew.map([f"double {n}"] for n in range(20)) if isinstance(outcome, Done)]
+    assert sorted(each.value for each in done) == [[2 * n] for n in range(20)]
+    ray.kill(taken)
+    ray_nodes.remove_node(second)
+
+
 def test_an_actor_and_then_a_node_that_die_lose_nothing_and_nothing_is_done_twice(ray_nodes: Any) -> None:
     """Two nodes have two workers each. The actor of one is killed; when work goes on, the second node."""
     hosts = importlib.import_module("treemill.cluster.hosts")

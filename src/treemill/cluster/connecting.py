@@ -9,18 +9,18 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import treemill.cluster.looking as looking
+import treemill.cluster.outposts as outposts
 from treemill._version import __version__
 from treemill.cluster.looking import PACKAGE, Sight
+from treemill.cluster.outposts import Node, nodes
 from treemill.errors import UsageError, WorkersError
 
 # How long a cluster may take to accept a connection, and each of its nodes to start a first task.
@@ -38,15 +38,6 @@ _DECIDING = re.compile(r"tree-sitter|pystemmer", re.IGNORECASE)
 
 # What the nodes of this connection have.
 _seen: dict[str, Sight] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of the cluster that lives: Ray's id of it, its name for people, and its processors."""
-
-    id: str
-    name: str
-    processors: int
 
 
 @contextmanager
@@ -68,6 +59,7 @@ def connected(address: str, processors: int) -> Iterator[None]:
         _equip(address, processors)
         yield
     finally:
+        outposts.forget()
         ray.shutdown()
 
 
@@ -76,13 +68,18 @@ def _equip(address: str, processors: int) -> None:
 
     Ray sends code along for a whole connection only.
     """
-    _seen.clear()
+    _forget()
     found = nodes()
-    environment = runtime_environment(found, look_at(found, None)) if found else {}
+    environment = runtime_environment(found, look_at(found, None, processors)) if found else {}
     if environment:
         ray.shutdown()
         _connect(address, processors, environment)
-        _seen.clear()
+        _forget()
+
+
+def _forget() -> None:
+    _seen.clear()
+    outposts.forget()
 
 
 def _connect(address: str, processors: int, environment: dict[str, Any] | None = None) -> None:
@@ -145,49 +142,27 @@ def _explained(address: str, error: Exception) -> WorkersError:
     )
 
 
-def nodes() -> list[Node]:
-    """Return the nodes that live and have processors, those with most first."""
-    found = [
-        Node(str(each["NodeID"]), str(each.get("NodeManagerAddress", "")), int(each["Resources"].get("CPU", 0)))
-        for each in ray.nodes()
-        if each["Alive"]
-    ]
-    return sorted((node for node in found if node.processors), key=lambda node: (-node.processors, node.id))
-
-
-def on_node(node: Node, *, soft: bool = False) -> NodeAffinitySchedulingStrategy:
-    """Return the strategy that places a task or an actor on a node."""
-    return NodeAffinitySchedulingStrategy(node.id, soft=soft)
-
-
-def look_at(found: Sequence[Node], sample: tuple[str, int, int] | None) -> dict[str, Sight]:
+def look_at(found: Sequence[Node], sample: tuple[str, int, int] | None, count: int) -> dict[str, Sight]:
     """Return what each node has, by its id; a node that dies or is silent is not in it.
 
-    Without a file to look for, a node that has been looked at during this connection is not bothered again.
+    Where the cluster is idle, the processes that looked stay, to be hosts of `count` workers. Without a file to look
+    for, a node that has been looked at during this connection is not bothered again.
 
     Raises:
         WorkersError: none of them answers.
     """
     if sample is None and all(node.id in _seen for node in found):
         return {node.id: _seen[node.id] for node in found}
-    ray.cloudpickle.register_pickle_by_value(looking)
-    try:
-        task = ray.remote(looking.looked_at)
-        asked = {
-            task.options(num_cpus=0, max_retries=0, scheduling_strategy=on_node(node)).remote(
-                requirements(), sample
-            ): node
-            for node in found
-        }
-        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK_SECONDS) if asked else ([], [])
-    finally:
-        ray.cloudpickle.unregister_pickle_by_value(looking)
+    actors = outposts.stand(found, outposts.spread(found, count))
+    asked = {actors[node.id].look.remote(requirements(), sample): node for node in found}
+    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK_SECONDS) if asked else ([], [])
     sights: dict[str, Sight] = {}
     for each in answered:
         try:
             sights[asked[each].id] = Sight(*ray.get(each))
         except RayError:
             continue
+    outposts.dismiss(all_of_them=False)
     _seen.update(sights)
     if not sights:
         raise WorkersError(

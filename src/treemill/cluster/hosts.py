@@ -1,7 +1,7 @@
 """Hosts of workers as Ray actors: one a node, placed there with as many processors as it has workers.
 
-See `treemill.flow.remote` for the seam. An actor that dies, with its node or alone, is not restarted by Ray: the crew
-asks for another one, on whichever node has room.
+See `treemill.flow.remote` for the seam, and `treemill.cluster.outposts` for how actors begin. An actor that dies, with
+its node or alone, is not restarted by Ray: the crew asks for another one, on whichever node has room.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
-from treemill.cluster.connecting import Node, connected, look_at, nodes, on_node, runtime_environment
+from treemill.cluster.connecting import connected, look_at, runtime_environment
+from treemill.cluster.outposts import Node, begun, dismiss, end, nodes, spread, take
 from treemill.errors import WorkersError
 from treemill.flow import Limits
-from treemill.flow.host import Host
+from treemill.flow.host import Answer
 from treemill.flow.remote import HostGone, RemoteHost
 
 # Far beyond what an answer takes, which comes after half a second at the latest: a host that is silent for so long is
@@ -30,10 +31,6 @@ _START_SECONDS = 60.0
 
 Sample = tuple[str, int, int]
 """A file as this machine sees it: its path, size in bytes and modification time in nanoseconds."""
-
-
-# Batches are handed one after the other, in order, while another thread of the actor waits for what ended.
-_LANES = {"hand": 1, "collect": 1}
 
 
 class RayHosts:
@@ -61,7 +58,7 @@ class RayHosts:
         found = nodes()
         if not found:
             raise WorkersError("the cluster has no node with a processor", suggestion="Look at it with `ray status`")
-        sights = look_at(found, sample)
+        sights = look_at(found, sample, self.workers)
         self._nodes = [node for node in found if node.id in sights]
         if runtime_environment(self._nodes, sights):
             raise WorkersError(
@@ -79,8 +76,10 @@ class RayHosts:
         if not self._nodes:
             self.look()
         self._given = work, limits
-        for node, workers in _spread(self._nodes, count):
-            self._hosts.append(self._begun(workers, on_node(node), node.name))
+        given = spread(self._nodes, count)
+        for node in self._nodes:
+            if given[node.id]:
+                self._hosts.append(self._host(take(node, given[node.id]), node.name, given[node.id]))
         return tuple(self._hosts)
 
     def another(self, workers: int) -> RemoteHost | None:
@@ -88,7 +87,8 @@ class RayHosts:
         largest = max((node.processors for node in nodes()), default=0)
         if self._given is None or not largest:
             return None
-        host = self._begun(min(workers, largest), "DEFAULT", "the cluster")
+        workers = min(workers, largest)
+        host = self._host(begun(workers, None), "the cluster", workers)
         self._hosts.append(host)
         return host
 
@@ -97,49 +97,41 @@ class RayHosts:
         hosts, self._hosts, self._given = self._hosts, [], None
         for host in hosts:
             host.end()
+        dismiss()
         self._stack.close()
 
-    def _begun(self, workers: int, strategy: Any, name: str) -> RayHost:
+    def _host(self, actor: Any, name: str, workers: int) -> RayHost:
         assert self._given is not None
         work, limits = self._given
-        options: dict[str, Any] = {
-            "num_cpus": workers,
-            "max_restarts": 0,
-            "scheduling_strategy": strategy,
-        }
         # What the work needs besides the package is found where this program finds it, if that is there on the node.
         path = [entry for entry in sys.path if os.path.isabs(entry)]
-        return RayHost(
-            ray.remote(concurrency_groups=_LANES)(Host).options(**options).remote(workers, work, limits, path),
-            name,
-            workers,
-        )
+        return RayHost(actor, name, workers, actor.begin.remote(workers, work, limits, path))
 
 
 class RayHost:
     """One actor; see `treemill.flow.remote.RemoteHost`."""
 
-    def __init__(self, actor: Any, name: str, workers: int) -> None:
+    def __init__(self, actor: Any, name: str, workers: int, greeting: Any) -> None:
         self.name = name
         self.workers = workers
         self._actor = actor
+        self._greeting = greeting
 
     def ready(self) -> tuple[str, str]:
         """Wait until the actor is placed and has started."""
-        greeting, _ = self._got(self._actor.greet.remote(), _START_SECONDS)
-        program, version = greeting
+        program, version = self._got(self._greeting, _START_SECONDS)
         return program, version
 
-    def hand(self, serial: int, items: bytes, alone: bool) -> None:
-        """Send a batch; what goes wrong shows in `collect`."""
+    def hand(self, batches: bytes) -> None:
+        """Send batches; what goes wrong shows in `collect`."""
         try:
-            self._actor.hand.options(concurrency_group="hand").remote(serial, items, alone)
+            self._actor.hand.options(concurrency_group="hand").remote(batches)
         except RayError:
             pass  # an actor that is known to be dead: `collect` says so
 
-    def collect(self) -> bytes:
+    def collect(self) -> Answer:
         """Wait for what ended."""
-        answer: bytes = self._got(self._actor.collect.options(concurrency_group="collect").remote(), _SILENT_SECONDS)
+        answer: Answer = self._got(self._actor.collect.options(concurrency_group="collect").remote(), _SILENT_SECONDS)
         return answer
 
     def pids(self) -> tuple[int, ...]:
@@ -151,10 +143,7 @@ class RayHost:
 
     def end(self) -> None:
         """Kill the actor; its workers end when their pipes do."""
-        try:
-            ray.kill(self._actor)
-        except (RayError, ValueError, RuntimeError):
-            pass  # it is gone already, or the connection is
+        end(self._actor)
 
     def _got(self, asked: Any, seconds: float) -> Any:
         try:
@@ -164,12 +153,3 @@ class RayHost:
             raise HostGone(f"{self.name} did not answer for {seconds:.0f} s") from error
         except RayError as error:
             raise HostGone(str(error)) from error
-
-
-def _spread(found: Sequence[Node], count: int) -> list[tuple[Node, int]]:
-    """Return how many workers each node gets: as evenly as their processors allow."""
-    given = {node.id: 0 for node in found}
-    for _ in range(min(count, sum(node.processors for node in found))):
-        free = [node for node in found if given[node.id] < node.processors]
-        given[min(free, key=lambda node: given[node.id]).id] += 1
-    return [(node, given[node.id]) for node in found if given[node.id]]

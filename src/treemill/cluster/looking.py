@@ -1,23 +1,57 @@
-"""What a node of a cluster has, looked at before it is given any work.
+"""A process on a node of a cluster: it looks at what the node has, and becomes the host of workers there.
 
-`looked_at` is sent to the node whole, and runs where this package may be missing: it needs the standard library alone.
+`Outpost` is sent to the node whole, and starts where this package may be missing: it needs the standard library alone
+until it is given work. Starting a process is most of what a node costs, so the one that looked is the one that stays.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PACKAGE = "treemill"
 
 # What is built or written beside the sources says nothing about which sources they are.
 _NOT_SOURCES = (".pyc", ".so", ".pyd", ".c")
+
+
+class Outpost:
+    """Looks, and then is a `treemill.flow.host.Host`: its methods may be called once it has begun."""
+
+    def __init__(self) -> None:
+        self._host: Any = None
+
+    def look(
+        self, distributions: Sequence[str], sample: tuple[str, int, int] | None
+    ) -> tuple[str, str, dict[str, str | None], bool]:
+        """As `looked_at`."""
+        return looked_at(distributions, sample)
+
+    def begin(self, count: int, work: bytes, limits: Any, path: Sequence[str]) -> tuple[str, str]:
+        """Become a host, which greets."""
+        self._host = importlib.import_module(f"{PACKAGE}.flow.host").Host(count, work, limits, path)
+        greeting: tuple[str, str] = self._host.greet()
+        return greeting
+
+    def hand(self, batches: bytes) -> None:
+        """As `Host.hand`."""
+        self._host.hand(batches)
+
+    def collect(self) -> Any:
+        """As `Host.collect`."""
+        return self._host.collect()
+
+    def pids(self) -> tuple[int, ...]:
+        """As `Host.pids`."""
+        pids: tuple[int, ...] = self._host.pids()
+        return pids
 
 
 class Sight(NamedTuple):

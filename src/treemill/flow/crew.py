@@ -115,6 +115,9 @@ def set_apart(batch: Batch[T], index: int) -> Settled[T]:
 class Crew(Generic[T, R]):
     """Workers of one kind. Use it in a `with`; leaving it ends the workers within a second, whatever they hold."""
 
+    batches_per_worker = BATCHES_PER_WORKER
+    """How many batches are under way at most, for each worker."""
+
     lets_wait = True
     """Whether it pays to have batches stand ready, beside those that workers have."""
 
@@ -140,15 +143,15 @@ class Crew(Generic[T, R]):
     ) -> Generator[Outcome[T, R], None, None]:
         """Yield what becomes of each batch; with `ordered`, in the order of the input.
 
-        At most `2 × count` batches are under way, and at most twice that are held back when ordered. `waiting` more for
-        each worker may stand ready, so that workers go on while the caller is busy with what it was given; crews whose
-        workers have no use for that leave it out. An empty batch says that the next one takes a while. Closing the
-        generator early ends the workers; the crew cannot be used again then.
+        At most `batches_per_worker` for each worker are under way, and twice that are held back when ordered. `waiting`
+        more for each worker may stand ready, so that workers go on while the caller is busy with what it was given;
+        crews whose workers have no use for that leave it out. An empty batch says that the next one takes a while.
+        Closing the generator early ends the workers; the crew cannot be used again then.
 
         Raises:
             WorkersError: workers cannot be started.
         """
-        most = (BATCHES_PER_WORKER + (waiting if self.lets_wait else 0)) * self.count
+        most = (self.batches_per_worker + (waiting if self.lets_wait else 0)) * self.count
         if ordered:
             return self._in_order(batches, most)
         return (outcome for _, outcome in self._run(batches, most, lambda taken: True))

@@ -1,7 +1,8 @@
 """The far end of a remote crew: worker processes on a machine of their own, handed batches and asked for what ended.
 
 It knows nothing of how it is reached. What crosses between machines are bytes: the work as it was pickled, items, and
-replies in which batches are numbers and items are places, so that nothing is sent back that the other end has.
+replies in which batches are numbers and items are places, so that nothing is sent back that the other end has. A
+hand-off between machines costs far more than one on a pipe, so each carries several batches where that holds nobody up.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from treemill.errors import WorkersError
 from treemill.flow import wire
-from treemill.flow.crew import Batch, Settled
+from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Settled
 from treemill.flow.outcomes import Done, Limits
 from treemill.flow.processes import ProcessCrew
 
@@ -25,17 +26,21 @@ POLL_SECONDS = 0.5
 # An answer is closed at about this size: what has ended beyond it comes with the next one.
 _MOST_REPLIES = 16
 
+# What ended waits this long for company, as long as the workers have others to go on with.
+_COMPANY_SECONDS = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What became of a batch: an outcome and what has to be done again, told by places in the batch.
 
-    `done` is (pickled value, worker, seconds), `lost` is (place, cause, error type, message, traceback, amount);
-    `again` are (places, alone).
+    `done` is (pickled value, worker, seconds); the value is a `pickle.PickleBuffer` on its way out, so that whoever
+    carries the reply need not copy it, and any buffer where it arrives. `lost` is (place, cause, error type, message,
+    traceback, amount); `again` are (places, alone).
     """
 
     serial: int
-    done: tuple[bytes, int, float] | None = None
+    done: tuple[Any, int, float] | None = None
     lost: tuple[int, str, str, str, str, float] | None = None
     again: tuple[tuple[tuple[int, ...], bool], ...] = ()
 
@@ -55,31 +60,45 @@ class Host:
     def __init__(self, count: int, work: bytes, limits: Limits, path: Sequence[str] = ()) -> None:
         sys.path += [entry for entry in path if entry not in sys.path]
         self._crew: ProcessCrew[Any, Any] = ProcessCrew(count, Sealed(work), limits)
+        # Each is written by one thread: that which hands, and that which collects.
+        self._handed = self._ended = 0
 
-    def greet(self) -> tuple[tuple[str, str], int]:
-        """Return which program in which version this is, and how many workers it has."""
-        return wire.GREETING, self._crew.count
+    def greet(self) -> tuple[str, str]:
+        """Return which program in which version this is."""
+        return wire.GREETING
 
-    def hand(self, serial: int, items: bytes, alone: bool) -> None:
-        """Take a batch."""
-        opened: tuple[Any, ...] = pickle.loads(items)  # noqa: S301 - from our own driver
-        self._crew.hand_out(Batch(opened, serial, tuple(range(len(opened))), alone))
+    def hand(self, batches: bytes) -> None:
+        """Take batches: (serial, items, alone) of each, pickled together."""
+        opened: list[tuple[int, tuple[Any, ...], bool]] = pickle.loads(batches)  # noqa: S301 - from our own driver
+        self._handed += len(opened)
+        for serial, items, alone in opened:
+            self._crew.hand_out(Batch(items, serial, tuple(range(len(items))), alone))
 
-    def collect(self) -> bytes:
-        """Wait until something ended, or a while, and return an `Answer`, pickled."""
+    def collect(self) -> Answer:
+        """Wait until something ended, or a while, and return what did.
+
+        Several replies come together while workers have batches waiting; when those get few, what is there is told at
+        once, so that there can be more.
+        """
         until = time.monotonic() + POLL_SECONDS
         replies: list[Reply] = []
         try:
-            while len(replies) < _MOST_REPLIES and (not replies or not self._crew.messages.empty()):
+            while len(replies) < _MOST_REPLIES and not (replies and self._is_needed()):
                 message = self._crew.next_message()
+                now = time.monotonic()
                 if message is not None:
+                    until = until if replies else now + _COMPANY_SECONDS
                     replies.append(_reply(message))
-                elif replies or time.monotonic() >= until:
+                    self._ended += 1
+                if now >= until:
                     break
         except WorkersError as error:
-            return pickle.dumps(Answer((), (), (error.message, error.suggestion)))
-        answer = Answer(tuple(replies), self._crew.places_in_hand())
-        return pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+            return Answer((), (), (error.message, error.suggestion))
+        return Answer(tuple(replies), self._crew.places_in_hand())
+
+    def _is_needed(self) -> bool:
+        """Whether more batches are wanted, and nothing else has ended that could be told with the rest."""
+        return self._handed - self._ended <= BATCHES_PER_WORKER * self._crew.count and self._crew.messages.empty()
 
     def pids(self) -> tuple[int, ...]:
         """Return the process ids of the workers that live."""
@@ -130,7 +149,8 @@ def _reply(message: Settled[Any]) -> Reply:
     if outcome is None:
         return Reply(batch.origin, again=again)
     if isinstance(outcome, Done):
-        return Reply(batch.origin, (outcome.value, outcome.worker, outcome.seconds), None, again)
+        value = pickle.PickleBuffer(outcome.value)
+        return Reply(batch.origin, (value, outcome.worker, outcome.seconds), None, again)
     place = batch.places[next(i for i, item in enumerate(batch.items) if item is outcome.item)]
     told = (place, outcome.cause.value, outcome.error_type, outcome.message, outcome.traceback, outcome.amount)
     return Reply(batch.origin, None, told, again)

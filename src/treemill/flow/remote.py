@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from treemill.errors import WorkersError
 from treemill.flow import wire
-from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled, Work
+from treemill.flow.crew import Batch, Broken, Crew, Settled, Work
 from treemill.flow.host import Answer, Reply
 from treemill.flow.outcomes import Cause, Done, Limits, Lost
 
@@ -28,6 +28,9 @@ R = TypeVar("R")
 # A batch that has been with so many hosts that died is done item by item; an item that was alone with so many more is
 # lost. One machine that is switched off is bad luck; the same batch on three is not.
 _MOST_DEATHS = 2
+
+# Workers have enough to go on with while several batches, and what became of them, travel together.
+_BATCHES_PER_WORKER = 6
 
 # How long a crew without a single host waits for one, and how often it asks for one in the place of one that died.
 _PATIENCE_SECONDS = 90.0
@@ -54,11 +57,11 @@ class RemoteHost(Protocol):
             HostGone: it is not coming.
         """
 
-    def hand(self, serial: int, items: bytes, alone: bool) -> None:
-        """Give it a batch, without waiting; trouble is told by `collect`."""
+    def hand(self, batches: bytes) -> None:
+        """Give it batches, as `Host.hand` takes them, without waiting; trouble is told by `collect`."""
 
-    def collect(self) -> bytes:
-        """Wait until something ended there, or about a second, and return an `Answer`, pickled.
+    def collect(self) -> Answer:
+        """Wait until something ended there, or about a second, and return what `Host.collect` did.
 
         Raises:
             HostGone: the host died.
@@ -100,14 +103,15 @@ class _Seat:
     is_ready: bool = False
 
     @property
-    def room(self) -> int:
-        """How many batches more it may have."""
-        return BATCHES_PER_WORKER * self.host.workers - len(self.pending)
+    def load(self) -> float:
+        """How many batches it has, for each of its workers."""
+        return len(self.pending) / self.host.workers
 
 
 class RemoteCrew(Crew[T, R]):
-    """Workers on other machines. At most two batches a worker are under way, on whichever host has room for them."""
+    """Workers on other machines. At most six batches a worker are under way, on whichever host has room for them."""
 
+    batches_per_worker = _BATCHES_PER_WORKER
     lets_wait = False
     patience_seconds = _PATIENCE_SECONDS
 
@@ -134,7 +138,11 @@ class RemoteCrew(Crew[T, R]):
             self.count = self._seated
         with self._lock:
             self._waiting.append(batch)
+
+    def next_message(self) -> Settled[T] | None:
+        """As the crew's. Only when nothing more is handed out is it sent, all that there is together."""
         self._dispatch()
+        return super().next_message()
 
     def watch(self) -> None:
         """Limits are enforced by the hosts. What is seen to here is that there are any."""
@@ -195,17 +203,21 @@ class RemoteCrew(Crew[T, R]):
         thread.start()
 
     def _dispatch(self) -> None:
-        """Hand what waits to whichever host has most room for it."""
+        """Hand what waits to whichever hosts have most room for it, to each all of its part at once."""
         with self._lock:
-            while self._waiting and not self._closing:
-                ready = [seat for seat in self._seats if seat.is_ready]
-                seat = max(ready, key=lambda each: each.room / each.host.workers, default=None)
-                if seat is None or seat.room <= 0:
-                    return
+            parts: dict[int, list[tuple[int, tuple[T, ...], bool]]] = {}
+            ready = [seat for seat in self._seats if seat.is_ready and not self._closing]
+            while self._waiting and ready:
+                seat = min(ready, key=lambda each: each.load)
+                if seat.load >= self.batches_per_worker:
+                    break
                 batch = self._waiting.popleft()
                 self._serial += 1
                 seat.pending[self._serial] = batch
-                seat.host.hand(self._serial, pickle.dumps(batch.items, pickle.HIGHEST_PROTOCOL), batch.alone)
+                parts.setdefault(id(seat), []).append((self._serial, batch.items, batch.alone))
+            for seat in ready:
+                if part := parts.get(id(seat)):
+                    seat.host.hand(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
 
     def _drive(self, seat: _Seat) -> None:
         """Collect from one host until it dies or the crew closes."""
@@ -218,7 +230,7 @@ class RemoteCrew(Crew[T, R]):
                 seat.is_ready = True
             self._dispatch()
             while not self._closing:
-                answer: Answer = pickle.loads(seat.host.collect())  # noqa: S301 - from our own host
+                answer = seat.host.collect()
                 if answer.broken is not None:
                     self.messages.put(Broken(WorkersError(answer.broken[0], suggestion=answer.broken[1])))
                     return
