@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{step.name:<20} at most {step.minutes:g} minutes: python -m {' '.join(step.words)}{needs}")
         return 0
     try:
-        steps = chosen(given.steps, peers=given.peers, bench=given.bench, trees=given.trees)
+        steps = chosen(given.steps, peers=given.peers, bench=given.bench, trees=given.trees, work=given.work)
         # Corpora are made before the time runs.
         for name in dict.fromkeys(word for step in steps for word in step.words if word in _CORPORA):
             print(f"corpus {name}: {corpus(name)}", flush=True)
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--bench", type=Path, help="folder with annotated questions, for `quality`")
     parser.add_argument("--trees", type=Path, help="the working trees of that folder")
+    parser.add_argument("--work", type=Path, help="folder with the functions set aside, for `documented`")
     parser.add_argument("--logs", type=Path, help="folder for the output of each step (default: a temporary one)")
     return parser
 

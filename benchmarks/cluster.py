@@ -19,6 +19,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -76,8 +77,8 @@ class Measured:
         return self.rows == other.rows
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default="languages")
     parser.add_argument(
@@ -94,6 +95,7 @@ def main() -> None:
         quarter = _part_of(part, Path(temporary, "quarter"), arguments.part * 2.5e5)
         figures, checks = _measure((root, part, quarter), Path(temporary), arguments.rounds)
     publish(Run("cluster", (figures_table(figures),), tuple(checks), figures=figures), write=arguments.write)
+    return 0 if all(check.holds for check in checks) else 1
 
 
 def _measure(trees: tuple[Path, Path, Path], into: Path, rounds: int) -> tuple[dict[str, Spread], list[Check]]:
@@ -288,4 +290,4 @@ def _part_of(source: Path, target: Path, most_bytes: float) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 import tempfile
 import zlib
 from collections import defaultdict
@@ -61,8 +62,8 @@ class Place:
     line: int
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder with the packages set aside")
     parser.add_argument("--part", choices=("heldout", "validation"), default="heldout")
@@ -97,6 +98,7 @@ def main() -> None:
     )
     check: Check = at_least("NDCG@10, a function a file, with vectors", means["all"], FUSED_BOUND)
     publish(Run("documented", (table,), (check,)), write=arguments.write)
+    return 0 if check.holds else 1
 
 
 Store = tuple[MemoryStore, list[Place]]
@@ -197,4 +199,4 @@ def _scores(index: Index, questions: Iterator[tuple[str, Place]]) -> Iterator[fl
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

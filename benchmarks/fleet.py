@@ -29,8 +29,8 @@ from benchmarks.results import Check, Run, Table, at_least, at_most, figures_tab
 _GIT = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@example.org", "-c", "gc.auto=0")
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default="languages")
     parser.add_argument("--repositories", type=int, default=30)
@@ -40,6 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         run = _measure(corpus(arguments.corpus), Path(temporary), arguments)
     publish(run, write=arguments.write)
+    return 0 if all(check.holds for check in run.checks) else 1
 
 
 def _measure(source: Path, temporary: Path, arguments: argparse.Namespace) -> Run:
@@ -157,4 +158,4 @@ def _bytes(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -22,13 +22,16 @@ from benchmarks.results import RUNS, revision
 # The part of a step's time that its rounds may take; the rest is for laying out files and for what is measured once.
 _FOR_ROUNDS = 0.6
 
+# Servers that steps start come from what tests start them with.
+_SUPPORT = Path(__file__).parents[1] / "tests"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A measurement: its name, the run file that it writes, its command, the minutes that it may take.
 
     `words` begin with the module to run. `rounds` says whether it takes --rounds, `bounded` whether it takes --seconds
-    and then measures fewer rounds; `needs` is a word for what it cannot do without ("peers", "bench", "").
+    and then measures fewer rounds; `needs` is a word for what it cannot do without ("peers", "bench", "work", "").
     """
 
     name: str
@@ -75,6 +78,12 @@ STEPS = (
         rounds=False,
         needs="bench",
     ),
+    Step("by-language", "by-language-languages", ("benchmarks.by_language", "languages"), 10),
+    Step("patterns", "patterns", ("benchmarks.patterns", "--corpus", "languages", "--write"), 10),
+    Step("documented", "documented", ("benchmarks.documented", "--write"), 10, rounds=False, needs="work"),
+    Step("postgres", "postgres", ("benchmarks.postgres",), 20, rounds=False),
+    Step("fleet", "fleet", ("benchmarks.fleet",), 10, rounds=False),
+    Step("cluster", "cluster", ("benchmarks.cluster", "--rounds", "2"), 25, rounds=False),
 )
 
 
@@ -88,7 +97,9 @@ class Ended:
     seconds: float = 0.0
 
 
-def chosen(names: str, *, peers: Path | None, bench: Path | None, trees: Path | None) -> list[Step]:
+def chosen(
+    names: str, *, peers: Path | None, bench: Path | None, trees: Path | None, work: Path | None = None
+) -> list[Step]:
     """Return the steps that are asked for (all, where `names` is empty), with their needs filled in.
 
     Raises:
@@ -104,6 +115,8 @@ def chosen(names: str, *, peers: Path | None, bench: Path | None, trees: Path | 
         given["peers"] = ("--peers", str(peers))
     if bench is not None:
         given["bench"] = ("--bench", str(bench), *(("--trees", str(trees)) if trees else ()))
+    if work is not None:
+        given["work"] = ("--work", str(work))
     steps = [by_name[name] for name in by_name if name in wanted]
     return [
         replace(step, words=(*step.words, *given[step.needs]), needs="") if step.needs in given else step
@@ -180,7 +193,8 @@ def _stamp(step: Step, runs: Path) -> tuple[str, int] | None:
 
 def _run(command: Iterable[str], seconds: float, log: Path, variables: Mapping[str, str] | None) -> int | None:
     """Return a command's exit code, or None where it was ended, with all that it started, because time was up."""
-    environment = {**os.environ, **(variables or {})}
+    path = os.pathsep.join(filter(None, (str(_SUPPORT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, **(variables or {})}
     with open(log, "wb") as out:
         child = subprocess.Popen(
             list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -49,8 +50,8 @@ _CHUNKS_A_COMMIT = 2_000
 _RARE = 40
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default="small")
     parser.add_argument("--chunks", type=int, nargs="*", default=[20_000, 100_000])
@@ -74,6 +75,7 @@ def main() -> None:
             figures["kills survived"] = _alone(done.client + done.server)
             checks.append(at_least("kills survived", done.client + done.server, arguments.kills))
     publish(Run("postgres", (figures_table(figures),), tuple(checks), figures=figures), write=arguments.write)
+    return 0 if all(check.holds for check in checks) else 1
 
 
 def _at_scale(
@@ -260,4 +262,4 @@ def _spread(values: Sequence[float]) -> Spread:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
