@@ -93,7 +93,7 @@ class Sight:
 
 
 def look_unless_settled(root: Path, store: RootStore, settings: Settings, recipe: Recipe) -> Survey | None:
-    """Return None where a tree is as the index has it, else a look at it; keep what shows the former next time.
+    """Return None where a run over a tree would have nothing to do, else a look at it; keep what shows the former.
 
     Raises:
         UsageError, StorageError: as `look`.
@@ -101,16 +101,21 @@ def look_unless_settled(root: Path, store: RootStore, settings: Settings, recipe
     folder = store.private_folder()
     if folder is None:
         survey = look(root, store, settings)
-        return survey if survey.found_work or not is_settled(store, recipe, survey.known) else None
+        return survey if survey.found_work or not _rests(store, recipe, survey.known) else None
     known = glance(root, settings.discovery, folder, store.generation())
-    if known is not None and is_settled(store, recipe, known):
+    if known is not None and _rests(store, recipe, known):
         return None
     sight = Sight(root, settings.discovery)
     survey = look(root, store, settings, saw=sight)
-    if survey.found_work or not is_settled(store, recipe, survey.known):
+    if survey.found_work or not _rests(store, recipe, survey.known):
         return survey
     sight.keep(folder, survey.generation, survey.known)
     return None
+
+
+def _rests(store: RootStore, recipe: Recipe, known: int) -> bool:
+    """Whether nothing is to do where a look finds nothing; what readers could not use, a run lays out once for all."""
+    return is_settled(store, recipe, known) and store.is_laid_out()
 
 
 def glance(root: Path, settings: DiscoverySettings, folder: Path, generation: int) -> int | None:

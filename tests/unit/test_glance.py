@@ -14,6 +14,7 @@ from treemill.glance import NAME, glance, look_unless_settled
 from treemill.indexing import index_tree
 from treemill.plan import FINE_TRUST_NS
 from treemill.settings import ChunkerSettings, ConcurrencySettings, DiscoverySettings, Settings
+from treemill.storage.housekeeping import SMALL_TAIL_CONTENTS
 from treemill.storage.sqlite import SqliteStore
 
 SETTINGS = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))
@@ -152,3 +153,13 @@ def test_a_damaged_or_missing_note_costs_a_look_and_nothing_else(seen: Seen, dam
     assert seen.glance() == 3
     note.unlink()
     assert seen.glance() is None
+
+
+def test_a_tree_that_stands_still_is_run_over_where_a_segment_is_gone(tree: Tree, tmp_path: Path) -> None:
+    root = tree({f"f{number:03}.py": f"def function_{number}(): ...\n" for number in range(SMALL_TAIL_CONTENTS + 1)})
+    seen = Seen(root, tmp_path)
+    (segment,) = (tmp_path / "index").rglob("*.segment")
+    segment.unlink()
+    assert not seen.look()
+    seen.settle()
+    assert seen.store.is_laid_out()
