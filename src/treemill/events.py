@@ -187,3 +187,12 @@ Listener = Callable[[Event], object]
 
 def ignore(event: Event) -> None:
     """The listener that does nothing."""
+
+
+def wants_files(listener: Listener) -> bool:
+    """Whether a listener is told of each file that is queued, started and finished.
+
+    One whose `wants_files` is False is not, and is told everything else: to make and carry these events takes a run
+    as long as to write the file's rows.
+    """
+    return listener is not ignore and bool(getattr(listener, "wants_files", True))

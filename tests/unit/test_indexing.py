@@ -18,7 +18,7 @@ from treemill import freshness
 from treemill.discovery import discover
 from treemill.embedding.static import StaticEncoder
 from treemill.errors import IndexMismatch
-from treemill.events import Cancelled, Ended, Event, Finished, Planned, Queued
+from treemill.events import Cancelled, Committed, Ended, Event, Finished, Heartbeat, Passed, Planned, Queued, Worked
 from treemill.freshness import IndexOptions
 from treemill.indexing import index_tree
 from treemill.plan import FINE_TRUST_NS
@@ -194,6 +194,16 @@ def test_events_tell_what_happens_to_each_file_in_order(tree: Tree) -> None:
     for path in FILES:
         kinds = [type(e).__name__ for e in seen if getattr(e, "path", None) == path]
         assert kinds in (["Queued", "Started", "Finished"], ["Queued", "Started", "Passed"])
+
+
+def test_a_listener_that_wants_no_files_is_told_everything_else(tree: Tree) -> None:
+    class Summary(list[Event]):
+        wants_files = False
+        __call__ = list.append
+
+    told = Summary()
+    run(tree(FILES), MemoryStore(), listener=told)
+    assert {type(event) for event in told} - {Heartbeat} == {Planned, Passed, Worked, Committed, Ended}
 
 
 def test_a_cancelled_run_keeps_what_it_committed_and_the_next_one_goes_on(tree: Tree) -> None:

@@ -110,6 +110,8 @@ class _Files:
 class _NowAndThen:
     """A line every few seconds, and none for what is over before."""
 
+    wants_files = False
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._waited = _Waited(stream)

@@ -28,6 +28,7 @@ from treemill.events import (
     Started,
     Worked,
     ignore,
+    wants_files,
 )
 from treemill.flow import Ahead, Crew, Done, Idle, Limits, Lost, weigh_batches
 from treemill.processing.crews import failure_of
@@ -93,7 +94,7 @@ class Run(Generic[Q]):
         self._vectors = vectors
         self._dispatcher = Dispatcher(listener, self._heartbeat)
         # What happens to each file is told only where somebody hears it.
-        self._heard = listener is not ignore or observer is not ignore
+        self._heard = wants_files(listener) or observer is not ignore
         self._begun: dict[str, DiscoveredFile] = {}
         self._marks: list[RecordedFile] = []
         self._weighed = 0
@@ -113,7 +114,8 @@ class Run(Generic[Q]):
         """
         with self._dispatcher, Ahead(files, self._queued if self._heard else None) as ahead:
             self._ahead = ahead
-            self._dispatcher.wait_for_first()
+            if self._heard:
+                self._dispatcher.wait_for_first()
             try:
                 yield
             finally:
