@@ -74,6 +74,7 @@ LOADERS = {
     "__init__.py",
     "chunking/__init__.py",
     "cli/__init__.py",
+    "cli/index.py",
     "cli/mcp.py",
     "cli/search.py",
     "ignoring.py",

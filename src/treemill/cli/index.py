@@ -8,11 +8,11 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 from treemill.cli import INTERRUPTED
 from treemill.cli.given import settings_for
-from treemill.cli.report_page import Recorder, page
 from treemill.cli.words import count, printable, seconds, size
 from treemill.cli.working import bring_up_to_date
 from treemill.errors import UsageError
@@ -24,6 +24,9 @@ from treemill.reports import IndexReport
 from treemill.starting import begin_index, note_index
 from treemill.storage import IndexStore
 from treemill.storage.opening import open_store, replacement
+
+# A page about the run is loaded for those who ask for one.
+_PAGE = "treemill.cli.report_page"
 
 SKIPPED_WITH_STRICT = 8
 EVERY_FILE_FAILED = 9
@@ -43,11 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     place = seated(place, settings.storage)
     wait = _FOREVER_SECONDS if arguments.wait else 0.0
     options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
-    recorder = Recorder()
+    recorder = import_module(_PAGE).Recorder() if arguments.report else ignore
 
     def build(store: IndexStore) -> IndexReport:
-        told = recorder if arguments.report else ignore
-        return bring_up_to_date(place, store, settings, arguments, options, recorder=told)
+        return bring_up_to_date(place, store, settings, arguments, options, recorder=recorder)
 
     if arguments.rebuild and settings.storage.url:
         report = replaced(replacement(place.root, settings.storage, wait_seconds=wait), build)
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             report = build(store)
         note_index(place, settings)
     if arguments.report:
-        _write(arguments.report, page(report, recorder))
+        _write(arguments.report, import_module(_PAGE).page(report, recorder))
     if arguments.json:
         print(json.dumps(as_json(report), indent=1))
     elif not arguments.quiet:
