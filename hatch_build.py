@@ -35,6 +35,7 @@ PLAIN = {
     "_packing": ("packing.c",),
     "_spellings": ("spellings.c", "tables.c", "tokens.c"),
     "_layout": ("layout.c",),
+    "_files": ("files.c",),
     "_passing": ("tables.c", "tokens.c", "splitting.c", "reading.c", "learning.c", "counting.c", "dealing.c"),
 }
 HOME = Path("src", "treemill", "native")

@@ -19,7 +19,7 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking import words
 from treemill.ranking.spellings import INCOMPLETE, spellings_of
-from treemill.reading import read_file
+from treemill.reading import read_files
 from treemill.records import Content, PreparedFile
 from treemill.storage import ContentLookup, KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
@@ -98,7 +98,7 @@ def recognise(files: Sequence[DiscoveredFile], work: Prepare) -> list[PreparedFi
     That are those whose contents are known, to the index or the cache, and those that turn out to be no text to index.
     """
     chunker = chunker_of(work.governor, work.cutter)
-    reads = [read_file(file, max_bytes=work.max_bytes) for file in files]
+    reads = read_files(files, max_bytes=work.max_bytes)
     keys = [
         None if isinstance(read, Skipped) else content_key(read.source.digest, read.source.language, chunker)
         for read in reads

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import time
+from dataclasses import replace
 
 import pytest
 
-from treemill.reading import ReadFile, detect_encoding, over_the_cap, read_file, source_of
+from treemill.native import compiled
+from treemill.reading import ReadFile, detect_encoding, over_the_cap, read_file, read_files, source_of
 from treemill.types import DiscoveredFile, Skipped, SkipReason
 
 
@@ -41,6 +45,48 @@ def test_a_file_without_a_root_is_read_by_its_name(tree):
     got = read_file(file)
     assert isinstance(got, ReadFile)
     assert got.source.data == b"1"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and FIFOs")
+def test_many_files_are_read_as_each_is(tree, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret.py").write_text("key = 1\n")
+    texts = {"a.py": "x\n", "empty.py": "", "deep/er/b.py": "y\n", "script": "#!/bin/sh\n", "large.py": "z" * 101}
+    root = tree({**texts, "picture.py": b"\x89\0\1", "latin.py": b"# caf\xe9\n", os.fsdecode(b"n\xff.py"): "odd\n"})
+    (root / "folder.py").mkdir()
+    (root / "inside.py").symlink_to("a.py")
+    (root / "outside.py").symlink_to(elsewhere / "secret.py")
+    (root / "nowhere.py").symlink_to("gone")
+    (root / "way").symlink_to(elsewhere)
+    os.mkfifo(root / "fifo.py")
+    names = [*(path.name for path in root.iterdir()), "deep/er/b.py", "way/secret.py", "vanished.py", "a.py/b", "nul\0"]
+    files = [DiscoveredFile(name, str(root), "python" if name.endswith("py") else None, 1, 1) for name in names]
+    together = read_files(files, max_bytes=100)
+    each = [read_file(file, max_bytes=100) for file in files]
+    assert list(map(timeless, together)) == list(map(timeless, each))
+    reasons = {file.name: read.reason for file, read in zip(files, together, strict=True) if isinstance(read, Skipped)}
+    assert reasons["way/secret.py"] is reasons["outside.py"] is SkipReason.OUTSIDE_ROOT
+    assert sum(isinstance(read, ReadFile) for read in together) == 7
+    assert timeless(read_files(files)[0]) == timeless(read_file(files[0]))
+    assert read_files([]) == []
+
+
+def timeless(read: ReadFile | Skipped) -> ReadFile | Skipped:
+    return replace(read, seen_ns=0) if isinstance(read, ReadFile) else read
+
+
+@pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
+def test_the_compiled_half_leaves_to_the_other_what_there_is_something_to_say_about(tree):
+    native, root = compiled("files"), tree({"a.py": "x\n", "large.py": "z" * 101})
+    entry = (root / "a.py").stat()
+    paths = [os.fsencode(root / name) for name in ("a.py", "large.py", "gone.py")]
+    below = os.fsencode(os.path.realpath(root)) + b"/"
+    assert native.read_plain(paths, below, 100) == [(b"x\n", entry.st_mtime_ns, entry.st_ctime_ns), None, None]
+    assert native.read_plain(paths, b"/elsewhere/", 100) == [None, None, None]
+    assert native.read_plain([], below, 100) == []
+    with pytest.raises(TypeError):
+        native.read_plain(["a.py"], below, 100)
 
 
 ENCODINGS = {

@@ -1,0 +1,3 @@
+from collections.abc import Sequence
+
+def read_plain(paths: Sequence[bytes], prefix: bytes, most: int) -> list[tuple[bytes, int, int] | None]: ...
