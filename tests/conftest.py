@@ -18,6 +18,9 @@ from support.ray_cluster import connected_to, ray_cluster
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests start hundreds of processes: each would compile all that it loads anew where none may write that down.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # What an example takes on a machine that others use too says nothing about the code. A developer's runs look for new
 # examples; continuous integration repeats the same ones, so that what fails there fails everywhere.
 settings.register_profile("here", deadline=None)
