@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from support.postgres_server import PostgresServer, missing, running_server
+from support.processes import folders_in
 from support.ray_cluster import connected_to, ray_cluster
 
 # A shell starts what it runs in the background with SIGINT ignored, and programs inherit it; tests interrupt some.
@@ -33,11 +34,8 @@ Tree = Callable[[Mapping[str, str | bytes]], Path]
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep keys, caches and settings of the person who runs the tests out of them, in child processes too."""
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("TREEMILL_STATE_DIR", str(home / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    monkeypatch.setenv("TREEMILL_CONFIG", str(home / "config.toml"))
-    (home / "config.toml").touch()
+    for name, value in folders_in(tmp_path_factory.mktemp("home")).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
@@ -50,13 +48,18 @@ def tree(tmp_path: Path) -> Tree:
         root = tmp_path / f"tree{count}"
         count += 1
         root.mkdir()
-        for name, content in files.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return root
+        return laid_out(root, files)
 
     return plant
+
+
+def laid_out(root: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Lay out files in a folder and return it; for fixtures that several tests share, which `tree` is not for."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from conftest import Tree
-from support.pages import served
+from conftest import laid_out
+from support.pages import Served, served
+from support.processes import folders_in
 
 playwright = pytest.importorskip("playwright.sync_api", reason='the extra is missing: pip install -e ".[browser]"')
 
@@ -45,11 +46,19 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A small tree's page: one for all, who look at it and change nothing."""
+    root = laid_out(tmp_path_factory.mktemp("shop"), CODE)
+    with served(root, **folders_in(tmp_path_factory.mktemp("home"))) as here:
+        yield here
+
+
 @pytest.fixture
-def page(tree: Tree, browser: Any) -> Iterator[Any]:
-    """A browser's page with a small tree's page in it, indexed; any error in it, and any foreign request, fails."""
+def page(here: Served, browser: Any) -> Iterator[Any]:
+    """A browser with the page in it, indexed; any error in it, and any foreign request, fails."""
     errors: list[str] = []
-    with served(tree(CODE)) as here, browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import Tree
+from conftest import Tree, laid_out
 from support.pages import Served, served
-from support.processes import environment
+from support.processes import environment, folders_in
 
 CODE = {
     "shop/cart.py": 'def add_item(cart, item):\n    """Put an item into the cart."""\n    cart.append(item)\n',
@@ -20,10 +20,11 @@ CODE = {
 }
 
 
-@pytest.fixture
-def page(tree: Tree) -> Iterator[Served]:
-    """A page about a small tree, indexed."""
-    with served(tree(CODE)) as page:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A page about a small tree, indexed: one for all, who ask and change nothing."""
+    root = laid_out(tmp_path_factory.mktemp("shop"), CODE)
+    with served(root, **folders_in(tmp_path_factory.mktemp("home"))) as page:
         deadline = time.monotonic() + 60
         while not page.ask("/api/status").values["coverage"]["complete"]:
             assert time.monotonic() < deadline, "the tree was not indexed"

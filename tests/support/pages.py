@@ -57,13 +57,13 @@ class Served:
 
 
 @contextmanager
-def served(root: Path) -> Iterator[Served]:
-    """Serve a folder's page on a free port."""
+def served(root: Path, **variables: str) -> Iterator[Served]:
+    """Serve a folder's page on a free port, with variables in the environment."""
     process = subprocess.Popen(
         [sys.executable, "-m", "treemill", "serve", "--port", "0", str(root)],
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**variables),
     )
     try:
         assert process.stderr is not None

@@ -18,6 +18,16 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(SOURCE), str(TESTS)]), **more}
 
 
+def folders_in(home: Path) -> dict[str, str]:
+    """Return the variables that keep keys, caches and settings of a person in a folder."""
+    (home / "config.toml").touch()
+    return {
+        "TREEMILL_STATE_DIR": str(home / "state"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "TREEMILL_CONFIG": str(home / "config.toml"),
+    }
+
+
 @contextlib.contextmanager
 def program(code: str, *arguments: object, ready: str = "ready") -> Iterator[subprocess.Popen[str]]:
     """Run a program and wait until it prints a line that starts with `ready`; kill it at the end."""
