@@ -165,6 +165,9 @@ def test_whole_contents_come_in_the_order_in_which_they_are_asked_for(store):
     with store.snapshot() as snapshot:
         ids = snapshot.files().contents.tolist()[::-1]
         assert list(snapshot.wholes(ids)) == [file.content for file in reversed(files)]
+        assert snapshot.contents(ids) == [snapshot.content(content_id) for content_id in ids]
+        with pytest.raises(KeyError):
+            snapshot.contents([ids[0], 10_000])
         with pytest.raises(KeyError):
             list(snapshot.wholes([*ids, 10_000]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
+import pickle
 import signal
 import threading
 import time
@@ -33,6 +34,7 @@ from treemill.flow import (
     weigh_batches,
     wire,
 )
+from treemill.flow.host import Host
 from treemill.flow.remote import RemoteCrew
 
 CREWS = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
@@ -331,6 +333,23 @@ def test_no_batch_stands_ready_where_the_caller_does_the_work() -> None:
     with InlineCrew(1, Deeds(), Limits()) as crew, closing(crew.map(batches, waiting=3)) as outcomes:
         next(outcomes)
         assert len(pulled) == 2
+
+
+def test_what_ended_travels_together_while_the_workers_of_a_host_have_others_to_go_on_with() -> None:
+    """One worker has eight batches: what became of the first ones is told when those that are left get few."""
+
+    def answers() -> float:
+        host = Host(1, pickle.dumps(Deeds()), Limits())
+        host.hand(pickle.dumps([(number, (f"double {number}",), False) for number in range(8)]))
+        told: list[list[int]] = []
+        while sum(map(len, told)) < 8:
+            values = [reply.done[0] for reply in host.collect().replies if reply.done]
+            told.append([pickle.loads(value)[0] for value in values])  # noqa: S301 - from our own worker
+        host.close()
+        assert sorted(itertools.chain(*told)) == [2 * number for number in range(8)]
+        return sum(map(bool, told))
+
+    assert soonest(answers, within=4) < 4
 
 
 def test_what_a_worker_prints_does_not_disturb_the_pipe() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from conftest import Tree
 from treemill.errors import UsageError
 from treemill.indexing import index_tree
-from treemill.records import Hit, Query
+from treemill.records import Content, Hit, Query
 from treemill.searching import Index
+from treemill.searching.answering import Asked, answer
 from treemill.searching.moment import Moment
 from treemill.searching.path_text import PathText
 from treemill.searching.patterns import matching
@@ -292,3 +293,37 @@ def test_answers_do_not_depend_on_the_order_in_which_files_were_committed(tree: 
     with Index(at_once) as one, Index(bit_by_bit) as two:
         for text in ("zeppelin", "where is the zeppelin"):
             assert one.search(text, limit=100) == two.search(text, limit=100)
+
+
+class Told:
+    """A snapshot that notes for how many contents it was asked each time."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.asked: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def content(self, content_id: int) -> Content:
+        self.asked.append(1)
+        return self.inner.content(content_id)  # type: ignore[no-any-return]
+
+    def contents(self, content_ids: Sequence[int]) -> list[Content]:
+        self.asked.append(len(content_ids))
+        return self.inner.contents(content_ids)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("question", ["add the cart item", "shop/cart.py", "cart.py", "Cart"])
+def test_a_store_is_asked_once_for_all_that_an_answer_shows_and_not_again(tree: Tree, question: str) -> None:
+    files = {**SHOP, **{f"more{n}/cart.py": f"class Cart:\n    item = {n}\n" for n in range(20)}}
+    store = MemoryStore()
+    index_tree(tree(files), store, INLINE)
+    with store.snapshot() as snapshot:
+        told = Told(snapshot)
+        moment = Moment(told)  # type: ignore[arg-type]
+        first, _ = answer([Asked("", moment, Query(question), None)], Query(question))
+        assert len(told.asked) <= 1 + (question == "Cart")
+        again, _ = answer([Asked("", moment, Query(question), None)], Query(question))
+    assert first == again
+    assert len(told.asked) <= 1 + (question == "Cart")

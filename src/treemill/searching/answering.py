@@ -199,7 +199,10 @@ def _ranked(weighed: _Weighed, best: Mapping[str, float], skipped: int) -> Itera
     names, parts = contributions(weighed.weights, weighed.signals, best)
     scores = parts.sum(axis=1, dtype="float64").round(_DIGITS).tolist()
     seen = 0
-    for place in sorted(range(len(scores)), key=lambda each: -scores[each]):
+    order = sorted(range(len(scores)), key=lambda each: -scores[each])
+    rows = moment.row_of_file[weighed.candidates.files[order[: skipped + query.limit]]]
+    moment.expect(rows.tolist())
+    for place in order:
         file = int(weighed.candidates.files[place])
         unpacked = moment.unpacked(int(moment.row_of_file[file]))
         found = places_in(unpacked, weighed.candidates.evidence, place, max(_MOST_PLACES, query.per_file))

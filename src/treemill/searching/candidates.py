@@ -227,6 +227,7 @@ def _asked_symbols(
         return [()] * len(rows)
     letters = question.names[0].letters
     defines = np.maximum.reduceat(defined[:, len(question.terms)], starts) > 0
+    moment.expect(rows[defines].tolist())
     return [
         tuple(each for each in moment.unpacked(row).symbols if "".join(split_identifier(each.name)) == letters)
         if holds

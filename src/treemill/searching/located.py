@@ -41,6 +41,7 @@ def hits_at(
     moment: Moment, query: Query, asked: AskedPath, found: list[tuple[float, int]], skipped: int
 ) -> Iterator[Hit]:
     """Yield a hit for each file: what stands at the asked line, or where the file begins."""
+    moment.expect(int(moment.row_of_file[file]) for _, file in found[skipped : skipped + query.limit])
     for fit, file in found[skipped:]:
         row = int(moment.row_of_file[file])
         path, language = moment.files.paths[file], moment.files.languages[file]

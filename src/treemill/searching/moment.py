@@ -6,7 +6,8 @@ that some file holds ("rows"). What no file refers to any more scores nothing an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
@@ -83,7 +84,8 @@ class Moment:
         words = float(self.row_words[held].sum(dtype=np.float64))
         self.mean_chunk = max(1.0, words / max(1, self.chunks_live))
         self.mean_row = max(1.0, words / max(1, self.rows_live))
-        self.unpacked = lru_cache(maxsize=_REMEMBERED)(self._unpacked)
+        self._remembered: dict[int, Unpacked] = {}
+        self._lock = threading.Lock()
         self.spellings = lru_cache(maxsize=None)(self._spellings)
 
     @property
@@ -169,17 +171,31 @@ class Moment:
     def _spellings(self, segment: int) -> bytes:
         return spellings(self.segments[segment])
 
-    def _unpacked(self, row: int) -> Unpacked:
-        record = self.snapshot.content(int(self.contents[row]))
-        symbols = unpack_symbols(record.symbols)
-        return Unpacked(
-            record,
-            [0, *np.frombuffer(record.ends, "<u4").tolist()],
-            np.frombuffer(record.lines, "<u4").tolist(),
-            symbols,
-            [symbol.start for symbol in symbols],
-            [symbol.end for symbol in symbols],
-        )
+    def unpacked(self, row: int) -> Unpacked:
+        """Return a content, unpacked. The ones that were looked at last are remembered."""
+        with self._lock:
+            found = self._remembered.pop(row, None)
+            if found is not None:
+                self._remembered[row] = found
+        if found is None:
+            found = _unpacked(self.snapshot.content(int(self.contents[row])))
+            self._remember({row: found})
+        return found
+
+    def expect(self, rows: Iterable[int]) -> None:
+        """Have contents at hand that will be looked at, asking the store for all that are missing at once."""
+        wanted = list(dict.fromkeys(rows))[:_REMEMBERED]
+        with self._lock:
+            missing = [row for row in wanted if row not in self._remembered and self.contents[row] != _NO_CONTENT]
+        if len(missing) > 1:
+            contents = self.snapshot.contents([int(self.contents[row]) for row in missing])
+            self._remember(dict(zip(missing, map(_unpacked, contents), strict=True)))
+
+    def _remember(self, unpacked: Mapping[int, Unpacked]) -> None:
+        with self._lock:
+            self._remembered |= unpacked
+            while len(self._remembered) > _REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +212,18 @@ class Unpacked:
     symbols: tuple[Symbol, ...]
     starts: list[int]
     ends: list[int]
+
+
+def _unpacked(record: Content) -> Unpacked:
+    symbols = unpack_symbols(record.symbols)
+    return Unpacked(
+        record,
+        [0, *np.frombuffer(record.ends, "<u4").tolist()],
+        np.frombuffer(record.lines, "<u4").tolist(),
+        symbols,
+        [symbol.start for symbol in symbols],
+        [symbol.end for symbol in symbols],
+    )
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -82,6 +82,9 @@ class Snapshot(AbstractContextManager["Snapshot"], Protocol):
     def content(self, content_id: int) -> Content:
         """The content under that id, `postings` and `vectors` left empty."""
 
+    def contents(self, content_ids: Sequence[int]) -> Sequence[Content]:
+        """What `content` gives for each of some ids, in that order: one question for many."""
+
     def texts(self, content_ids: Sequence[int]) -> Sequence[tuple[str, bytes]]:
         """The encodings and deflated texts of some contents, in that order: one question for many."""
 

@@ -190,6 +190,10 @@ class MemorySnapshot:
         """
         return replace(self._moment.contents[content_id][0], postings=b"", vectors=b"")
 
+    def contents(self, content_ids: Sequence[int]) -> list[Content]:
+        """Return the contents under those ids, as `content` does."""
+        return [self.content(content_id) for content_id in content_ids]
+
     def texts(self, content_ids: Sequence[int]) -> list[tuple[str, bytes]]:
         """Return the encodings and deflated texts of some contents, in that order.
 

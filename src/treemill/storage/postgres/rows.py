@@ -26,6 +26,10 @@ _HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c
 _SELECT_CONTENT = f"""
     SELECT {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.body_sum
     FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id) WHERE c.repository = %s AND c.id = %s"""
+_SELECT_CONTENTS = f"""
+    SELECT c.id, {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.body_sum
+    FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id)
+    WHERE c.repository = %s AND c.id = ANY(%s)"""
 _SELECT_TEXTS = """
     SELECT c.id, c.encoding, b.ends, b.lines, b.symbols, b.text, b.body_sum
     FROM treemill.contents c LEFT JOIN treemill.bulk b USING (repository, id)
@@ -76,6 +80,16 @@ def read_content(connection: Connection, repository: int, content_id: int) -> Co
     """
     row = query(connection, _SELECT_CONTENT, (repository, content_id)).fetchone()
     return None if row is None else shared.content_from(content_id, row)
+
+
+def read_contents(connection: Connection, repository: int, content_ids: Sequence[int]) -> dict[int, Content]:
+    """Return those contents that are there, without their postings and vectors, by id.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
+    rows = query(connection, _SELECT_CONTENTS, (repository, list(content_ids))).fetchall()
+    return {row[0]: shared.content_from(row[0], row[1:]) for row in rows}
 
 
 def read_texts(connection: Connection, repository: int, content_ids: Sequence[int]) -> dict[int, tuple[str, bytes]]:
