@@ -22,6 +22,7 @@ from support.timing import soonest
 from treemill.errors import WorkersError
 from treemill.flow import (
     Ahead,
+    Aside,
     Cause,
     Crew,
     Done,
@@ -350,6 +351,19 @@ def test_what_ended_travels_together_while_the_workers_of_a_host_have_others_to_
         return sum(map(bool, told))
 
     assert soonest(answers, within=4) < 4
+
+
+def test_what_is_done_aside_is_had_by_whoever_asks_for_it() -> None:
+    may_end = threading.Event()
+    aside = Aside(lambda: may_end.wait(30))
+    may_end.set()
+    assert aside()
+
+
+def test_what_is_raised_aside_is_raised_where_it_is_asked_for() -> None:
+    aside = Aside(lambda: do_deeds(["raise"], lambda index: None))
+    with pytest.raises(ValueError, match="asked to"):
+        aside()
 
 
 def test_what_a_worker_prints_does_not_disturb_the_pipe() -> None:

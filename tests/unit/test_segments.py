@@ -24,6 +24,7 @@ from treemill.storage.layout import (
     part_of,
     plan_merges,
     regrouped_plainly,
+    spellings,
 )
 from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
 
@@ -112,6 +113,17 @@ def test_merged_segments_equal_one_laid_out_at_once(dimension):
         lay_out(parts(TEXTS[3:], first=4, dimension=dimension), dimension=dimension),
     ]
     assert_equal(merge(several, live=np.arange(1, 5)), segment_of(dimension=dimension))
+
+
+def test_words_that_are_gathered_beside_are_those_of_all_contents():
+    texts = [f"word{n} shared\n" for n in range(1_200)]
+    spelled = [replace(part(n + 1, text), spellings=text.replace(" ", "\n").encode()) for n, text in enumerate(texts)]
+    whole = lay_out(spelled, dimension=0)
+    assert set(spellings(whole).split()) == {*b" ".join(text.encode() for text in texts).split()}
+    assert_equal(
+        merge([lay_out(spelled[:1_100], dimension=0), lay_out(spelled[1_100:], dimension=0)], live=whole.contents),
+        whole,
+    )
 
 
 @pytest.mark.parametrize("dimension", [0, 4])

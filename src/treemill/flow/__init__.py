@@ -21,6 +21,7 @@ the other items of its batch are done again by another worker, so they are neith
 from __future__ import annotations
 
 from treemill.flow.ahead import Ahead
+from treemill.flow.aside import Aside
 from treemill.flow.batches import weigh_batches
 from treemill.flow.before import Before
 from treemill.flow.crew import Crew, Work
@@ -30,6 +31,7 @@ from treemill.flow.processes import ProcessCrew
 
 __all__ = [
     "Ahead",
+    "Aside",
     "Before",
     "Cause",
     "Crew",

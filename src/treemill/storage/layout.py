@@ -10,7 +10,7 @@ ranges, every term's chunks come out ascending.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
+from treemill.flow.aside import Aside
 from treemill.native import compiled
 from treemill.ranking.postings import Postings, from_plain, unpack
 from treemill.ranking.spellings import INCOMPLETE, joined, spellings_of
@@ -27,6 +28,9 @@ from treemill.storage.packed import text_of
 
 FULL_CHUNKS = 65_536
 """Chunks of a full segment: as many as sixteen bits can number, which makes a posting cost three bytes."""
+
+# From so many contents on, words are gathered beside the postings: the last layout of a run has the machine to itself.
+_MANY_CONTENTS = 1_000
 
 # Vectors are turned into floating point so many at a time, which stay in a core's cache.
 _BLOCK = 1024
@@ -110,6 +114,7 @@ def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
 
     A content without vectors gets zeros where `dimension` is not 0.
     """
+    words = _beside(len(parts), lambda: _deflated(joined(part.spellings for part in parts)))
     sizes = np.array([len(part.lengths) for part in parts], np.int64)
     first_chunk = _offsets(sizes)
     postings = [part.postings for part in parts]
@@ -129,7 +134,7 @@ def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
         chunks=chunks,
         weights=_joined([each.weights for each in postings], np.uint8),
         vectors=vectors,
-        spellings=_deflated(joined(part.spellings for part in parts)),
+        words=words,
         spelled=np.array([part.spellings != INCOMPLETE for part in parts], np.uint8),
     )
 
@@ -140,6 +145,10 @@ def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segmen
     The segments come in ascending order of content and have vectors of one dimension, or none.
     """
     kept = [_without_dead(each, live) for each in segments]
+    words = _beside(
+        sum(len(each.contents) for each in kept),
+        lambda: kept[0].spellings if len(kept) == 1 else _deflated(joined(map(spellings, kept))),
+    )
     counts = [len(each.lengths) for each in kept]
     bases = _offsets(np.array(counts, np.int64))
     posting_counts = np.array([len(each.chunks) for each in kept], np.int64)
@@ -155,7 +164,7 @@ def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segmen
         chunks=chunks,
         weights=_joined([each.weights for each in kept], np.uint8),
         vectors=np.concatenate([each.vectors for each in kept]) if kept else np.empty((0, 0), np.int8),
-        spellings=kept[0].spellings if len(kept) == 1 else _deflated(joined(map(spellings, kept))),
+        words=words,
         spelled=_joined([each.spelled for each in kept], np.uint8),
     )
 
@@ -163,6 +172,11 @@ def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segmen
 def spellings(segment: Segment) -> bytes:
     """Return the words of the contents of a segment whose spellings are complete, each before a line feed."""
     return isal_zlib.decompress(segment.spellings) if len(segment.spellings) else b""
+
+
+def _beside(contents: int, action: Callable[[], npt.NDArray[np.uint8]]) -> Callable[[], npt.NDArray[np.uint8]]:
+    """Return what gives the result of an action, which is begun beside where many contents make it long."""
+    return Aside(action) if contents >= _MANY_CONTENTS else action
 
 
 def _deflated(words: bytes) -> npt.NDArray[np.uint8]:
@@ -212,10 +226,13 @@ def _regrouped(
     chunks: npt.NDArray[np.uint32],
     weights: npt.NDArray[np.uint8],
     vectors: npt.NDArray[np.int8],
-    spellings: npt.NDArray[np.uint8],
+    words: Callable[[], npt.NDArray[np.uint8]],
     spelled: npt.NDArray[np.uint8],
 ) -> Segment:
-    """Return a segment from groups of postings in order of source: group i is `counts[i]` postings of `terms[i]`."""
+    """Return a segment from groups of postings in order of source: group i is `counts[i]` postings of `terms[i]`.
+
+    `words` gives its spellings.
+    """
     narrow = len(lengths) <= FULL_CHUNKS
     regrouped = regrouped_plainly if _NATIVE is None else _regrouped_in_c
     terms, offsets, chunks, weights = regrouped(terms, counts, chunks, weights, narrow=narrow)
@@ -229,7 +246,7 @@ def _regrouped(
         weights=weights,
         vectors=vectors,
         norms=_norms(vectors),
-        spellings=spellings,
+        spellings=words(),
         spelled=spelled,
     )
     for each in fields(segment):
