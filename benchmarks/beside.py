@@ -158,12 +158,12 @@ def _common(original: Path, root: Path, peer: Peer) -> Iterator[tuple[Path, floa
     yield root, sum(len(ours[name].source.data) for name in left) / 1e6, len(left)
 
 
-def index_cold(root: Path, scratch: Path, *options: str) -> ProcessRun:
+def index_cold(root: Path, scratch: Path, *options: str, memory: bool = True) -> ProcessRun:
     """Index a tree from nothing, with empty caches."""
     shutil.rmtree(root / ".treemill", ignore_errors=True)
     shutil.rmtree(scratch / "cache", ignore_errors=True)
     command = [sys.executable, "-m", "treemill", "index", root, "--json", *options]
-    return run_process(command, variables={"XDG_CACHE_HOME": str(scratch / "cache")})
+    return run_process(command, variables={"XDG_CACHE_HOME": str(scratch / "cache")}, memory=memory)
 
 
 def _ask(root: Path, scratch: Path) -> float:

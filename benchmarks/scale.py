@@ -51,8 +51,8 @@ def limit(name: str, rounds: int, seconds: float | None = None) -> Run:
         parsed, one, two = [], [], []
         for _ in rounds_within(rounds, seconds):
             parsed.append(reference.seconds_on_cores(files, CORES))
-            two.append(index_cold(root, scratch, "--workers", str(CORES)))
-            one.append(index_cold(root, scratch, "--workers", "1"))
+            two.append(index_cold(root, scratch, "--workers", str(CORES), memory=False))
+            one.append(index_cold(root, scratch, "--workers", "1", memory=False))
     mb = sum(len(each.source.data) for each in files) / 1e6
     figures = {
         "bare parse on two cores, s": spread(parsed),
