@@ -15,7 +15,7 @@ from treemill.cli.words import count, seconds, size
 from treemill.events import Committed, Event, Worked
 from treemill.reports import IndexReport
 
-# Workers take about 400 KB at a time, so this is gigabytes of source; beyond it, the timeline has no more room anyway.
+# Workers take about 600 KB at a time, so this is gigabytes of source; beyond it, the timeline has no more room anyway.
 _MOST_BATCHES = 20_000
 
 _WIDTH, _LANE, _CHART = 1000.0, 26.0, 120.0

@@ -44,9 +44,9 @@ from treemill.work import Prepared
 Q = TypeVar("Q")
 
 # Workers take about this much source at a time. One file each costs a quarter of the parse; with 200 kB word pass,
-# encoder and rows take a tenth more than with twice that, which a worker has in hand for a moment all the same.
-# The first batches are small, so that the first files are searchable soon.
-BATCH_BYTES = 400_000
+# encoder and rows take a tenth more than with this much, which a worker has in hand for a tenth of a second all the
+# same, and whose results fit a pipe. The first batches are small, so that the first files are searchable soon.
+BATCH_BYTES = 600_000
 FIRST_BATCH_BYTES = 25_000
 
 # What a file costs a worker besides its bytes: opening it, a row, a result.
@@ -57,7 +57,7 @@ _FILE_WEIGHT = 600
 _LAST_BATCHES_A_WORKER = 4
 
 # So many batches a worker stand ready: what it does in the time of the longest commit, which lays out a segment.
-_WAITING_BATCHES = 4
+_WAITING_BATCHES = 3
 
 # Put files wait for their commit in the store's transaction; more than this is committed before its time.
 _MOST_UNCOMMITTED_BYTES = 32_000_000
