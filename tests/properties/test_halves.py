@@ -111,6 +111,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "deep yaml": (b"- " * 500 + b"a", "yaml"),
     "one long list": (b"[" + b"1," * 400_000 + b"1]", "json"),
     "one long line": (b"var a=function(b){return b+1};" * 8_000, "javascript"),
+    "methods with types": (
+        b"".join(b"a={\nf(): %b {},\ng(): {} {},\nh(x): |{},}\n" % (b"T" * n) for n in range(57, 64)),
+        "typescript",
+    ),
     "a long literal": (b"x = '" + b"a" * 200_000 + b"'\n", "python"),
     "an unfinished head": (b"class A:\n  def f(self):", "python"),
     "bytes of no encoding": (bytes(range(256)) * 40, "cpp"),

@@ -124,6 +124,12 @@ def test_a_minified_file_tells_its_methods():
     ]
 
 
+def test_methods_of_an_object_are_found_where_they_say_what_they_return():
+    text = "const a = () => ({\n  open(): void {\n  },\n  async read(n: number): Promise<string[]> {\n  },\n});\n"
+    text += "f({\n  close(): number | null {\n  },\n  like(x ? (y): z) {\n  },\n});\n"
+    assert [name for _, name in names(text, "typescript")][:4] == ["a", "a.open", "a.read", "close"]
+
+
 def test_ten_thousand_nested_functions_are_all_found():
     depth = 10_000
     found = symbols("function f(){" * depth + "}" * depth, "javascript")

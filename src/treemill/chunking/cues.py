@@ -20,12 +20,12 @@ and not all three in one of its parts: the blank between `def` and a name is a c
 # How far back a line's beginning is looked for: minified code has none.
 _LINE_BYTES = 200
 
-# What may stand in front of `(…) {`, and what does most often without being a method.
+# What may stand in front of `(…) {` and `(…): T {`, and what does most often without being a method.
 _METHOD = re.compile(
     rb"\s*(?:(?:public|private|protected|async|get|set|static|override)\s+)*\*?"
     rb"(?!(?:if|for|while|switch|catch|with|return|function|await)\b)[#\w$]+\??\s*[(<]"
 )
-_OPENING = re.compile(rb"\) ?\{")
+_OPENING = re.compile(rb"\)(?: ?\{|: [^\n{};=()]{1,60} \{)")
 _NO_METHOD = (b"if (", b"if(", b"} else", b"for (", b"for(", b"while (", b"while(", b"function", b"} catch", b"switch")
 _SHORT_METHOD = re.compile(rb"[,{}](?:async |get |set )?\*?(?!(?:if|for|while|switch|catch|with)\b)[\w$]+\Z")
 
@@ -110,7 +110,7 @@ def _add_arrows(text: bytes, cues: list[int]) -> None:
 
 
 def _add_methods(text: bytes, cues: list[int]) -> None:
-    """Add every `) {` behind something like `name(…`."""
+    """Add every `) {` and `): T {` behind something like `name(…`."""
     rfind = text.rfind
     for at in [found.start() for found in _OPENING.finditer(text)]:
         line = rfind(b"\n", at - _LINE_BYTES if at > _LINE_BYTES else 0, at) + 1

@@ -151,6 +151,18 @@ static bool is_short_method(Text text, int64_t start, int64_t end) {
     return false;
 }
 
+/* Whether a parenthesis is followed by `{`, ` {`, or `: T {` with a type of one line, 60 bytes at most. */
+static bool is_before_body(Text text, int64_t at) {
+    if (at_or(text, at + 1, 0) == '{' || same_at(text, at, text.size, ") {", 3))
+        return true;
+    if (!same_at(text, at, text.size, "): ", 3))
+        return false;
+    int64_t type = at + 3, brace = type, stop = smaller(type + 62, text.size);
+    while (brace < stop && memchr("\n{};=()", text.bytes[brace], 7) == NULL)
+        brace++;
+    return brace < stop && text.bytes[brace] == '{' && brace - type >= 2 && text.bytes[brace - 1] == ' ';
+}
+
 /* Whether what stands in front of a `) {` looks like a method. */
 static bool is_opening(Text text, int64_t at) {
     int64_t line = rfind_byte(text, '\n', at > LINE_BYTES ? at - LINE_BYTES : 0, at) + 1;
@@ -185,7 +197,7 @@ static void add_script(Text text, Offsets *cues) {
                 PUSH(cues, at + 1);
             break;
         case ')':
-            if ((next == '{' || same_at(text, at, text.size, ") {", 3)) && is_opening(text, at))
+            if (is_before_body(text, at) && is_opening(text, at))
                 PUSH(cues, at + 1);
             break;
         }
