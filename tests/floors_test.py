@@ -87,6 +87,7 @@ LOADERS = {
     "embedding/local.py",
     "embedding/registry.py",
     "extras.py",
+    "flow/__init__.py",
     "flow/child.py",
     "mcp/server.py",
     "native/__init__.py",
@@ -207,6 +208,7 @@ def test_nothing_is_left_for_later_or_silenced_wholesale(path: Path) -> None:
     ("code", "absent"),
     [
         ("import treemill", {"numpy", "tree_sitter", "sqlite3", "rich", "treemill.flow"}),
+        ("import treemill.flow.child, treemill.cutting", {"numpy", "sqlite3", "subprocess", "treemill.flow.processes"}),
         ("from treemill.cli import run; run(['--version'])", {"numpy", "tree_sitter", "sqlite3", "rich"}),
         ("from treemill.cli import run; run(['--help'])", {"numpy", "tree_sitter", "sqlite3", "rich"}),
     ],

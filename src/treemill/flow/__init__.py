@@ -16,33 +16,55 @@ whoever stops asking stops everything upstream. Cancelling is closing: closing t
 kills the workers, whatever they hold. Each wait is bounded: a worker that holds one item longer than the limits
 allow is killed and replaced; so is one that dies. The item it held is lost or, after a crash, tried once more alone;
 the other items of its batch are done again by another worker, so they are neither lost nor blamed.
+
+Each name is loaded when it is first used: a worker needs none of what drives workers.
 """
 
 from __future__ import annotations
 
-from treemill.flow.ahead import Ahead
-from treemill.flow.aside import Aside
-from treemill.flow.batches import weigh_batches
-from treemill.flow.before import Before
-from treemill.flow.crew import Crew, Work
-from treemill.flow.local import InlineCrew, ThreadCrew
-from treemill.flow.outcomes import Cause, Done, Idle, Limits, Lost, Outcome
-from treemill.flow.processes import ProcessCrew
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Ahead",
-    "Aside",
-    "Before",
-    "Cause",
-    "Crew",
-    "Done",
-    "Idle",
-    "InlineCrew",
-    "Limits",
-    "Lost",
-    "Outcome",
-    "ProcessCrew",
-    "ThreadCrew",
-    "Work",
-    "weigh_batches",
-]
+_HOMES = {
+    "Ahead": "ahead",
+    "Aside": "aside",
+    "Before": "before",
+    "Cause": "outcomes",
+    "Crew": "crew",
+    "Done": "outcomes",
+    "Idle": "outcomes",
+    "InlineCrew": "local",
+    "Limits": "outcomes",
+    "Lost": "outcomes",
+    "Outcome": "outcomes",
+    "ProcessCrew": "processes",
+    "ThreadCrew": "local",
+    "Work": "crew",
+    "weigh_batches": "batches",
+}
+
+if TYPE_CHECKING:
+    from treemill.flow.ahead import Ahead as Ahead
+    from treemill.flow.aside import Aside as Aside
+    from treemill.flow.batches import weigh_batches as weigh_batches
+    from treemill.flow.before import Before as Before
+    from treemill.flow.crew import Crew as Crew
+    from treemill.flow.crew import Work as Work
+    from treemill.flow.local import InlineCrew as InlineCrew
+    from treemill.flow.local import ThreadCrew as ThreadCrew
+    from treemill.flow.outcomes import Cause as Cause
+    from treemill.flow.outcomes import Done as Done
+    from treemill.flow.outcomes import Idle as Idle
+    from treemill.flow.outcomes import Limits as Limits
+    from treemill.flow.outcomes import Lost as Lost
+    from treemill.flow.outcomes import Outcome as Outcome
+    from treemill.flow.processes import ProcessCrew as ProcessCrew
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'treemill.flow' has no attribute {name!r}")
+    value = getattr(import_module(f"treemill.flow.{home}"), name)
+    globals()[name] = value
+    return value
