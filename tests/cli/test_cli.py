@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -347,3 +348,14 @@ def test_help_and_version_start_without_the_heavy_parts() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "treemill search" in done.stdout
+
+
+def test_garbage_is_collected_from_when_a_command_is_loaded(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree(FILES)
+    gc.disable()
+    try:
+        assert said(capsys, "search", "cart", root)[0] == 0
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()

@@ -6,6 +6,7 @@ asked for, so that `--help` and `--version` start at once.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -48,7 +49,9 @@ def run(words: Sequence[str]) -> int:
     if arguments.command == "index" and arguments.executor in (None, "process") and arguments.cluster is None:
         import_module("treemill.cli.warming").warm_workers(arguments)
     try:
-        code: int = import_module(COMMANDS[arguments.command]).run(arguments)
+        command = import_module(COMMANDS[arguments.command])
+        _collect_from_now_on()
+        code: int = command.run(arguments)
         sys.stdout.flush()
         return code
     except TreemillError as error:
@@ -61,3 +64,10 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("treemill: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _collect_from_now_on() -> None:
+    """Have garbage collected again where `main` switched that off; what is loaded stays, and is not looked at again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
