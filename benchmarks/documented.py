@@ -69,10 +69,7 @@ def main() -> int:
     parser.add_argument("--part", choices=("heldout", "validation"), default="heldout")
     parser.add_argument("--write", action="store_true", help="write the run to benchmarks/runs")
     arguments = parser.parse_args()
-    packages: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    with gzip.open(arguments.work / f"{arguments.part}.jsonl.gz", "rt") as file:
-        for record in map(json.loads, file):
-            packages[record["package"]].append(record)
+    packages = dict(packages_of(arguments.work / f"{arguments.part}.jsonl.gz"))
     provider = make_provider(EmbeddingSettings(provider="static"))
     assert provider is not None
     rows: list[list[object]] = []
@@ -102,6 +99,15 @@ def main() -> int:
 
 
 Store = tuple[MemoryStore, list[Place]]
+
+
+def packages_of(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the packages that `training/pairs.py` set aside in a file, each with its functions."""
+    packages: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    with gzip.open(path, "rt") as file:
+        for record in map(json.loads, file):
+            packages[record["package"]].append(record)
+    yield from packages.items()
 
 
 def apart(records: Sequence[dict[str, Any]], provider: EmbeddingProvider) -> Store:

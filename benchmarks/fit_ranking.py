@@ -14,7 +14,7 @@ the same questions, and the difference is told with its 95 % interval; both tabl
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from treemill.embedding.static import StaticEncoder
 from treemill.indexing import index_tree
 from treemill.ranking.model import BESIDE_THE_BEST, MESSAGE, SIGNALS, learned_as, values
 from treemill.ranking.question import Question, analyse
+from treemill.ranking.weights import WEIGHTS
 from treemill.searching.candidates import Candidates, find_candidates
 from treemill.searching.hits import Pages
 from treemill.searching.meaning import Meant
@@ -137,10 +138,10 @@ def main() -> None:
     if arguments.ablate:
         ablate(examples, left_out)
     if arguments.write:
-        tables = {kind: (SELECTED[kind], weights[kind]) for kind in SELECTED}
+        tables = {kind: named(SELECTED[kind], weights[kind]) for kind in SELECTED}
         if with_vectors:
-            tables |= {f"{kind}, with vectors": (selected[kind], more[kind]) for kind in SELECTED if MEANING[kind]}
-        Path(treemill.ranking.weights.__file__).write_text(module_of(tables))
+            tables |= {f"{kind}, with vectors": named(selected[kind], more[kind]) for kind in SELECTED if MEANING[kind]}
+        write({**WEIGHTS, **tables})
 
 
 NAMES = (*SIGNALS, *(name + BESIDE_THE_BEST for name in SIGNALS))
@@ -167,7 +168,8 @@ def examples_of(repository: Repository, moment: Moment, provider: EmbeddingProvi
         targets = {target.path for target in asked.targets}
         answers = np.array([path in targets for path in paths], np.float64)
         table = values(found.evidence, NAMES).astype(np.float64)
-        kind = learned_as(question)
+        # A dozen descriptions are too few to learn from: here they count as sentences.
+        kind = "symbol" if learned_as(question) == "symbol" else "sentence"
         lines = {paths[place]: _lines(moment, found, place) for place in np.flatnonzero(answers).tolist()}
         examples.append(
             Example(
@@ -188,7 +190,8 @@ def examples_of(repository: Repository, moment: Moment, provider: EmbeddingProvi
 
 def added_to(question: Question, table: Floats) -> Floats:
     """Return what is added to the scores of a message's candidates, whatever is learned: float64[files]."""
-    added = MESSAGE if question.kind == "message" else {}
+    verbatim = question.kind == "message" and table[:, NAMES.index("together")].any()
+    added = MESSAGE if verbatim else {}
     return sum((weight * table[:, NAMES.index(name)] for name, weight in added.items()), np.zeros(len(table)))
 
 
@@ -208,8 +211,17 @@ def of_kind(examples: Sequence[Example], kind: str) -> list[Example]:
     return [example for example in examples if example.kind == kind]
 
 
-def fit(examples: Sequence[Example], names: Sequence[str], penalty: float, start: Floats | None = None) -> Floats:
-    """Return the weight of each signal: the optimum of the penalised likelihood of the answers."""
+def fit(
+    examples: Sequence[Example],
+    names: Sequence[str],
+    penalty: float,
+    start: Floats | None = None,
+    known: Floats | None = None,
+) -> Floats:
+    """Return the weight of each signal: the optimum of the penalised likelihood of the answers.
+
+    The penalty is on what weights differ from `known` ones, by default 0; a signal that says nothing here keeps its.
+    """
     usable = [each for each in examples if each.answers.any()]
     counts = np.array([len(each.answers) for each in usable])
     starts, owner = np.cumsum(counts) - counts, np.repeat(np.arange(len(usable)), counts)
@@ -223,19 +235,21 @@ def fit(examples: Sequence[Example], names: Sequence[str], penalty: float, start
     shares *= len(usable) / shares.sum()
     aims = np.concatenate([each.answers / each.answers.sum() for each in usable]) * shares[owner]
     aim = aims @ table
+    prior = np.zeros(len(names)) if known is None else known * spread
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         scores = table @ weights
         greatest = np.maximum.reduceat(scores, starts)
         odds = np.exp(scores - greatest[owner])
         sums = np.add.reduceat(odds, starts)
-        total = float(shares @ (np.log(sums) + greatest) - aim @ weights + penalty * (weights @ weights) / 2)
+        total = float(shares @ (np.log(sums) + greatest) - aim @ weights)
+        total += penalty * float((weights - prior) @ (weights - prior)) / 2
         return total, odds / sums[owner]
 
-    weights = np.zeros(len(names)) if start is None else start * spread
+    weights = prior if start is None else start * spread
     now, chances = loss(weights)
     for _ in range(_MOST_STEPS):
-        gradient = (chances * shares[owner]) @ table - aim + penalty * weights
+        gradient = (chances * shares[owner]) @ table - aim + penalty * (weights - prior)
         means = np.add.reduceat(table * chances[:, None], starts)
         curvature = (table * (chances * shares[owner])[:, None]).T @ table - (means * shares[:, None]).T @ means
         step = np.linalg.solve(curvature + penalty * np.eye(len(names)), gradient)
@@ -326,10 +340,21 @@ def ablate(examples: Sequence[Example], whole: Floats) -> None:
         print(f"| {signal} | {worth:+.4f} | {low:+.4f} to {high:+.4f} |", flush=True)
 
 
-def module_of(tables: dict[str, tuple[tuple[str, ...], Floats]]) -> str:
+def named(names: Sequence[str], weights: Floats) -> dict[str, float]:
+    """Return the weight of each signal by its name."""
+    return dict(zip(names, weights.tolist(), strict=True))
+
+
+def write(tables: Mapping[str, Mapping[str, float]]) -> None:
+    """Write the weights into the package."""
+    Path(treemill.ranking.weights.__file__).write_text(module_of(tables))
+
+
+def module_of(tables: Mapping[str, Mapping[str, float]]) -> str:
     """Return the source of the module that ships the weights."""
     lines = [
-        '"""What each signal counts for, by kind of question: learned by `python -m benchmarks.fit_ranking --write`.',
+        '"""What each signal counts for, by kind of question: learned by `python -m benchmarks.fit_ranking --write`,',
+        "descriptions by `python -m benchmarks.fit_descriptions --write`.",
         "",
         "The reason behind a signal stands with its function in `treemill.ranking.signals`.",
         '"""',
@@ -340,9 +365,9 @@ def module_of(tables: dict[str, tuple[tuple[str, ...], Floats]]) -> str:
         "",
         "WEIGHTS: Mapping[str, Mapping[str, float]] = {",
     ]
-    for kind, (names, weights) in tables.items():
+    for kind, weights in tables.items():
         lines.append(f'    "{kind}": {{')
-        for name, weight in zip(names, weights.tolist(), strict=True):
+        for name, weight in weights.items():
             reason = (SIGNALS[name.removesuffix(BESIDE_THE_BEST)].__doc__ or "").split("\n")[0].rstrip(".")
             lines += [f"        # {reason}", f'        "{name}": {weight:.3f},']
         lines.append("    },")

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from treemill.ranking import signals
 from treemill.ranking.evidence import Evidence, Rarity
-from treemill.ranking.model import BESIDE_THE_BEST, SIGNALS, contributions, greatest, plain_values, values, weights_for
+from treemill.ranking.model import (
+    BESIDE_THE_BEST,
+    SIGNALS,
+    contributions,
+    greatest,
+    learned_as,
+    plain_values,
+    values,
+    weights_for,
+)
 from treemill.ranking.paths import kinds_of, likeness, path_words, version_of
 from treemill.ranking.question import MOST_TERMS, Question, analyse, as_symbol
 from treemill.ranking.weights import WEIGHTS
@@ -43,7 +52,7 @@ def evidence_of(text: str, *paths: str, counts: list[list[int]] | None = None) -
         folders,
         taken_apart,
         [()] * len(paths),
-        *([np.zeros(len(paths), np.float32)] * 4),
+        *([np.zeros(len(paths), np.float32)] * 5),
         np.full(len(paths), -1),
     )
 
@@ -161,8 +170,29 @@ def test_every_signal_tells_its_reason() -> None:
 
 def test_contributions_add_up_and_are_finite_where_nothing_is_found() -> None:
     evidence = evidence_of("zeppelin hangar", "a.py", "b/c.py")
-    weights = weights_for(evidence.question, meaning=False)
+    weights = weights_for(evidence.question, meaning=False, verbatim=False)
     plain = plain_values(evidence, tuple(weights))
     names, parts = contributions(weights, plain, greatest(plain))
     assert parts.shape == (2, len(names))
     assert np.isfinite(values(evidence, list(SIGNALS))).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Returns the pool that a worker belongs to", "description"),
+        ("parse the head of a request", "description"),
+        ("worker pools and queues", "sentence"),
+        ("how does the pool grow", "sentence"),
+        ("Pool", "symbol"),
+    ],
+)
+def test_a_sentence_with_articles_that_asks_nothing_is_a_description(text: str, kind: str) -> None:
+    assert learned_as(analyse(text)) == kind
+
+
+def test_what_looks_like_a_message_and_stands_nowhere_is_weighed_as_any_sentence() -> None:
+    question = analyse("worker pools are not closed")
+    assert question.kind == "message"
+    assert "together" in weights_for(question, meaning=False, verbatim=True)
+    assert weights_for(question, meaning=False, verbatim=False) == WEIGHTS["sentence"]

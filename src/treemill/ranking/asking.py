@@ -1,4 +1,4 @@
-"""What a question looks like: a path, a regular expression, a message that some program printed.
+"""What a question looks like: a path, a regular expression, a message that some program printed, a description.
 
 Each is told by its form alone. Whether the index has such a path, or a line that matches, is for search to see: where
 there is none, the same text is taken for words.
@@ -31,6 +31,8 @@ _CLAUSE = re.compile(
     re.IGNORECASE,
 )
 _ASKING = re.compile(r"\s*(how|what|where|which|when|why|who)\b", re.IGNORECASE)
+# A sentence has articles; names of topics ("session middleware and cookies") and errors have hardly any.
+_ARTICLE = re.compile(r"\b(the|an?)\b", re.IGNORECASE)
 _QUOTES = re.compile(r"\"[^\"]+\s[^\"]+\"|'[^']+\s[^']+'|`[^`]+\s[^`]+`")
 _MARKS = re.compile(r"\w: |%[sdr]\b|\{\w*\}|[.!]$|^(Use|Cannot|Failed)\b")
 _FEWEST_WORDS = 3
@@ -95,6 +97,14 @@ def looks_like_message(text: str) -> bool:
     if _ASKING.match(text) or len(_WORD.findall(text)) < _FEWEST_WORDS:
         return False
     return _BEGINS.match(text) is not None or any(form.search(text) for form in (_QUOTES, _MARKS, _CLAUSE))
+
+
+def describes(text: str) -> bool:
+    """Tell whether a text says in a sentence what something does, as documentation of a function does.
+
+    "Returns the pool of a worker" does; "worker pools" names a topic, which files are about.
+    """
+    return _ASKING.match(text) is None and _ARTICLE.search(text) is not None
 
 
 def pairs_of(text: str, most: int) -> Sequence[str]:

@@ -73,9 +73,10 @@ class Evidence:
     `folders` (float32[f, columns]) are 1 where the file's own name and its folders have a word. `symbols` are the
     definitions of each file that have the asked name, for a question that is one. `meaning` (float32[c]),
     `file_meaning` and `path_meaning` (float32[f]) are cosines of the question with each chunk, with all that a file
-    holds and with the words of its path; 0 without vectors. For a message, `together` (float32[f]) is how much of it
-    stands in one place of the file, and `spots` (int64[f]) the offset of that place; 0 and -1 where there is none, and
-    for other questions.
+    holds and with the words of its path; 0 without vectors. For a description, `names_alike` (float32[c]) is how well
+    the best name that a chunk defines and the question cover each other; 0 for other questions. For a message,
+    `together` (float32[f]) is how much of it stands in one place of the file, and `spots` (int64[f]) the offset of that
+    place; 0 and -1 where there is none, and for other questions.
     """
 
     question: Question
@@ -91,6 +92,7 @@ class Evidence:
     meaning: Array
     file_meaning: Array
     path_meaning: Array
+    names_alike: Array
     together: Array
     spots: npt.NDArray[np.int64]
 

@@ -43,6 +43,7 @@ SIGNALS: Mapping[str, Callable[[Evidence], Array]] = {
     "prose": signals.prose,
     "aside": signals.aside,
     "older version": signals.older,
+    "defined likeness": signals.defined_likeness,
     "meaning": signals.meaning,
     "file meaning": signals.file_meaning,
     "path meaning": signals.path_meaning,
@@ -83,20 +84,27 @@ def weighs_meaning(question: Question) -> bool:
     return f"{learned_as(question)}, with vectors" in WEIGHTS
 
 
+def weighs_names(question: Question) -> bool:
+    """Tell whether the likeness of definitions' names counts for a question of its kind."""
+    return any(name.removesuffix(BESIDE_THE_BEST) == "defined likeness" for name in WEIGHTS[learned_as(question)])
+
+
 def learned_as(question: Question) -> str:
-    """Return the kind of question whose weights count for one: those of a name, or those of a sentence."""
-    return "symbol" if question.kind == "symbol" else "sentence"
+    """Return the kind of question whose weights count for one: those of a name, a description, or a sentence."""
+    if question.kind == "symbol":
+        return "symbol"
+    return "description" if question.described else "sentence"
 
 
-def weights_for(question: Question, *, meaning: bool) -> Mapping[str, float]:
+def weights_for(question: Question, *, meaning: bool, verbatim: bool) -> Mapping[str, float]:
     """Return the weights for a question, those for an index with vectors where `meaning` is known.
 
-    A message is a sentence whose words stand together where it comes from; a qualified name is a name that is looked
-    for in what qualifies it.
+    A message is a sentence whose words stand together where it comes from (`verbatim`: they do in some candidate; else
+    it is a sentence like others); a qualified name is a name that is looked for in what qualifies it.
     """
     kind = learned_as(question)
     learned = WEIGHTS.get(f"{kind}, with vectors", WEIGHTS[kind]) if meaning else WEIGHTS[kind]
-    if question.kind == "message":
+    if question.kind == "message" and verbatim:
         return {**learned, **{name: learned.get(name, 0.0) + added for name, added in MESSAGE.items()}}
     return {**learned, "definition in parent": IN_PARENT} if question.parents else learned
 

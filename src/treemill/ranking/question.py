@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from treemill.ranking.asking import looks_like_message
+from treemill.ranking.asking import describes, looks_like_message
 from treemill.ranking.words import split_identifier, stem, term_id
 
 # A question longer than this is cut: a pasted file asks for nothing that its first words do not.
@@ -70,7 +70,8 @@ class Question:
     """A question, taken apart.
 
     `kind` is "symbol" for a single name (`parents` are the names it is qualified with, outermost first), "message" for
-    what a program seems to have printed, else "sentence". `terms` score text, `names` are looked for among definitions.
+    what a program seems to have printed, else "sentence". `described` says that it tells in a sentence what something
+    does. `terms` score text, `names` are looked for among definitions.
     """
 
     text: str
@@ -78,6 +79,7 @@ class Question:
     terms: tuple[Term, ...]
     names: tuple[Name, ...]
     parents: tuple[str, ...] = ()
+    described: bool = False
 
 
 def analyse(text: str) -> Question:
@@ -115,7 +117,7 @@ def _sentence(text: str, tokens: Sequence[str]) -> Question:
     if not any(weighed.values()):
         weighed = dict.fromkeys(weighed, 1.0)
     kind: Kind = "message" if looks_like_message(text) else "sentence"
-    return Question(text, kind, _terms(weighed), tuple(names.values())[:MOST_TERMS])
+    return Question(text, kind, _terms(weighed), tuple(names.values())[:MOST_TERMS], described=describes(text))
 
 
 def _terms(weighed: dict[str, float]) -> tuple[Term, ...]:

@@ -160,6 +160,11 @@ def path_meaning(evidence: Evidence) -> Array:
     return evidence.path_meaning
 
 
+def defined_likeness(evidence: Evidence) -> Array:
+    """The name of a definition and the question cover each other: `load_credentials` for how credentials are loaded."""
+    return evidence.best(evidence.names_alike)
+
+
 def together(evidence: Evidence) -> Array:
     """The words of a message stand together in the file, in its order: this is where it comes from."""
     return evidence.together

@@ -155,7 +155,8 @@ def _weighed(asked: Sequence[Asked]) -> tuple[list[_Weighed | None], list[str]]:
             reasons["no file holds these words" if question.terms else "the question has no words in it"] = None
         found.append(None if candidates is None else (each, question, candidates))
     meaning = all(each[2].evidence.meaning.any() for each in found if each is not None)
-    weighed = [None if each is None else _with_signals(*each, meaning=meaning) for each in found]
+    verbatim = any(each[2].evidence.together.any() for each in found if each is not None)
+    weighed = [None if each is None else _with_signals(*each, meaning=meaning, verbatim=verbatim) for each in found]
     return weighed, [] if any(weighed) else list(reasons)
 
 
@@ -170,8 +171,10 @@ def _meant(asked: Asked, question: Question) -> Meant | None:
         return None
 
 
-def _with_signals(asked: Asked, question: Question, candidates: Candidates, *, meaning: bool) -> _Weighed:
-    weights = weights_for(question, meaning=meaning)
+def _with_signals(
+    asked: Asked, question: Question, candidates: Candidates, *, meaning: bool, verbatim: bool
+) -> _Weighed:
+    weights = weights_for(question, meaning=meaning, verbatim=verbatim)
     return _Weighed(asked, question, candidates, weights, plain_values(candidates.evidence, tuple(weights)))
 
 

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.evidence import DEFINITION_WEIGHT, K1, Array, B, Evidence, Rarity, inverse_frequency
+from treemill.ranking.model import weighs_names
 from treemill.ranking.paths import path_words
 from treemill.ranking.postings import DEFINITION_SHIFT, TEXT_CAP
 from treemill.ranking.question import Question
 from treemill.ranking.words import split_identifier
+from treemill.searching.alike import alike
 from treemill.searching.meaning import Meant, nearness
 from treemill.searching.moment import Moment, Numbers, Postings, distinct
 from treemill.searching.verbatim import verbatim
@@ -195,9 +197,12 @@ def _lay_out(
         np.zeros(len(chunks), np.float32) if near is None else near.chunks,
         nothing if near is None else near.files,
         nothing if near is None else near.paths,
+        np.zeros(len(chunks), np.float32),
         nothing,
         np.full(len(files), -1, np.int64),
     )
+    if weighs_names(question):
+        evidence = replace(evidence, names_alike=alike(moment, evidence, files, chunks))
     if question.kind == "message":
         share, spots = verbatim(moment, evidence, files)
         evidence = replace(evidence, together=share, spots=spots)

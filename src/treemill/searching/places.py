@@ -19,6 +19,7 @@ _WHOLE_BYTES = 4_000
 # How good another chunk of the file must be, beside the best one, to be named as a further place.
 _WORTH_NAMING = 0.5
 _MEANING_SHARE = 0.5
+_NAMES_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def _best_chunks(evidence: Evidence, file: int, most: int, *, any_at_all: bool) 
     first = int(evidence.starts[file])
     last = int(evidence.starts[file + 1]) if file + 1 < evidence.files else len(evidence.chunk_words)
     scores = evidence.places[first:last] + _MEANING_SHARE * evidence.meaning[first:last]
+    scores += _NAMES_SHARE * evidence.names_alike[first:last]
     order = np.argsort(-scores, kind="stable")[: most + 1].tolist()
     least = _WORTH_NAMING * float(scores[order[0]])
     return [each for rank, each in enumerate(order) if (any_at_all and rank == 0) or scores[each] >= max(least, 1e-6)]
