@@ -17,6 +17,7 @@ from treemill.cli.words import count, printable, seconds, size
 from treemill.cli.working import bring_up_to_date
 from treemill.errors import UsageError
 from treemill.events import ignore
+from treemill.flow.freeing import give_back
 from treemill.freshness import IndexOptions
 from treemill.places import place_of, seated
 from treemill.rebuilding import rebuilt, replaced
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     # What a run holds are plain values: there are hardly any cycles to find, and each search visits all that is loaded.
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
+    give_back()
     place = place_of(arguments.path)
     settings = settings_for(place, arguments)
     place = seated(place, settings.storage)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from treemill.flow import wire
+from treemill.flow.freeing import ENVIRONMENT
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from treemill.flow.child import main; main()"
 
@@ -119,7 +120,7 @@ def launch(module: str = "") -> Child:
             stdout=subprocess.PIPE,
             stderr=said,
             pipesize=_PIPE_BYTES,
-            env={**_ONE_THREAD_EACH, **os.environ},
+            env={**_ONE_THREAD_EACH, **ENVIRONMENT, **os.environ},
             **_OWN_GROUP,
         )
     except BaseException:
