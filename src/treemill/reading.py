@@ -23,7 +23,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -135,16 +135,47 @@ def read_files(files: Sequence[DiscoveredFile], *, max_bytes: int | None = None)
     ]
 
 
+def keys_of_files(
+    files: Sequence[DiscoveredFile], made: Callable[[str | None], bytes], *, max_bytes: int | None = None
+) -> Sequence[tuple[bytes, int, int, int] | None]:
+    """Return (key, size, `stamp`, `changed_ns`) of files, read as `read_file` does; None where that has more to say.
+
+    A key is the BLAKE2b-128 of the BLAKE2b-128 of a file's bytes and what is `made` of its language. Without a compiled
+    half, and where the first line may tell the language, there is none. Other threads run meanwhile.
+    """
+    root = _common_root(files)
+    if _NATIVE is None or root is None:
+        return (None,) * len(files)
+    by_language = {language: (made(language), language is not None) for language in {file.language for file in files}}
+    keys: list[tuple[bytes, int, int, int] | None] = _NATIVE.keys_of_plain(
+        _encoded_paths(files, root),
+        [by_language[file.language] for file in files],
+        os.fsencode(_real_prefix(root)),
+        _ANY_SIZE if max_bytes is None else max_bytes,
+    )
+    return keys
+
+
 def _plain(files: Sequence[DiscoveredFile], max_bytes: int | None) -> Sequence[tuple[bytes, int, int] | None]:
     """Return bytes and stamps of those files that need nothing but to be read."""
-    root = files[0].root if files else None
-    if _NATIVE is None or root is None or not all(type(file) is DiscoveredFile and file.root == root for file in files):
+    root = _common_root(files)
+    if _NATIVE is None or root is None:
         return (None,) * len(files)
-    base = os.path.join(root, "")
-    paths = [os.fsencode(base + file.name) for file in files]
+    most = _ANY_SIZE if max_bytes is None else max_bytes
     read: list[tuple[bytes, int, int] | None]
-    read = _NATIVE.read_plain(paths, os.fsencode(_real_prefix(root)), _ANY_SIZE if max_bytes is None else max_bytes)
+    read = _NATIVE.read_plain(_encoded_paths(files, root), os.fsencode(_real_prefix(root)), most)
     return read
+
+
+def _common_root(files: Sequence[DiscoveredFile]) -> str | None:
+    """Return the root of files that lie below one and are to be read where they lie; else None."""
+    root = files[0].root if files else None
+    return root if all(type(file) is DiscoveredFile and file.root == root for file in files) else None
+
+
+def _encoded_paths(files: Sequence[DiscoveredFile], root: str) -> list[bytes]:
+    base = os.path.join(root, "")
+    return [os.fsencode(base + file.name) for file in files]
 
 
 def read_small_file(path: str, *, follow: bool = False) -> bytes | None:

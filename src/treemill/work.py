@@ -19,7 +19,7 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking import words
 from treemill.ranking.spellings import INCOMPLETE, spellings_of
-from treemill.reading import read_files
+from treemill.reading import keys_of_files, read_files
 from treemill.records import Content, PreparedFile
 from treemill.storage import ContentLookup, KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
@@ -88,23 +88,63 @@ def chunker_of(governor: ChunkGovernor, cutter: Cutter | None) -> str:
 
 def content_key(digest: bytes, language: str | None, chunker: str) -> bytes:
     """Return the 16 bytes under which a content is kept: nothing about its path is in them."""
-    text = f"{language or ''}\0{chunker}\0{words.RECIPE}"
-    return hashlib.blake2b(digest + text.encode(), digest_size=16).digest()
+    return hashlib.blake2b(digest + _made_of(language, chunker), digest_size=16).digest()
 
 
-def recognise(files: Sequence[DiscoveredFile], work: Prepare) -> list[PreparedFile | Skipped | None]:
+def _made_of(language: str | None, chunker: str) -> bytes:
+    """Return what, beside the digest of its bytes, a content depends on."""
+    return f"{language or ''}\0{chunker}\0{words.RECIPE}".encode()
+
+
+Key = tuple[bytes, int, int, int]
+"""The key of a file's content, and the file's size, `stamp` and `changed_ns` as they were when it was read."""
+
+
+def keys_of(files: Sequence[DiscoveredFile], work: Prepare) -> Sequence[Key | None]:
+    """Read files, and return the keys of their contents; None where more must be known of one than its bytes.
+
+    Other threads run meanwhile, so that this can be done ahead.
+    """
+    chunker = chunker_of(work.governor, work.cutter)
+    return keys_of_files(files, lambda language: _made_of(language, chunker), max_bytes=work.max_bytes)
+
+
+def recognise(
+    files: Sequence[DiscoveredFile], work: Prepare, keys: Sequence[Key | None] | None = None
+) -> list[PreparedFile | Skipped | None]:
     """Read files and return what needs no worker; None for the others.
 
     That are those whose contents are known, to the index or the cache, and those that turn out to be no text to index.
+    `keys` is what `keys_of` gave for them, if it was asked before.
     """
+    if work.lookup is None:
+        return _looked_into(files, work, frozenset())
+    told = keys_of(files, work) if keys is None else keys
+    asked = [key[0] for key in told if key is not None]
+    held = work.lookup.known_of(asked) if asked else frozenset()
+    results: list[PreparedFile | Skipped | None] = [
+        PreparedFile(file.name, key[1], key[2], key[0], None, key[3]) if key is not None and key[0] in held else None
+        for file, key in zip(files, told, strict=True)
+    ]
+    places = [place for place, result in enumerate(results) if result is None]
+    others = _looked_into([files[place] for place in places], work, frozenset(asked) - held)
+    for place, result in zip(places, others, strict=True):
+        results[place] = result
+    return results
+
+
+def _looked_into(
+    files: Sequence[DiscoveredFile], work: Prepare, unknown: frozenset[bytes]
+) -> list[PreparedFile | Skipped | None]:
+    """As `recognise`, for files of which the bytes are needed; the index holds no contents with the keys `unknown`."""
     chunker = chunker_of(work.governor, work.cutter)
     reads = read_files(files, max_bytes=work.max_bytes)
     keys = [
         None if isinstance(read, Skipped) else content_key(read.source.digest, read.source.language, chunker)
         for read in reads
     ]
-    asked = [key for key in keys if key is not None]
-    held = frozenset[bytes]() if work.lookup is None else work.lookup.known_of(asked)
+    asked = [key for key in keys if key is not None and key not in unknown]
+    held = work.lookup.known_of(asked) if work.lookup is not None and asked else frozenset()
     results: list[PreparedFile | Skipped | None] = []
     for file, read, key in zip(files, reads, keys, strict=True):
         if isinstance(read, Skipped):

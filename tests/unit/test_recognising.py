@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from conftest import Tree
 from treemill.chunking.governor import ChunkGovernor
 from treemill.events import Event, Worked
 from treemill.flow import Done, InlineCrew, Limits
 from treemill.indexing import index_tree
+from treemill.languages import language_of_name
+from treemill.native import compiled
 from treemill.processing.recognising import KnownFirst
 from treemill.reading import ReadFile, read_file
-from treemill.records import Status
+from treemill.records import PreparedFile, Status
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.memory import MemoryStore
-from treemill.types import DiscoveredFile
-from treemill.work import Prepare, Prepared, content_key
+from treemill.types import DiscoveredFile, Skipped
+from treemill.work import Prepare, Prepared, content_key, keys_of, recognise
 
 WORKERS = 1
 SETTINGS = Settings(
@@ -90,7 +96,7 @@ class Counting:
         return frozenset(keys) - self._unknown
 
 
-def keys_of(files: Sequence[DiscoveredFile]) -> list[bytes]:
+def keys_of_contents(files: Sequence[DiscoveredFile]) -> list[bytes]:
     """Return the keys of the contents of files."""
     reads = [read_file(file) for file in files]
     return [
@@ -116,7 +122,7 @@ def passed_on(files: Sequence[DiscoveredFile], lookup: Counting, size: int) -> l
 
 def test_of_many_new_files_few_are_looked_up_in_vain(tree: Tree) -> None:
     files = planted(tree, 3_000)
-    lookup = Counting(but=keys_of(files))
+    lookup = Counting(but=keys_of_contents(files))
     passed_on(files, lookup, 100)
     assert 0 < lookup.asked <= len(files) / 10
 
@@ -132,5 +138,57 @@ def test_many_known_files_are_asked_for_together_however_small_their_batches_are
 def test_a_new_file_among_known_ones_that_were_asked_for_together_goes_on_in_a_batch_like_its_own(tree: Tree) -> None:
     files = planted(tree, 400)
     new = [files[200], files[203], files[290]]
-    done = passed_on(files, Counting(but=keys_of(new)), 5)
+    done = passed_on(files, Counting(but=keys_of_contents(new)), 5)
     assert [each.items for each in done if each.worker == 0] == [tuple(new[:2]), tuple(new[2:])]
+
+
+# ── keys that are made without the interpreter ──
+
+SIZES = (0, 1, 2, 127, 128, 129, 255, 256, 257, 1_000, 99_999)
+
+ODD = {
+    "tool": "#!/usr/bin/env python3\n",
+    "marked": b"\xef\xbb\xbf#!/bin/sh\n",
+    "wide": "\ufeff#!/bin/sh\n".encode("utf-16-le"),
+    "large.py": "z" * 100_001,
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
+def test_keys_are_those_of_the_files_as_they_are_read_and_what_tells_more_has_none(tree: Tree) -> None:
+    contents = {f"f{size}.py": bytes((size + 7 * i) % 251 + 1 for i in range(size)) for size in SIZES}
+    root = tree({**contents, **ODD, "notes": "no language, no first line that tells one\n", "short": "#"})
+    (root / "out.py").symlink_to(Path(__file__))
+    work = Prepare(ChunkGovernor(), max_bytes=100_000)
+    files = [DiscoveredFile.from_path(name, root=root) for name in (*contents, "notes", "short")]
+    known = [file for file in files if file is not None]
+    reads = [read_file(file) for file in known]
+    expected = [
+        (content_key(read.source.digest, read.source.language, ChunkGovernor().recipe), read.size, *_stamps(read))
+        for read in reads
+        if isinstance(read, ReadFile)
+    ]
+    assert keys_of(known, work) == expected
+    odd = [
+        DiscoveredFile(name, str(root), language_of_name(name), 1, 1) for name in (*ODD, "out.py", "gone.py", "\0.py")
+    ]
+    assert keys_of(odd, work) == [None] * len(odd)
+
+
+def _stamps(read: ReadFile) -> tuple[int, int]:
+    return read.stamp, read.changed_ns
+
+
+def test_without_keys_files_are_recognised_all_the_same(tree: Tree) -> None:
+    files = planted(tree, 5)
+    (Path(str(files[3].root)) / files[3].name).write_bytes(b"\0")
+    binary = content_key(hashlib.blake2b(b"\0", digest_size=16).digest(), "python", ChunkGovernor().recipe)
+    work = Prepare(ChunkGovernor(), lookup=Counting(but=[*keys_of_contents(files[:1]), binary]))
+    assert recognise(files, work, [None] * 5) == recognise(files, work)
+    assert [type(each) for each in recognise(files, work)] == [
+        type(None),
+        PreparedFile,
+        PreparedFile,
+        Skipped,
+        PreparedFile,
+    ]

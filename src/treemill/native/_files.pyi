@@ -1,3 +1,6 @@
 from collections.abc import Sequence
 
 def read_plain(paths: Sequence[bytes], prefix: bytes, most: int) -> list[tuple[bytes, int, int] | None]: ...
+def keys_of_plain(
+    paths: Sequence[bytes], made: Sequence[tuple[bytes, bool]], prefix: bytes, most: int
+) -> list[tuple[bytes, int, int, int] | None]: ...

@@ -1,4 +1,5 @@
-/* Files → their bytes: the compiled half of `treemill.reading.read_file`, for files about which there is nothing to say.
+/* Files → their bytes, or the keys of their contents: the compiled half of `treemill.reading.read_file`, and of what
+ * `treemill.work` asks about files whose contents may be known, for files about which there is nothing to say.
  *
  * A regular file of ordinary size, inside the root, that holds still while it is read. Whatever else a path may be is
  * left to the half in Python, which knows how to say it: its place in the result is None.
@@ -14,12 +15,17 @@
 #include <Python.h>
 #include <stdlib.h>
 #include <string.h>
+#include "blake2b.h"
 
 typedef struct {
     const char *path;
     char *data; /* NULL: there is something to say about it */
     Py_ssize_t size;
     long long stamp, changed;
+    const char *made; /* what stands behind the digest in the text that the key is a digest of */
+    Py_ssize_t made_size;
+    int named; /* whether the name tells the language: else the first line may */
+    unsigned char key[BLAKE2B_DIGEST];
 } Plain;
 
 #ifdef __linux__
@@ -87,15 +93,43 @@ static void read_one(Plain *file, const char *prefix, size_t length, long long m
 }
 #endif
 
-/* Returns the list of what was read and lets go of the bytes, also where it fails. */
-static PyObject *told(Plain *files, Py_ssize_t count) {
+/* Whether a file without a language by its name may have one by its first line, or bytes before that line. */
+static int may_name_language(const unsigned char *data, Py_ssize_t size) {
+    return size >= 2 && ((data[0] == '#' && data[1] == '!') || data[0] == 0xEF || data[0] >= 0xFE);
+}
+
+/* Turns what was read into the key of its content, where name and bytes say all that it depends on. */
+static void make_key(Plain *file) {
+    const unsigned char *data = (const unsigned char *)file->data;
+    size_t length = BLAKE2B_DIGEST + (size_t)file->made_size;
+    unsigned char *text = NULL;
+    if (file->named || !may_name_language(data, file->size))
+        text = malloc(length);
+    if (text != NULL) {
+        blake2b(data, (size_t)file->size, text);
+        memcpy(text + BLAKE2B_DIGEST, file->made, (size_t)file->made_size);
+        blake2b(text, length, file->key);
+    }
+    free(file->data);
+    file->data = (char *)text; /* not NULL: there is a key */
+}
+
+static PyObject *bytes_and_stamps(const Plain *file) {
+    return Py_BuildValue("(y#LL)", file->data, file->size, file->stamp, file->changed);
+}
+
+static PyObject *key_and_stamps(const Plain *file) {
+    return Py_BuildValue("(y#nLL)", (const char *)file->key, (Py_ssize_t)BLAKE2B_DIGEST, file->size, file->stamp,
+                         file->changed);
+}
+
+/* Returns the list of what is said of each file and lets go of the bytes, also where it fails. */
+static PyObject *told(Plain *files, Py_ssize_t count, PyObject *(*say)(const Plain *)) {
     PyObject *result = PyList_New(count);
     for (Py_ssize_t i = 0; i < count; i++) {
         Plain *file = &files[i];
         if (result != NULL) {
-            PyObject *one = file->data == NULL ? Py_NewRef(Py_None)
-                                               : Py_BuildValue("(y#LL)", file->data, file->size, file->stamp,
-                                                               file->changed);
+            PyObject *one = file->data == NULL ? Py_NewRef(Py_None) : say(file);
             if (one == NULL || PyList_SetItem(result, i, one) != 0)
                 Py_CLEAR(result);
         }
@@ -104,13 +138,30 @@ static PyObject *told(Plain *files, Py_ssize_t count) {
     return result;
 }
 
+/* Returns places for files with these paths, which live as long as `paths` does; NULL where one is no path. */
+static Plain *places_for(PyObject *paths, Py_ssize_t count) {
+    Plain *files = calloc((size_t)count + 1, sizeof *files);
+    if (files == NULL)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; files != NULL && i < count; i++) {
+        char *path;
+        Py_ssize_t size;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(paths, i), &path, &size) != 0) {
+            free(files);
+            return NULL;
+        }
+        files[i].path = (size_t)size == strlen(path) ? path : NULL; /* no file has a NUL in its name */
+    }
+    return files;
+}
+
 PyDoc_STRVAR(read_plain_doc,
              "read_plain(paths: Sequence[bytes], prefix: bytes, most: int) -> list[tuple[bytes, int, int] | None]\n\n"
              "Read regular files of at most `most` bytes whose resolved paths begin with a prefix.\n\n"
              "Gives (bytes, time of modification, of change) of each, None where there is something to say about it.");
 
 static PyObject *read_plain(PyObject *module, PyObject *arguments) {
-    PyObject *given;
+    PyObject *given, *result = NULL;
     const char *prefix;
     Py_ssize_t length;
     long long most;
@@ -120,33 +171,79 @@ static PyObject *read_plain(PyObject *module, PyObject *arguments) {
     if (paths == NULL)
         return NULL;
     Py_ssize_t count = PyTuple_Size(paths);
-    Plain *files = calloc((size_t)count + 1, sizeof *files);
-    PyObject *result = NULL;
-    if (files == NULL) {
-        PyErr_NoMemory();
-        goto end;
+    Plain *files = places_for(paths, count);
+    if (files != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < count; i++)
+            if (files[i].path != NULL)
+                read_one(&files[i], prefix, (size_t)length, most);
+        Py_END_ALLOW_THREADS
+        result = told(files, count, bytes_and_stamps);
+        free(files);
+    }
+    Py_DECREF(paths);
+    return result;
+}
+
+/* Takes in what stands behind the digest in the text of each key: (bytes, whether the name tells the language). */
+static int take_made(Plain *files, PyObject *made, Py_ssize_t count) {
+    if (PyTuple_Size(made) != count) {
+        PyErr_SetString(PyExc_ValueError, "as many texts as paths are needed");
+        return -1;
     }
     for (Py_ssize_t i = 0; i < count; i++) {
-        char *path;
-        Py_ssize_t size;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(paths, i), &path, &size) != 0)
-            goto end;
-        files[i].path = (size_t)size == strlen(path) ? path : NULL; /* no file has a NUL in its name */
+        PyObject *one = PyTuple_GetItem(made, i);
+        if (!PyTuple_Check(one)) {
+            PyErr_SetString(PyExc_TypeError, "each text stands in a tuple");
+            return -1;
+        }
+        if (!PyArg_ParseTuple(one, "y#p", &files[i].made, &files[i].made_size, &files[i].named))
+            return -1;
     }
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (files[i].path != NULL)
-            read_one(&files[i], prefix, (size_t)length, most);
-    Py_END_ALLOW_THREADS
-    result = told(files, count);
-end:
-    free(files);
-    Py_DECREF(paths);
+    return 0;
+}
+
+PyDoc_STRVAR(keys_of_plain_doc,
+             "keys_of_plain(paths: Sequence[bytes], made: Sequence[tuple[bytes, bool]], prefix: bytes, most: int)"
+             " -> list[tuple[bytes, int, int, int] | None]\n\n"
+             "Read files as `read_plain` does, and digest each one's digest and the bytes `made` that belong to it.\n\n"
+             "Gives (key, size, time of modification, of change); None also where the name does not tell the language"
+             " and the first line might.");
+
+static PyObject *keys_of_plain(PyObject *module, PyObject *arguments) {
+    PyObject *given, *given_made, *made = NULL, *result = NULL;
+    const char *prefix;
+    Py_ssize_t length;
+    long long most;
+    if (!PyArg_ParseTuple(arguments, "OOy#L", &given, &given_made, &prefix, &length, &most))
+        return NULL;
+    PyObject *paths = PySequence_Tuple(given);
+    if (paths != NULL)
+        made = PySequence_Tuple(given_made);
+    Plain *files = made == NULL ? NULL : places_for(paths, PyTuple_Size(paths));
+    if (files != NULL) {
+        Py_ssize_t count = PyTuple_Size(paths);
+        if (take_made(files, made, count) == 0) {
+            Py_BEGIN_ALLOW_THREADS
+            for (Py_ssize_t i = 0; i < count; i++) {
+                if (files[i].path != NULL)
+                    read_one(&files[i], prefix, (size_t)length, most);
+                if (files[i].data != NULL)
+                    make_key(&files[i]);
+            }
+            Py_END_ALLOW_THREADS
+            result = told(files, count, key_and_stamps);
+        }
+        free(files);
+    }
+    Py_XDECREF(paths);
+    Py_XDECREF(made);
     return result;
 }
 
 static PyMethodDef methods[] = {
     {"read_plain", read_plain, METH_VARARGS, read_plain_doc},
+    {"keys_of_plain", keys_of_plain, METH_VARARGS, keys_of_plain_doc},
     {NULL, NULL, 0, NULL},
 };
 

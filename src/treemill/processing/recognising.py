@@ -15,11 +15,12 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
-from treemill.flow import Before, Crew, Done, Idle, Lost
+from treemill.flow import Aside, Before, Crew, Done, Idle, Lost
 from treemill.records import PreparedFile
 from treemill.types import DiscoveredFile, Skipped
-from treemill.work import Prepare, Prepared, recognise
+from treemill.work import Prepare, Prepared, keys_of, recognise
 
 # Files are tried in groups of so many; after a group of which nobody knows any, so many go to the workers untried.
 _GROUP = 64
@@ -58,23 +59,34 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
     def _others(
         self, batches: Iterable[Sequence[DiscoveredFile]], known: deque[Done[DiscoveredFile, Prepared]]
     ) -> Iterator[Sequence[DiscoveredFile]]:
-        """Yield what is left of each batch for the workers; an empty one says that somebody shall look at `known`."""
+        """Yield what is left of each batch for the workers; an empty one says that somebody shall look at `known`.
+
+        While all are known, one group is read while the one before is looked up and written.
+        """
         together: list[Sequence[DiscoveredFile]] = []
+        ahead: _Group | None = None
         for batch in batches:
             together.append(batch)
-            if not (batch and self._all_known and sum(map(len, together)) < _TOGETHER):
-                yield from self._left_of(together, known)
-                together = []
+            if batch and self._all_known and sum(map(len, together)) < _TOGETHER:
+                continue
+            group, together = _Group(together, self._prepare, ahead=self._all_known), []
+            if ahead is not None:
+                yield from self._left_of(ahead, known)
+                ahead = None
+            if batch and group.ahead:
+                ahead = group
+            else:
+                yield from self._left_of(group, known)
+        if ahead is not None:
+            yield from self._left_of(ahead, known)
         if together:
-            yield from self._left_of(together, known)
+            yield from self._left_of(_Group(together, self._prepare, ahead=False), known)
 
-    def _left_of(
-        self, batches: Sequence[Sequence[DiscoveredFile]], known: deque[Done[DiscoveredFile, Prepared]]
-    ) -> list[Sequence[DiscoveredFile]]:
+    def _left_of(self, group: _Group, known: deque[Done[DiscoveredFile, Prepared]]) -> list[Sequence[DiscoveredFile]]:
         """Return what is left of batches, by batch; one that is empty where all are known."""
-        left = self._take_known([file for batch in batches for file in batch], known)
+        left = self._try(group.files, known, group) if group.ahead else self._take_known(group.files, known)
         kept = set(map(id, left))
-        by_batch = ([file for file in batch if id(file) in kept] for batch in batches)
+        by_batch = ([file for file in batch if id(file) in kept] for batch in group.batches)
         return [batch for batch in by_batch if batch] or [()]
 
     def _take_known(
@@ -94,11 +106,17 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         return left
 
     def _try(
-        self, files: Sequence[DiscoveredFile], known: deque[Done[DiscoveredFile, Prepared]]
+        self,
+        files: Sequence[DiscoveredFile],
+        known: deque[Done[DiscoveredFile, Prepared]],
+        group: _Group | None = None,
     ) -> list[DiscoveredFile]:
-        """Put the outcome for those files that are known to the others, and return the rest."""
+        """Put the outcome for those files that are known to the others, and return the rest.
+
+        `group` is what these files are, if it was read ahead.
+        """
         started = time.monotonic()
-        results = recognise(files, self._prepare)
+        results = recognise(files, self._prepare, None if group is None else group.keys())
         found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
         left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:
@@ -122,3 +140,14 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         each = (seconds / len(files),) * len(files)
         prepared = Prepared(results, shapes, {"look up": seconds}, each)
         return Done(files, prepared, self.count, started, seconds)
+
+
+class _Group:
+    """Files of several batches that are tried together; `ahead` says whether they are read at once, beside."""
+
+    def __init__(self, batches: Sequence[Sequence[DiscoveredFile]], work: Prepare, *, ahead: bool) -> None:
+        self.batches = batches
+        self.files = [file for batch in batches for file in batch]
+        self.ahead = ahead and bool(self.files)
+        if self.ahead:
+            self.keys = Aside(partial(keys_of, self.files, work))
