@@ -76,27 +76,50 @@ needs_native = pytest.mark.skipif(LAYOUT is None, reason="this installation has 
 groups = st.lists(st.tuples(st.integers(0, 9) | st.integers(0, 2**32 - 1), st.integers(0, 4)), max_size=40)
 
 
+def source_of(drawn, *, base=0, wide=False):
+    """A source of groups (term, how many postings), whose arrays have 32 bits if `wide`, else 16."""
+    terms, counts = np.array(drawn, np.uint32).reshape(-1, 2).T.copy()
+    total = int(counts.sum())
+    kind = np.uint32 if wide else np.uint16
+    return terms, counts.astype(kind), np.arange(total, dtype=kind), (np.arange(total) % 251).astype(np.uint8), base
+
+
 @needs_native
-@given(groups, st.booleans())
+@given(st.lists(st.tuples(groups, st.booleans(), st.booleans()), max_size=6), st.booleans())
 def test_both_halves_bring_postings_into_the_order_of_terms_alike(drawn, narrow):
-    terms = np.array([term for term, _ in drawn], np.uint32)
-    counts = np.array([count for _, count in drawn], np.int64)
-    chunks = np.arange(counts.sum(), dtype=np.uint32) * (1 if narrow else 1_000)
-    weights = (np.arange(counts.sum()) % 251).astype(np.uint8)
-    expected = regrouped_plainly(terms, counts, chunks, weights, narrow=narrow)
-    found = LAYOUT.regrouped(terms, counts, chunks, weights, narrow)
-    assert [each.tobytes() for each in expected] == list(found)
+    sources = [
+        source_of(sorted(dict(some).items()) if ascending else some, base=1_000 * number, wide=wide)
+        for number, (some, ascending, wide) in enumerate(drawn)
+    ]
+    expected = regrouped_plainly(sources, narrow=narrow)
+    assert [each.tobytes() for each in expected] == list(LAYOUT.regrouped(sources, narrow))
+
+
+@needs_native
+def test_many_groups_come_into_the_order_of_terms_slice_by_slice():
+    rng = np.random.default_rng(3)
+    terms = [np.unique(rng.integers(0, 2**32, 50_000, np.uint32)) for _ in range(5)]
+    sources = [source_of(np.stack((each, each % 3), axis=1), base=7 * n, wide=True) for n, each in enumerate(terms)]
+    expected = regrouped_plainly(sources, narrow=False)
+    assert [each.tobytes() for each in expected] == list(LAYOUT.regrouped(sources, False))
 
 
 @needs_native
 @pytest.mark.parametrize("place", range(4))
 def test_groups_that_do_not_fit_are_refused(place):
-    arrays = [bytes(4), (2).to_bytes(8, "little"), bytes(8), bytes(2)]
-    assert LAYOUT.regrouped(*arrays, True)
-    for other in (b"", bytes(3), b"\xff" * 8, (3).to_bytes(8, "little"), bytes(16)):
+    arrays = [bytes(4), (2).to_bytes(2, "little"), bytes(4), bytes(2)]
+    assert LAYOUT.regrouped([(*arrays, 0)], True)
+    for other in (b"", bytes(3), b"\xff" * 6, (3).to_bytes(2, "little"), bytes(16)):
         if len(other) != len(arrays[place]) or place == 1:
             with pytest.raises(ValueError):
-                LAYOUT.regrouped(*arrays[:place], other, *arrays[place + 1 :], True)
+                LAYOUT.regrouped([(*arrays[:place], other, *arrays[place + 1 :], 0)], True)
+
+
+@needs_native
+def test_what_is_no_source_of_groups_is_refused():
+    for other in (None, (), (b"", b"", b"", b""), (b"", b"", b"", "", 0), (b"", b"", b"", b"", -1)):
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            LAYOUT.regrouped([other], True)
 
 
 def test_a_segment_of_nothing_is_empty():

@@ -40,6 +40,10 @@ MOST_FULL = 16
 
 _NATIVE = compiled("layout")
 
+Source = tuple[npt.NDArray[np.uint32], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.uint8], int]
+"""Postings as they came, in groups: `terms` uint32[n], of which group i has `counts[i]` (uint16 or uint32) postings;
+`chunks` (uint16 or uint32) and `weights` uint8[m] of all groups; and from where on the chunks are numbered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -117,22 +121,19 @@ def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
     words = _beside(len(parts), lambda: _deflated(joined(part.spellings for part in parts)))
     sizes = np.array([len(part.lengths) for part in parts], np.int64)
     first_chunk = _offsets(sizes)
-    postings = [part.postings for part in parts]
-    posting_counts = np.array([len(each.chunks) for each in postings], np.int64)
-    chunks = _joined([each.chunks for each in postings], np.uint16).astype(np.uint32)
-    chunks += np.repeat(first_chunk[:-1].astype(np.uint32), posting_counts)
     vectors = np.zeros((int(first_chunk[-1]) if dimension else 0, dimension), np.int8)
     if dimension:
         for start, part in zip(first_chunk.tolist(), parts, strict=False):
             vectors[start : start + len(part.vectors)] = part.vectors
+    postings = [part.postings for part in parts]
     return _regrouped(
+        [
+            (each.terms, each.counts, each.chunks, each.weights, base)
+            for each, base in zip(postings, first_chunk.tolist(), strict=False)
+        ],
         contents=np.array([part.content for part in parts], np.int64),
         first_chunk=first_chunk,
         lengths=_joined([part.lengths for part in parts], np.uint16),
-        terms=_joined([each.terms for each in postings], np.uint32),
-        counts=_joined([each.counts for each in postings], np.uint16).astype(np.int64),
-        chunks=chunks,
-        weights=_joined([each.weights for each in postings], np.uint8),
         vectors=vectors,
         words=words,
         spelled=np.array([part.spellings != INCOMPLETE for part in parts], np.uint8),
@@ -149,20 +150,16 @@ def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segmen
         sum(len(each.contents) for each in kept),
         lambda: kept[0].spellings if len(kept) == 1 else _deflated(joined(map(spellings, kept))),
     )
-    counts = [len(each.lengths) for each in kept]
-    bases = _offsets(np.array(counts, np.int64))
-    posting_counts = np.array([len(each.chunks) for each in kept], np.int64)
-    chunks = _joined([each.chunks.astype(np.uint32) for each in kept], np.uint32)
-    chunks += np.repeat(bases[:-1].astype(np.uint32), posting_counts)
+    bases = _offsets(np.array([len(each.lengths) for each in kept], np.int64))
     starts = [each.first_chunk[:-1] + base for each, base in zip(kept, bases.tolist(), strict=False)]
     return _regrouped(
+        [
+            (each.terms, np.diff(each.offsets).astype(np.uint32), each.chunks, each.weights, base)
+            for each, base in zip(kept, bases.tolist(), strict=False)
+        ],
         contents=_joined([each.contents for each in kept], np.int64),
         first_chunk=np.append(_joined(starts, np.int64), bases[-1]),
         lengths=_joined([each.lengths for each in kept], np.uint16),
-        terms=_joined([each.terms for each in kept], np.uint32),
-        counts=_joined([np.diff(each.offsets) for each in kept], np.int64),
-        chunks=chunks,
-        weights=_joined([each.weights for each in kept], np.uint8),
         vectors=np.concatenate([each.vectors for each in kept]) if kept else np.empty((0, 0), np.int8),
         words=words,
         spelled=_joined([each.spelled for each in kept], np.uint8),
@@ -217,25 +214,18 @@ def plan_merges(sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _regrouped(
+    sources: list[Source],
     *,
     contents: npt.NDArray[np.int64],
     first_chunk: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.uint16],
-    terms: npt.NDArray[np.uint32],
-    counts: npt.NDArray[np.int64],
-    chunks: npt.NDArray[np.uint32],
-    weights: npt.NDArray[np.uint8],
     vectors: npt.NDArray[np.int8],
     words: Callable[[], npt.NDArray[np.uint8]],
     spelled: npt.NDArray[np.uint8],
 ) -> Segment:
-    """Return a segment from groups of postings in order of source: group i is `counts[i]` postings of `terms[i]`.
-
-    `words` gives its spellings.
-    """
-    narrow = len(lengths) <= FULL_CHUNKS
+    """Return a segment with the postings of the sources; `words` gives its spellings."""
     regrouped = regrouped_plainly if _NATIVE is None else _regrouped_in_c
-    terms, offsets, chunks, weights = regrouped(terms, counts, chunks, weights, narrow=narrow)
+    terms, offsets, chunks, weights = regrouped(sources, narrow=len(lengths) <= FULL_CHUNKS)
     segment = Segment(
         contents=contents,
         first_chunk=first_chunk,
@@ -254,29 +244,18 @@ def _regrouped(
     return segment
 
 
-def _regrouped_in_c(
-    terms: npt.NDArray[np.uint32],
-    counts: npt.NDArray[np.int64],
-    chunks: npt.NDArray[np.uint32],
-    weights: npt.NDArray[np.uint8],
-    *,
-    narrow: bool,
-) -> tuple[npt.NDArray[Any], ...]:
+def _regrouped_in_c(sources: list[Source], *, narrow: bool) -> tuple[npt.NDArray[Any], ...]:
     assert _NATIVE is not None
     kinds = (np.uint32, np.int64, np.uint16 if narrow else np.uint32, np.uint8)
-    return tuple(map(np.frombuffer, _NATIVE.regrouped(terms, counts, chunks, weights, narrow), kinds))
+    return tuple(map(np.frombuffer, _NATIVE.regrouped(sources, narrow), kinds))
 
 
-def regrouped_plainly(
-    terms: npt.NDArray[np.uint32],
-    counts: npt.NDArray[np.int64],
-    chunks: npt.NDArray[np.uint32],
-    weights: npt.NDArray[np.uint8],
-    *,
-    narrow: bool,
-) -> tuple[npt.NDArray[Any], ...]:
-    """Return terms, offsets, chunks (uint16 if `narrow`) and weights in order of term, from groups as they came."""
-    keys = terms.astype(np.uint64) << np.uint64(32)
+def regrouped_plainly(sources: list[Source], *, narrow: bool) -> tuple[npt.NDArray[Any], ...]:
+    """Return terms, offsets (int64), chunks (uint16 if `narrow`, else uint32) and weights in order of term."""
+    counts = _joined([each[1] for each in sources], np.int64)
+    chunks = _joined([each[2] + np.uint32(each[4]) for each in sources], np.uint32)
+    weights = _joined([each[3] for each in sources], np.uint8)
+    keys = _joined([each[0] for each in sources], np.uint64) << np.uint64(32)
     keys |= np.arange(len(keys), dtype=np.uint64)
     keys.sort()
     order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
@@ -335,5 +314,5 @@ def _offsets(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def _joined(arrays: Sequence[npt.NDArray[Any]], kind: type[np.generic]) -> npt.NDArray[Any]:
-    """Return the arrays one behind the other, also where there are none."""
-    return np.concatenate(arrays) if arrays else np.empty(0, kind)
+    """Return the arrays one behind the other, as that kind, also where there are none."""
+    return np.concatenate(arrays, dtype=kind) if arrays else np.empty(0, kind)

@@ -16,15 +16,17 @@ renamed, and in time unlinked, which leaves the mappings of readers as they are.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
 import re
 import stat
 import struct
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,9 @@ _NAME = re.compile(r"[0-9a-f]{16}\.segment")
 _HEADER = struct.Struct("<8s16s8Q16s")
 _ALIGNMENT = 64
 _BLOCK_WORDS = 8192
+
+# A file is written so many bytes at a time, a multiple of a block: an image of all of it would double what it takes.
+_WINDOW_BYTES = 32 * 8 * _BLOCK_WORDS
 
 
 class SegmentRefused(Exception):
@@ -111,8 +116,7 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
     dimension = segment.vectors.shape[1] if len(segment.vectors) else 0
     sizes = len(segment.contents), len(segment.lengths), len(segment.terms), len(segment.chunks)
     shape = _Shape(after, last_id, *sizes, dimension, len(segment.spellings))
-    starts, length = shape.places()
-    image = np.zeros(length, np.uint8)
+    _, length = shape.places()
     arrays = (
         segment.contents,
         segment.first_chunk,
@@ -126,15 +130,46 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
         segment.spellings,
         segment.spelled,
     )
-    for start, (kind, _), array in zip(starts, shape.fields(), arrays, strict=True):
-        raw = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")).reshape(-1).view(np.uint8)
-        image[start : start + len(raw)] = raw
-    checksum = _checksum(image, index_id, shape)
-    header = _header(index_id, shape, checksum)
-    image[: len(header)] = np.frombuffer(header, np.uint8)
     name = f"{os.urandom(8).hex()}.segment"
-    _write_beside(folder, name, image.data)
+    with _written_beside(folder, name) as file:
+        file.write(bytes(_HEADER.size))
+        sums = []
+        for window in _windows(_pieces(arrays, shape)):
+            sums.append(_sums(window))
+            file.write(window.data)
+        checksum = _checksum(sums, index_id, shape)
+        file.seek(0)
+        file.write(_header(index_id, shape, checksum))
     return SegmentFile(name, after, last_id, shape.chunks, length, checksum)
+
+
+def _pieces(arrays: Sequence[npt.NDArray[Any]], shape: _Shape) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield what stands behind the header: the arrays' bytes, each behind the zeros that bring it to its place."""
+    starts, length = shape.places()
+    position = _HEADER.size
+    for start, (kind, _), array in zip(starts, shape.fields(), arrays, strict=True):
+        yield np.zeros(start - position, np.uint8)
+        raw = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")).reshape(-1).view(np.uint8)
+        yield raw
+        position = start + len(raw)
+    yield np.zeros(length - position, np.uint8)
+
+
+def _windows(pieces: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield the same bytes, `_WINDOW_BYTES` at a time, the rest last; each is good until the next is asked for."""
+    window = np.empty(_WINDOW_BYTES, np.uint8)
+    used = 0
+    for piece in pieces:
+        taken = 0
+        while taken < len(piece):
+            some = piece[taken : taken + len(window) - used]
+            window[used : used + len(some)] = some
+            used += len(some)
+            taken += len(some)
+            if used == len(window):
+                yield window
+                used = 0
+    yield window[:used]
 
 
 def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment:
@@ -155,7 +190,7 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     starts, length = shape.places()
     if length != file.size:
         raise SegmentRefused(f"{file.name} has counts that do not fit its length")
-    if _checksum(image, index_id, shape) != checksum:
+    if _checksum([_sums(image[_HEADER.size :])], index_id, shape) != checksum:
         raise SegmentRefused(f"{file.name} is damaged")
     arrays: list[npt.NDArray[Any]] = []
     for start, (kind, count) in zip(starts, shape.fields(), strict=True):
@@ -203,19 +238,23 @@ def _mapped(path: Path, length: int) -> npt.NDArray[np.uint8]:
         os.close(descriptor)
 
 
-def _checksum(image: npt.NDArray[np.uint8], index_id: bytes, shape: _Shape) -> bytes:
-    """Return the checksum of everything behind the header, and of what the header says.
+def _sums(data: npt.NDArray[np.uint8]) -> tuple[bytes, int]:
+    """Return the sums of the whole blocks of some bytes, and that of the rest."""
+    words = data.view("<u8")
+    whole = len(words) // _BLOCK_WORDS * _BLOCK_WORDS
+    sums = words[:whole].reshape(-1, _BLOCK_WORDS).sum(axis=1, dtype=np.uint64)
+    return sums.astype("<u8").tobytes(), int(words[whole:].sum(dtype=np.uint64))
+
+
+def _checksum(sums: Sequence[tuple[bytes, int]], index_id: bytes, shape: _Shape) -> bytes:
+    """Return the checksum of everything behind the header, of which these are the `_sums`, and of what the header says.
 
     Sums of 64 KiB blocks, as 64-bit words, then BLAKE2b over the sums: memory speed, where a cryptographic digest of
     it all would cost each query more than its answer. It is to catch damage; who could forge it can read the index id.
     """
-    words = image[_HEADER.size :].view("<u8")
-    whole = len(words) // _BLOCK_WORDS * _BLOCK_WORDS
-    sums = words[:whole].reshape(-1, _BLOCK_WORDS).sum(axis=1, dtype=np.uint64)
-    rest = words[whole:].sum(dtype=np.uint64)
     digest = hashlib.blake2b(_header(index_id, shape, b""), digest_size=16)
-    digest.update(sums.astype("<u8").tobytes())
-    digest.update(int(rest).to_bytes(8, "little"))
+    digest.update(b"".join(blocks for blocks, _ in sums))
+    digest.update(sums[-1][1].to_bytes(8, "little"))
     return digest.digest()
 
 
@@ -223,15 +262,16 @@ def _header(index_id: bytes, shape: _Shape, checksum: bytes) -> bytes:
     return _HEADER.pack(MAGIC, index_id, *astuple(shape), checksum)
 
 
-def _write_beside(folder: Path, name: str, data: memoryview) -> None:
-    """Write a file under a temporary name and rename it, so that a name always stands for a whole file."""
+@contextlib.contextmanager
+def _written_beside(folder: Path, name: str) -> Iterator[IO[bytes]]:
+    """Give a file to write under a temporary name, renamed at the end: a name always stands for a whole file."""
     temporary = folder / f"{name}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with open(descriptor, "wb") as file:
-            file.write(data)
+            yield file
         os.replace(temporary, folder / name)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
