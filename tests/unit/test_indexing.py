@@ -233,6 +233,16 @@ def test_a_cancelled_run_keeps_what_it_committed_and_the_next_one_goes_on(tree: 
     assert again.coverage.complete
 
 
+def test_the_first_files_are_committed_before_the_others_are_read(tree: Tree) -> None:
+    root = tree({f"m{i:02}.py": f"def f{i}(): ...\n" + "f(1)\n" * 5000 for i in range(20)})
+    told: list[Event] = []
+    patient = Settings(chunker=INLINE.chunker, storage=StorageSettings(commit_seconds=60))
+    index_tree(root, MemoryStore(), patient, listener=told.append)
+    order = [type(event) for event in told if isinstance(event, Worked | Committed)]
+    assert order[:2] == [Worked, Committed]
+    assert order.count(Worked) > order.count(Committed) >= 2
+
+
 def test_an_index_with_a_model_has_a_vector_for_every_chunk(tree: Tree, tmp_path: Path) -> None:
     store = MemoryStore()
     provider = StaticEncoder(write_table(tmp_path / "static.model", ["cart", "item"]))

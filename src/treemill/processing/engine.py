@@ -59,7 +59,11 @@ _LAST_BATCHES_A_WORKER = 4
 # So many batches a worker stand ready: what it does in the time of the longest commit, which lays out a segment.
 _WAITING_BATCHES = 3
 
-# Put files wait for their commit in the store's transaction; more than this is committed before its time.
+# Put files wait for their commit in the store's transaction. The first ones are committed as they come, so that
+# questions find something soon; the next ones wait for so long, then twice as long each time, up to what is set.
+_FIRST_WAIT_SECONDS = 0.1
+
+# More than this is committed before its time.
 _MOST_UNCOMMITTED_BYTES = 32_000_000
 
 # A cancelled run still learns how many files it was given, as far as that can be known quickly.
@@ -102,6 +106,7 @@ class Run(Generic[Q]):
         self._shapes: dict[str, tuple[int, str | None]] = {}
         self._uncommitted_bytes = 0
         self._last_commit = time.monotonic()
+        self._wait_seconds = 0.0
         self._ahead: Ahead[Q] | None = None
         self._writer: Writer
         self._crew: Crew[DiscoveredFile, Prepared] | None = None
@@ -226,7 +231,7 @@ class Run(Generic[Q]):
                 return
 
     def _commit_what_is_due(self) -> None:
-        due = time.monotonic() - self._last_commit >= self._commit_seconds
+        due = time.monotonic() - self._last_commit >= self._wait_seconds
         if self.tally.pending and (due or self._uncommitted_bytes > _MOST_UNCOMMITTED_BYTES):
             self._commit()
 
@@ -301,6 +306,7 @@ class Run(Generic[Q]):
         generation = self._writer.commit()
         self.tally.spent({"commit": time.perf_counter() - began})
         self._last_commit = time.monotonic()
+        self._wait_seconds = min(max(_FIRST_WAIT_SECONDS, 2 * self._wait_seconds), self._commit_seconds)
         self._uncommitted_bytes = 0
         entries = self.tally.committed()
         at = self.tally.elapsed
