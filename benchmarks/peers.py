@@ -26,7 +26,7 @@ import numpy as np
 from treemill.embedding import EmbeddingProvider
 from treemill.embedding.registry import provider_for
 from treemill.indexing import index_tree
-from treemill.ranking.words import split_identifier
+from treemill.ranking.identifiers import split_identifier
 from treemill.searching import Index
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.memory import MemoryStore

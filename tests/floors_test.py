@@ -86,6 +86,7 @@ LOADERS = {
     "chunking/delimiter.py",
     "embedding/local.py",
     "embedding/registry.py",
+    "embedding/tokenizing.py",
     "extras.py",
     "flow/__init__.py",
     "flow/child.py",

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from treemill.chunking.governor import ChunkGovernor, EmbeddingCapabilities
+from treemill.chunking.governor import ChunkGovernor, EmbeddingCapabilities, Tokenizer
 from treemill.discovery import Saw, discover, unwatched
 from treemill.embedding import EmbeddingProvider, Probed, limits_of, model_of
 from treemill.embedding.registry import make_provider
+from treemill.embedding.tokenizing import tokenizer_of
 from treemill.errors import IndexLocked, IndexMissing
 from treemill.plan import Plan
 from treemill.ranking import words
@@ -121,13 +122,27 @@ def is_settled(store: IndexStore, recipe: Recipe, known: int) -> bool:
 
 
 def governor_for(settings: Settings, provider: EmbeddingProvider | None) -> ChunkGovernor:
-    """Return the limits for cutting: those of the settings, unless the provider reads less of a text than that."""
-    plain = ChunkGovernor(settings=settings.chunker)
+    """Return the limits for cutting: those of the settings, unless the provider reads less of a text than that.
+
+    Raises:
+        SettingsError: sizes are in tokens, and the provider has no tokenizer.
+    """
+    tokenizer = tokenizer_for(settings, provider)
+    plain = ChunkGovernor(settings=settings.chunker, tokenizer=tokenizer)
     window = limits_of(provider).text_tokens
     if not window:
         return plain
-    bound = ChunkGovernor(EmbeddingCapabilities(window), settings.chunker)
+    bound = ChunkGovernor(EmbeddingCapabilities(window), settings.chunker, tokenizer=tokenizer)
     return bound if bound.max_chunk_bytes < plain.max_chunk_bytes else plain
+
+
+def tokenizer_for(settings: Settings, provider: EmbeddingProvider | None) -> Tokenizer | None:
+    """Return what counts the tokens of chunks, where their size is in tokens of a model other than our own.
+
+    Raises:
+        SettingsError: the provider has no tokenizer.
+    """
+    return tokenizer_of(provider, settings.embedding) if settings.chunker.max_chunk_tokens else None
 
 
 def asking_provider(settings: Settings, store: IndexStore) -> EmbeddingProvider | None:

@@ -25,7 +25,7 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.cutting import CutBatch, Cutting
 from treemill.errors import WorkerCrashedError
 from treemill.flow import Ahead, Cause, Crew, Done, Idle, Lost, weigh_batches
-from treemill.processing.crews import failure_of, limits_of, make_crew
+from treemill.processing.crews import executor_for, failure_of, limits_of, make_crew
 from treemill.reading import ReadFile, read_file
 from treemill.types import CodeChunk, DiscoveredFile, Failure, Skipped
 
@@ -148,12 +148,19 @@ def chunk_files_parallel(
     in the stream's report; an error in `on_failure` ends the stream. Empty files are yielded without chunks. Files that
     are gone, or are no files any more, are skipped.
 
+    A governor's tokenizer goes into the workers with it. Where it cannot go into processes, threads do the work, with a
+    warning in the log, unless processes are asked for here.
+
     Raises:
-        UsageError: there is no such executor, or fewer than one worker is asked for.
+        UsageError: there is no such executor, fewer than one worker is asked for, or processes are that cannot have
+            the tokenizer.
         WorkersError: while reading: workers cannot be started.
     """
-    crew = make_crew(governor.settings, Cutting(governor), executor=executor_type, workers=max_workers)
-    report = ChunkingReport(executor_type or governor.settings.concurrency.executor, crew.count)
+    work, executor = Cutting(governor), executor_type or governor.settings.concurrency.executor
+    if governor.tokenizer is not None:
+        executor = executor_for(governor.settings, work, executor_type)
+    crew = make_crew(governor.settings, work, executor=executor, workers=max_workers)
+    report = ChunkingReport(executor, crew.count)
     return ChunkStream(files, governor, crew, report, ordered=ordered, on_failure=on_failure)
 
 

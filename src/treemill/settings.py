@@ -17,9 +17,14 @@ from treemill.choices import CLUSTER_FILES, EXECUTORS
 from treemill.errors import SettingsError
 
 
-def _number(default: Any, low: float, high: float | None = None, *, trusted: bool = False) -> Any:
-    """Declare a field whose value is at least `low` and at most `high`; `trusted` as `trusted_only` has it."""
-    return field(default=default, metadata={"low": low, "high": high, "trusted_only": trusted})
+def _number(
+    default: Any, low: float, high: float | None = None, *, unless: float | None = None, trusted: bool = False
+) -> Any:
+    """Declare a field whose value is at least `low` and at most `high`, or is `unless`.
+
+    `trusted` is as `trusted_only` has it.
+    """
+    return field(default=default, metadata={"low": low, "high": high, "unless": unless, "trusted_only": trusted})
 
 
 def _choice(default: str, *values: str, trusted: Sequence[str] = ()) -> Any:
@@ -89,11 +94,15 @@ class CustomLanguage:
 class ChunkerSettings:
     """How files are cut.
 
-    `max_chunk_bytes` is the size limit where no model says otherwise. `custom_delimiters` maps a language's name to
-    regular expressions at whose matches a chunk may start. `overlap_tokens` is 0 for none.
+    A chunk has at most `max_chunk_bytes` bytes of UTF-8 text, or, in their place where they are not 0, at most
+    `max_chunk_characters` characters and `max_chunk_tokens` tokens of the model's own tokenizer; a model that reads
+    less lowers them. `custom_delimiters` maps a language's name to regular expressions at whose matches a chunk may
+    start. `overlap_tokens` is 0 for none.
     """
 
     max_chunk_bytes: int = _number(1800, 16)
+    max_chunk_characters: int = _number(0, 16, unless=0)
+    max_chunk_tokens: int = _number(0, 16, unless=0)
     overlap_tokens: int = _number(0, 0, 200)
     custom_languages: tuple[CustomLanguage, ...] = ()
     custom_delimiters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -132,15 +141,17 @@ PROVIDER_NAMES = ("static", "none", "model2vec", "onnx", "http", "voyage")
 class EmbeddingSettings:
     """What turns text into vectors. Nothing here is taken from files of a tree, unless the user trusts that tree.
 
-    `model` is a folder, a hub id or the name of a service's model, as the provider has it; `dimension` asks for
-    vectors of that length, 0 for the model's own. `query_prefix` and `document_prefix` stand before every question and
-    every chunk, for models that were trained so. `max_texts`, `max_tokens` and `max_text_tokens` bound a request, and a
-    text in it; 0 is what the provider says. `max_requests_per_second` is 0 for no limit. `trusted_projects` are the
-    folders whose own files may set what stands here, `api_key` apart.
+    `model` is a folder, a hub id or the name of a service's model, as the provider has it; `tokenizer` is the file with
+    its tokenizer (`tokenizer.json`), where that is not in the folder; it is read only for sizes in tokens. `dimension`
+    asks for vectors of that length, 0 for the model's own. `query_prefix` and `document_prefix` stand before every
+    question and every chunk, for models that were trained so. `max_texts`, `max_tokens` and `max_text_tokens` bound a
+    request, and a text in it; 0 is what the provider says. `max_requests_per_second` is 0 for no limit.
+    `trusted_projects` are the folders whose own files may set what stands here, `api_key` apart.
     """
 
     provider: str = trusted_only("static", values=PROVIDER_NAMES)
     model: str = trusted_only("")
+    tokenizer: str = trusted_only("")
     dimension: int = trusted_only(0, low=0, high=65_536)
     base_url: str = trusted_only("")
     api_key: str = trusted_only("", secret=True)
@@ -230,9 +241,10 @@ WORDS = tuple[str, ...]
 def _check_number(value: Any, hint: Any, bounds: Mapping[str, Any], name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float) if hint is float else int):
         raise SettingsError(f"{name} must be a {'number' if hint is float else 'whole number'}, not {shown(value)}")
-    low, high = bounds.get("low"), bounds.get("high")
-    if (low is not None and not value >= low) or (high is not None and value > high):
+    low, high, unless = bounds.get("low"), bounds.get("high"), bounds.get("unless")
+    if value != unless and ((low is not None and not value >= low) or (high is not None and value > high)):
         wanted = f"at least {low}" if high is None else f"between {low} and {high}"
+        wanted += "" if unless is None else f", or {unless}"
         raise SettingsError(f"{name} must be {wanted}, not {shown(value)}")
 
 

@@ -44,6 +44,14 @@ def test_langchain_takes_the_language_from_the_name_and_the_size_from_the_model(
     assert max(len(each.page_content.encode()) for each in small) <= 128 * 3
 
 
+def test_langchain_counts_with_a_tokenizer_or_in_characters() -> None:
+    adapter = pytest.importorskip("treemill.adapters.langchain", reason="treemill[langchain] is not installed")
+    pieces = adapter.TreemillTextSplitter("python", max_tokens=40, tokenizer=str.split).split_text(CODE)
+    assert "".join(pieces) == CODE
+    assert 30 < max(len(each.split()) for each in pieces) <= 40
+    assert max(map(len, adapter.TreemillTextSplitter("python", max_characters=200).split_text(CODE))) <= 200
+
+
 def test_langchain_retrieves_places_with_their_facts(tree: Tree) -> None:
     adapter = pytest.importorskip("treemill.adapters.langchain", reason="treemill[langchain] is not installed")
     root = tree({"shop.py": CODE, "notes.md": "# Notes\n\nAn item goes into the cart.\n"})
@@ -63,6 +71,16 @@ def test_llama_index_nodes_tile_the_text_and_say_what_they_define() -> None:
     assert nodes[0].metadata["language"] == "python"
     assert nodes[-1].metadata["symbol"].startswith("step_")
     assert nodes[0].ref_doc_id == document.doc_id
+
+
+def test_llama_index_counts_with_a_tokenizer_or_in_characters() -> None:
+    adapter = pytest.importorskip("treemill.adapters.llama_index", reason="treemill[llama-index] is not installed")
+    document = pytest.importorskip("llama_index.core.schema").Document(text=CODE)
+    parser = adapter.TreemillNodeParser(language="python", max_tokens=40, tokenizer=str.split)
+    assert max(len(node.text.split()) for node in parser.get_nodes_from_documents([document])) <= 40
+    assert "tokenizer" not in parser.to_dict()
+    parser = adapter.TreemillNodeParser(language="python", max_characters=200)
+    assert max(len(node.text) for node in parser.get_nodes_from_documents([document])) <= 200
 
 
 def test_llama_index_retrieves_places_with_their_scores(tree: Tree) -> None:

@@ -108,6 +108,24 @@ def test_a_setting_of_the_tree_counts(tree):
     assert len(chunks(treemill(root, "chunk", "a.txt", "--jsonl"))) >= 5
 
 
+def test_the_size_of_chunks_is_a_flag_in_the_unit_that_is_asked_for(tree):
+    text = "größe = größe + 1\n" * 40
+    root = tree({"a.txt": text, "treemill.toml": "[chunker]\nmax_chunk_tokens = 16\n"})
+
+    def sizes(*flags: str) -> list[str]:
+        found = [each["content"] for each in chunks(treemill(root, "chunk", "a.txt", "--jsonl", *flags))]
+        assert "".join(found) == text
+        return found
+
+    assert {len(each.split()) for each in sizes()} == {25}
+    assert all(len(each) <= 100 for each in sizes("--max-characters", "100"))
+    assert all(len(each.encode()) <= 100 for each in sizes("--max-bytes", "100"))
+    assert len(sizes("--max-characters", "100")) < len(sizes("--max-bytes", "100"))
+    assert len(sizes("--max-tokens", "60")) == 2
+    done = treemill(root, "chunk", "a.txt", "--max-tokens", "60", "--max-bytes", "100")
+    assert (done.returncode, "not allowed with" in done.stderr) == (2, True)
+
+
 def test_quiet_says_nothing_but_chunks_and_verbose_names_what_is_skipped(tree):
     root = tree({"a.py": "x = 1\n", "b.py": "#" * 1_100_000})
     assert treemill(root, "chunk", ".", "-q").stderr == ""

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treemill.chunking import definitions, semantic, syntax, trees
+from treemill.chunking.governor import ChunkGovernor
+from treemill.chunking.sizes import size_in
 from treemill.chunking.tree_memory import TreeMemory
 from treemill.errors import ChunkingError, ChunkingTimeoutError
 from treemill.languages import LANGUAGES, language_of_name
 from treemill.native import compiled
-from treemill.settings import PerformanceSettings
+from treemill.settings import ChunkerSettings, PerformanceSettings
 from treemill.types import Symbol
 
 SAMPLES = {
@@ -100,6 +102,27 @@ def test_the_halves_cut_and_describe_a_damaged_sample_alike(one, limit):
 )
 def test_the_halves_cut_any_bytes_alike(text, language, limit):
     assert_alike(text, language, limit)
+
+
+@settings(max_examples=100, deadline=None)
+@given(one=damaged(), limits=st.sampled_from(({"max_chunk_characters": 50}, {"max_chunk_tokens": 30})))
+def test_the_halves_cut_alike_where_sizes_are_in_characters_or_tokens(one, limits):
+    text, language = one
+    size = size_in(text, ChunkGovernor(settings=ChunkerSettings(**limits)))
+    root = syntax.parse(text, language, 10).root_node
+    ends = semantic.cut(text, root, language, size.least, DEFAULTS.max_ast_depth, None, size.reach)
+    again = size_in(text, ChunkGovernor(settings=ChunkerSettings(**limits)))
+    done = trees.cut(text, language, again.least, DEFAULTS, again.reach)
+    assert done is not None
+    assert done[0] == tuple(ends)
+
+
+def test_what_a_reach_raises_comes_out_of_the_compiled_half():
+    def reach(position: int) -> int:
+        raise LookupError(f"nothing is known of {position}")
+
+    with pytest.raises(LookupError, match="nothing is known of 0"):
+        trees.cut(b"x = 1\n" * 20, "python", 16, DEFAULTS, reach)
 
 
 HOSTILE: dict[str, tuple[bytes, str]] = {

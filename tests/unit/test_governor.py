@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 
 from treemill.chunking.governor import BYTES_PER_TOKEN, ChunkGovernor, EmbeddingCapabilities
+from treemill.errors import UsageError
 from treemill.settings import ChunkerSettings, CustomLanguage, PerformanceSettings
 
 SMALL = EmbeddingCapabilities(512, "small")
@@ -87,3 +89,65 @@ def test_a_window_has_at_least_one_token():
 def test_a_model_that_takes_whole_files_says_so():
     assert LARGE.large_context
     assert not SMALL.large_context
+
+
+# ── sizes in characters and tokens ──
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text."""
+    return text.split()
+
+
+def test_characters_and_tokens_stand_in_the_place_of_bytes():
+    plain = ChunkGovernor()
+    assert (plain.max_chunk_characters, plain.max_chunk_tokens, plain.tokenizer) == (None, None, None)
+    characters = ChunkGovernor(settings=ChunkerSettings(max_chunk_characters=1000))
+    assert (characters.max_chunk_bytes, characters.max_chunk_characters) == (4000, 1000)
+    tokens = ChunkGovernor(settings=ChunkerSettings(max_chunk_tokens=512))
+    assert (tokens.max_chunk_bytes, tokens.max_chunk_tokens) == (512 * 32, 512)
+
+
+def test_the_window_of_a_model_bounds_tokens_exactly_and_characters_by_its_bytes():
+    settings = ChunkerSettings(max_chunk_tokens=1000, overlap_tokens=100)
+    assert ChunkGovernor(SMALL, settings).max_chunk_tokens == 412
+    assert ChunkGovernor(LARGE, settings).max_chunk_tokens == 1000
+    assert ChunkGovernor(SMALL, tokenizer=words).max_chunk_tokens == 512
+    characters = ChunkGovernor(SMALL, ChunkerSettings(max_chunk_characters=1000))
+    assert (characters.max_chunk_bytes, characters.max_chunk_characters) == (512 * BYTES_PER_TOKEN, 1000)
+
+
+def test_a_tokenizer_needs_a_limit_in_tokens_and_has_to_be_a_function():
+    with pytest.raises(UsageError, match="Set max_chunk_tokens"):
+        ChunkGovernor(tokenizer=words)
+    with pytest.raises(UsageError, match="not Regex"):
+        ChunkGovernor(SMALL, tokenizer=type("Regex", (), {})())
+
+
+def test_the_recipe_tells_units_and_tokenizers_apart():
+    tokens = ChunkerSettings(max_chunk_tokens=100)
+    recipes = [
+        ChunkGovernor(settings=ChunkerSettings(max_chunk_bytes=100)).recipe,
+        ChunkGovernor(settings=ChunkerSettings(max_chunk_characters=100)).recipe,
+        ChunkGovernor(settings=ChunkerSettings(max_chunk_bytes=400)).recipe,
+        ChunkGovernor(settings=tokens).recipe,
+        ChunkGovernor(settings=tokens, tokenizer=words).recipe,
+        ChunkGovernor(settings=tokens, tokenizer=len).recipe,
+        ChunkGovernor(settings=tokens, tokenizer=re.compile("a").findall).recipe,
+        ChunkGovernor(settings=tokens, tokenizer=Named("one")).recipe,
+        ChunkGovernor(settings=tokens, tokenizer=Named("two")).recipe,
+    ]
+    assert len(set(recipes)) == len(recipes)
+    assert ChunkGovernor(settings=tokens, tokenizer=Named("one")).recipe == recipes[-2]
+    assert all("0x" not in recipe for recipe in recipes)
+
+
+class Named:
+    """A tokenizer that says what it is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, text: str) -> int:
+        """Count every character."""
+        return len(text)

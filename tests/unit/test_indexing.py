@@ -183,6 +183,17 @@ def test_another_recipe_is_an_error_that_names_the_command(tree: Tree) -> None:
         index_tree(root, store, other)
 
 
+def test_an_index_can_be_of_chunks_counted_in_tokens_and_is_of_that_unit_alone(tree: Tree) -> None:
+    root, store = tree({"a.py": "def parse_header(line): return line.split()\n" * 20}), MemoryStore()
+    counted = Settings(chunker=ChunkerSettings(max_chunk_tokens=48, concurrency=INLINE.chunker.concurrency))
+    make_old(root)
+    report = index_tree(root, store, counted)
+    assert report.stats.chunks_created == 4
+    assert index_tree(root, store, counted).stats.submitted_files == 0
+    with pytest.raises(IndexMismatch, match="treemill index --rebuild"):
+        index_tree(root, store, INLINE)
+
+
 def test_events_tell_what_happens_to_each_file_in_order(tree: Tree) -> None:
     seen: list[Event] = []
     run(tree(FILES), MemoryStore(), listener=seen.append)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 
 from support import tiny
+from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider, limits_of
 from treemill.embedding.registry import make_provider
+from treemill.embedding.wrappers import Retrying
 from treemill.errors import SettingsError
 from treemill.freshness import governor_for
-from treemill.settings import EmbeddingSettings, Settings
+from treemill.settings import ChunkerSettings, EmbeddingSettings, Settings
 
 ROW = dict(zip(tiny.WORDS, tiny.table(), strict=True))
 
@@ -141,3 +144,48 @@ def test_a_folder_that_lacks_files_or_holds_garbage_is_named(tmp_path: Path, kin
         (folder / name).write_text("{}")
     with pytest.raises(SettingsError, match=f"the model in {folder} cannot be"):
         made(provider=kind, model=str(folder))
+
+
+def test_chunks_are_counted_by_the_tokenizer_that_lies_beside_the_model(tmp_path: Path) -> None:
+    needs("onnxruntime", "onnx", "model2vec")
+    settings = Settings(chunker=ChunkerSettings(max_chunk_tokens=100))
+    window = made(provider="onnx", model=str(tiny.onnx_folder(tmp_path / "m", tokens=64)))
+    static = made(provider="model2vec", model=str(tiny.model2vec_folder(tmp_path / "s")))
+    limits = governor_for(settings, window)
+    assert limits.max_chunk_tokens == 64
+    assert limits.tokenizer is not None
+    assert limits.tokenizer("def add(cart)") == 5
+    assert governor_for(settings, static).max_chunk_tokens == 100
+    assert governor_for(settings, Retrying(window)).recipe == limits.recipe
+    assert pickle.loads(pickle.dumps(limits)) == limits  # noqa: S301 what we pickled ourselves
+
+
+def test_chunks_for_a_service_are_counted_by_the_tokenizer_that_the_settings_name(tmp_path: Path) -> None:
+    needs("tokenizers", "httpx")
+    file = tmp_path / "tokenizer.json"
+    tokenizer = tiny.tokenizer()
+    tokenizer.enable_truncation(2)
+    tokenizer.save(str(file))
+    chunker = ChunkerSettings(max_chunk_tokens=100)
+
+    def limits(**values: str) -> ChunkGovernor:
+        embedding = EmbeddingSettings(provider="http", base_url="http://127.0.0.1:9", model="m", **values)  # type: ignore[arg-type]
+        return governor_for(Settings(chunker=chunker, embedding=embedding), make_provider(embedding))
+
+    with pytest.raises(SettingsError, match=r"http:m has no tokenizer .* Set embedding.tokenizer"):
+        limits()
+    with pytest.raises(SettingsError, match=r"there is no tokenizer .*other.json"):
+        limits(tokenizer=str(tmp_path / "other.json"))
+    counted = limits(tokenizer=str(file))
+    assert counted.tokenizer is not None
+    assert counted.tokenizer("where are retries") == 3
+    assert counted.recipe == limits(tokenizer=str(file)).recipe
+    file.write_text("{}")
+    with pytest.raises(SettingsError, match="cannot be opened"):
+        limits(tokenizer=str(file))
+
+
+def test_without_another_model_tokens_are_the_parts_of_words() -> None:
+    settings = Settings(chunker=ChunkerSettings(max_chunk_tokens=100))
+    provider = make_provider(EmbeddingSettings())
+    assert governor_for(settings, provider) == governor_for(settings, None) == ChunkGovernor(settings=settings.chunker)

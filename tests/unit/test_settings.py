@@ -47,6 +47,10 @@ def test_defaults_are_those_of_the_seed():
     ("build", "message"),
     [
         (lambda: ChunkerSettings(max_chunk_bytes=15), "chunker.max_chunk_bytes must be at least 16, not 15"),
+        (
+            lambda: ChunkerSettings(max_chunk_tokens=15),
+            "chunker.max_chunk_tokens must be at least 16, or 0, not 15",
+        ),
         (lambda: ChunkerSettings(overlap_tokens=201), "chunker.overlap_tokens must be between 0 and 200, not 201"),
         (lambda: ChunkerSettings(max_chunk_bytes=True), "chunker.max_chunk_bytes must be a whole number, not True"),
         (lambda: ChunkerSettings(max_chunk_bytes=99.5), "chunker.max_chunk_bytes must be a whole number, not 99.5"),
@@ -64,6 +68,7 @@ def test_a_value_out_of_bounds_is_refused_with_its_bound(build, message):
 
 def test_values_at_their_bounds_are_fine():
     assert ChunkerSettings(max_chunk_bytes=16, overlap_tokens=200).overlap_tokens == 200
+    assert ChunkerSettings(max_chunk_characters=0, max_chunk_tokens=16).max_chunk_tokens == 16
 
 
 # ── merging ──

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treemill.ranking.identifiers import split_identifier
 from treemill.ranking.occurrences import TextToIndex
 from treemill.ranking.word_pass import WordPass
-from treemill.ranking.words import name_terms, split_identifier, stem, term_id, terms_of
+from treemill.ranking.words import name_terms, stem, term_id, terms_of
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from treemill.chunking.governor import ChunkGovernor, EmbeddingCapabilities
+from treemill.chunking.governor import ChunkGovernor, EmbeddingCapabilities, Tokenizer
 from treemill.records import Hit
 from treemill.settings import ChunkerSettings
 from treemill.texts import chunk_text
@@ -15,11 +15,18 @@ from treemill.types import CodeChunk
 _NAMES = ("file_path", "source", "path", "file_name", "filename")
 
 
-def governor_for(max_tokens: int | None) -> ChunkGovernor:
-    """Return the limits for a model that reads so many tokens; the default ones without."""
-    if max_tokens is None:
-        return ChunkGovernor(settings=ChunkerSettings())
-    return ChunkGovernor(capabilities=EmbeddingCapabilities(max_tokens), settings=ChunkerSettings())
+def governor_for(
+    max_tokens: int | None, tokenizer: Tokenizer | None = None, max_characters: int | None = None
+) -> ChunkGovernor:
+    """Return the limits for a model that reads so many tokens, and in characters; the default ones without either.
+
+    Raises:
+        UsageError: there is a tokenizer, and no limit in tokens.
+        SettingsError: a limit is too small.
+    """
+    settings = ChunkerSettings(max_chunk_characters=max_characters or 0)
+    capabilities = None if max_tokens is None else EmbeddingCapabilities(max_tokens)
+    return ChunkGovernor(capabilities, settings, tokenizer=tokenizer)
 
 
 def name_of(metadata: Mapping[str, Any]) -> str:

@@ -16,19 +16,29 @@ from pydantic import Field
 
 from treemill import library
 from treemill.adapters.cutting import cut, facts_of, facts_of_hit, governor_for
+from treemill.chunking.governor import Tokenizer
 
 
 class TreemillTextSplitter(TextSplitter):
     """Cuts source text at the borders of functions and classes; joined, the pieces of a text are that text.
 
     `language` names the language ("python"); without it the file name in a document's metadata decides ("source",
-    "file_path", …). `max_tokens` is what the embedding model reads; without it pieces have at most about 1,800 bytes.
+    "file_path", …). `max_tokens` is what the embedding model reads, counted by `tokenizer` (a function that returns the
+    tokens of a text, or their number), else as 3 bytes each; `max_characters` is a limit in characters. Without either,
+    pieces have at most 1,800 bytes.
     """
 
-    def __init__(self, language: str | None = None, *, max_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        language: str | None = None,
+        *,
+        max_tokens: int | None = None,
+        tokenizer: Tokenizer | None = None,
+        max_characters: int | None = None,
+    ) -> None:
         super().__init__(chunk_overlap=0, strip_whitespace=False)
         self._language = language
-        self._governor = governor_for(max_tokens)
+        self._governor = governor_for(max_tokens, tokenizer, max_characters)
 
     def split_text(self, text: str) -> list[str]:
         """Return the pieces of a text, in order."""

@@ -5,7 +5,7 @@ Needs the extra `treemill[llama-index]`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -22,11 +22,15 @@ class TreemillNodeParser(NodeParser):
     """Cuts source text at the borders of functions and classes; joined, the nodes of a document are its text.
 
     `language` names the language ("python"); without it the file name in a document's metadata decides ("file_path",
-    "source", …). `max_tokens` is what the embedding model reads; without it nodes have at most about 1,800 bytes.
+    "source", …). `max_tokens` is what the embedding model reads, counted by `tokenizer` (a function that returns the
+    tokens of a text, or their number), else as 3 bytes each; `max_characters` is a limit in characters. Without either,
+    nodes have at most 1,800 bytes.
     """
 
     language: str | None = Field(default=None, description="The language of all documents")
     max_tokens: int | None = Field(default=None, description="What the embedding model reads, in tokens")
+    tokenizer: Callable[[str], Any] | None = Field(default=None, exclude=True, description="What counts tokens")
+    max_characters: int | None = Field(default=None, description="The most characters of a node")
 
     @classmethod
     def class_name(cls) -> str:
@@ -35,7 +39,7 @@ class TreemillNodeParser(NodeParser):
 
     def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
         """Return the nodes of documents, in order, with lines, symbol and kind in the metadata."""
-        governor = governor_for(self.max_tokens)
+        governor = governor_for(self.max_tokens, self.tokenizer, self.max_characters)
         parsed: list[BaseNode] = []
         for node in nodes:
             chunks = cut(node.get_content(MetadataMode.NONE), node.metadata, self.language, governor)

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import Any
 
 from treemill.chunking.families import FAMILIES, LOOKAHEAD, boundaries
-from treemill.chunking.spans import last_break
+from treemill.chunking.spans import Reach, last_break
 from treemill.languages import LANGUAGES
 from treemill.settings import ChunkerSettings
 
@@ -38,8 +38,10 @@ _log = logging.getLogger(__name__)
 _INSIDE_LINE = (b";", b"}", b">", b",", b" ", b"\t")
 
 
-def split(text: bytes, language: str | None, limit: int, settings: ChunkerSettings) -> list[int] | None:
-    """Return the ends of chunks of at most `limit` bytes that tile `text`, or None.
+def split(
+    text: bytes, language: str | None, limit: int, settings: ChunkerSettings, reach: Reach | None = None
+) -> list[int] | None:
+    """Return the ends of chunks of at most `limit` bytes (or as `reach` says) that tile `text`, or None.
 
     None says that the chunker knows nothing about the language: no family, and no custom delimiter that works. The
     time is linear in the text; what is no UTF-8 is kept and cut like anything else.
@@ -48,7 +50,7 @@ def split(text: bytes, language: str | None, limit: int, settings: ChunkerSettin
     delimiters = _custom_delimiters(language or "", patterns) if patterns else ()
     if family is None and not delimiters:
         return None
-    return _ends(text, limit, family or "line", delimiters)
+    return _ends(text, limit, reach, family or "line", delimiters)
 
 
 def _rules(language: str | None, settings: ChunkerSettings) -> tuple[str | None, tuple[str, ...]]:
@@ -68,13 +70,13 @@ def _rules(language: str | None, settings: ChunkerSettings) -> tuple[str | None,
     return family, patterns
 
 
-def _ends(text: bytes, limit: int, family: str, delimiters: tuple[Any, ...]) -> list[int]:
+def _ends(text: bytes, limit: int, reach: Reach | None, family: str, delimiters: tuple[Any, ...]) -> list[int]:
     # Lines that end in a bare CR are seen as lines, at the same offsets.
     seen = text.replace(b"\r", b"\n") if b"\r" in text and b"\n" not in text else text
     ends: list[int] = []
     start, size = 0, len(text)
-    while size - start > limit:
-        low, high = start + limit // 2, start + limit
+    while (high := start + limit if reach is None else reach(start)) < size:
+        low = start + (high - start) // 2
         cut = _last_custom(seen, low, high, delimiters) or _best_line(seen, low, high, family)
         if cut == 0 or text[start:cut].isspace():
             cut = _last_resort(text, start, high)

@@ -12,16 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from treemill.chunking.spans import hard_split
+from treemill.chunking.spans import Reach, hard_split
 from treemill.errors import BinaryFileError
 from treemill.settings import check
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
-def split(text: bytes, limit: int) -> list[int]:
-    """Return the ends of chunks of at most `limit` bytes that tile `text`, behind lines or between characters."""
-    return hard_split(text, 0, len(text), limit)
+def split(text: bytes, limit: int, reach: Reach | None = None) -> list[int]:
+    """Return the ends of chunks of at most `limit` bytes that tile `text`, behind lines or between characters.
+
+    With `reach`, they are as long as it says instead.
+    """
+    return hard_split(text, 0, len(text), limit, reach)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from functools import cache
 
 from tree_sitter import Node
 
-from treemill.chunking.spans import last_break
+from treemill.chunking.spans import Reach, last_break
 from treemill.chunking.syntax import grammar
 from treemill.chunking.tree_memory import TreeMemory
 from treemill.errors import ASTDepthExceededError
@@ -47,9 +47,17 @@ _BODY = re.compile(r"(^|_)(body|block|suite|list|statements|arguments|parameters
 
 
 def cut(
-    text: bytes, root: Node, language: str, limit: int, max_depth: int, memory: TreeMemory | None = None
+    text: bytes,
+    root: Node,
+    language: str,
+    limit: int,
+    max_depth: int,
+    memory: TreeMemory | None = None,
+    reach: Reach | None = None,
 ) -> list[int]:
     """Return the ends of chunks of at most `limit` bytes that tile the text.
+
+    With `reach`, they are as long as it says, and `limit` is what it surely leaves room for.
 
     Raises:
         ASTDepthExceededError: the tree's named nodes are nested deeper than `max_depth`. Exact: a subtree is passed
@@ -57,7 +65,7 @@ def cut(
         MemoryLimitExceededError: `memory` has no room for a node's children.
     """
     starts, ranks = _beginnings(text, root, language, limit, max_depth, memory)
-    return _take(text, starts, ranks, limit)
+    return _take(text, starts, ranks, limit, reach)
 
 
 def leads(kind: str) -> bool:
@@ -164,32 +172,31 @@ def too_deep(max_depth: int) -> ASTDepthExceededError:
     )
 
 
-def _take(text: bytes, starts: list[int], ranks: list[int], limit: int) -> list[int]:
+def _take(text: bytes, starts: list[int], ranks: list[int], limit: int, reach: Reach | None) -> list[int]:
     """Take chunks from the left, each as far as the best-ranked beginning within its limit."""
     ends: list[int] = []
     size, position, first = len(text), 0, 0
-    least = limit // _LEAST_FILL
-    while size - position > limit:
+    while (high := position + limit if reach is None else reach(position)) < size:
         first = bisect_right(starts, position, first)
-        beyond = bisect_right(starts, position + limit, first)
-        filled = bisect_right(starts, position + least, first, beyond)
+        beyond = bisect_right(starts, high, first)
+        filled = bisect_right(starts, position + (high - position) // _LEAST_FILL, first, beyond)
         if filled < beyond:
             position = _best(text, position, starts[filled:beyond], ranks[filled:beyond])
         else:
-            position = _before_leaf(text, position, starts[first:beyond], ranks[first:beyond], limit)
+            position = _before_leaf(text, position, starts[first:beyond], ranks[first:beyond], high)
         ends.append(position)
     if size > position:
         ends.append(size)
     return ends
 
 
-def _before_leaf(text: bytes, position: int, starts: list[int], ranks: list[int], limit: int) -> int:
+def _before_leaf(text: bytes, position: int, starts: list[int], ranks: list[int], high: int) -> int:
     """Return where to cut in front of, or in, something long that nothing is known of: a literal, a comment."""
     if starts and ranks[-1] < _POOR:
         line = _line_start(text, position, starts[-1])
         if line is not None:
             return line
-    return last_break(text, position, position + limit)
+    return last_break(text, position, high)
 
 
 def _best(text: bytes, position: int, starts: list[int], ranks: list[int]) -> int:

@@ -9,21 +9,24 @@ Texts here are UTF-8 bytes. Where they are invalid, offsets still count bytes an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 _LF, _CR = 10, 13
 
+Reach = Callable[[int], int]
+"""How far a chunk may reach that begins at an offset, where that is not a number of bytes; see `sizes`."""
 
-def hard_split(text: bytes, start: int, end: int, limit: int) -> list[int]:
-    """Cut `text[start:end]` into pieces of at most `limit` bytes, where it says nothing about itself.
+
+def hard_split(text: bytes, start: int, end: int, limit: int, reach: Reach | None = None) -> list[int]:
+    """Cut `text[start:end]` into pieces of at most `limit` bytes (or as `reach` says), where it says nothing of itself.
 
     Breaks behind a line, where there is one within the limit, else between two UTF-8 characters; a CRLF stays in one
     piece. Linear in the range. Returns the ends, of which the last is `end`; none for an empty range.
     """
     ends: list[int] = []
-    while end - start > limit:
-        start = last_break(text, start, start + limit)
+    while (high := start + limit if reach is None else reach(start)) < end:
+        start = last_break(text, start, high)
         ends.append(start)
     if end > start:
         ends.append(end)
@@ -43,11 +46,11 @@ def last_break(text: bytes, start: int, stop: int) -> int:
     cut = text.rfind(b"\r", max(start, cut), stop - inside_crlf) + 1
     if cut > start and text[cut] != _LF and not text[start:cut].isspace():
         return cut
-    return _character_break(text, start, stop)
+    return character_break(text, start, stop)
 
 
-def _character_break(text: bytes, start: int, stop: int) -> int:
-    """Return the last offset in `(start, stop]` that neither parts a UTF-8 character nor, if avoidable, a CRLF."""
+def character_break(text: bytes, start: int, stop: int) -> int:
+    """Return the last offset in `(start, stop]` that parts no UTF-8 character and no CRLF, or `stop` where all do."""
     cut = stop
     while cut > stop - 3 and text[cut] & 0xC0 == 0x80:
         cut -= 1

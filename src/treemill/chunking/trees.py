@@ -16,6 +16,7 @@ from treemill.chunking.cues import Finder as CueFinder
 from treemill.chunking.cues import nothing, script
 from treemill.chunking.naming import Finder, NodeFinder, TextFinder
 from treemill.chunking.semantic import is_body, leads, too_deep
+from treemill.chunking.spans import Reach
 from treemill.chunking.syntax import bare_grammar, is_over_in_time, overdue_parse, refuse_deep_yaml
 from treemill.chunking.tree_memory import memory_limits, tree_too_large
 from treemill.chunking.vocabularies import VOCABULARIES
@@ -42,8 +43,12 @@ Cut = tuple[tuple[int, ...], tuple[Symbol, ...]]
 """The ends of chunks, and what the text defines."""
 
 
-def cut(text: bytes, language: str, limit: int, performance: PerformanceSettings) -> Cut | None:
+def cut(
+    text: bytes, language: str, limit: int, performance: PerformanceSettings, reach: Reach | None = None
+) -> Cut | None:
     """Return the ends of chunks of at most `limit` bytes that tile the text, and what it defines, in order of start.
+
+    With `reach`, chunks are as long as it says, and `limit` is what it surely leaves room for. Its errors are raised.
 
     None where the compiled half is not there, or cannot read this grammar or a text of that size.
 
@@ -69,6 +74,7 @@ def cut(text: bytes, language: str, limit: int, performance: PerformanceSettings
         share if near else 0.0,
         megabytes * 1e6,
         estimate,
+        reach,
     )
     first, second = result
     if isinstance(first, str):

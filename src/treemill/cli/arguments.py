@@ -229,6 +229,10 @@ def _chunk(commands: Commands) -> None:
     command.add_argument("paths", nargs="+", metavar="PATH", help="files and folders")
     command.add_argument("--jsonl", action="store_true", help="print one JSON object a line for each chunk")
     command.add_argument("--ordered", action="store_true", help="keep the order of the files (default: as they come)")
+    size = command.add_mutually_exclusive_group()
+    size.add_argument("--max-bytes", type=int, metavar="N", help="the most bytes of a chunk (default: 1800)")
+    size.add_argument("--max-characters", type=int, metavar="N", help="the most characters of a chunk instead")
+    size.add_argument("--max-tokens", type=int, metavar="N", help="the most tokens of the model instead")
     command.add_argument("--strict", action="store_true", help="exit with 8 if files were skipped or failed")
     _working(command)
 

@@ -13,12 +13,14 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
-from treemill.chunking.governor import ChunkGovernor
+from treemill.chunking.governor import ChunkGovernor, Tokenizer
 from treemill.cli.given import settings_for
 from treemill.cli.index import EVERY_FILE_FAILED, SKIPPED_WITH_STRICT
 from treemill.cli.words import count, printable, seconds, size
 from treemill.discovery import discover
+from treemill.embedding.registry import make_provider
 from treemill.errors import UsageError
+from treemill.freshness import tokenizer_for
 from treemill.parallel import ChunkingReport, chunk_files_parallel
 from treemill.places import place_of
 from treemill.settings import Settings
@@ -109,7 +111,7 @@ class _Door:
         shown = _as_line_of_json if self._arguments.jsonl else _for_people
         with chunk_files_parallel(
             files,
-            ChunkGovernor(settings=settings.chunker),
+            ChunkGovernor(settings=settings.chunker, tokenizer=_tokenizer(settings)),
             ordered=self._arguments.ordered,
             on_failure=lambda failure: self._note(f"{named(failure.path)}: {failure.error_type}: {failure.message}"),
         ) as stream:
@@ -123,6 +125,13 @@ class _Door:
     def _note(self, text: str, *, verbose: bool = False) -> None:
         if not self._arguments.quiet and (self._arguments.verbose or not verbose):
             print(f"treemill: {printable(text)}", file=sys.stderr)
+
+
+def _tokenizer(settings: Settings) -> Tokenizer | None:
+    """Return what counts the tokens of chunks; no model is opened where none are counted."""
+    if not settings.chunker.max_chunk_tokens:
+        return None
+    return tokenizer_for(settings, None if settings.embedding.tokenizer else make_provider(settings.embedding))
 
 
 def as_json(chunk: CodeChunk, name: str) -> dict[str, Any]:

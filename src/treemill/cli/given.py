@@ -39,10 +39,20 @@ def _work_flags(arguments: argparse.Namespace) -> Mapping[str, Any]:
     }
 
 
+def _size_flags(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    """Return what the flags say about the size of chunks: the unit that was named stands alone."""
+    given = {unit: getattr(arguments, f"max_{unit}", None) for unit in ("bytes", "characters", "tokens")}
+    if not hasattr(arguments, "max_bytes") or all(size is None for size in given.values()):
+        return {}
+    sizes = {f"chunker.max_chunk_{unit}": size for unit, size in given.items()}
+    return {**sizes, **{name: 0 for name, size in sizes.items() if size is None and name != "chunker.max_chunk_bytes"}}
+
+
 def flags_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
     """Return what the flags of a command that works on files say; None for what was not given."""
     return {
         **_work_flags(arguments),
+        **_size_flags(arguments),
         "discovery.no_ignore": arguments.no_ignore,
         "discovery.hidden": arguments.hidden,
         "storage.cache_mb": 0 if arguments.no_cache else None,

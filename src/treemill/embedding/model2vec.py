@@ -18,10 +18,11 @@ import numpy.typing as npt
 from treemill.embedding import Limits
 from treemill.embedding.local import asked_dimension, fingerprint, model_folder, shortened
 from treemill.embedding.texts import Prefixes, clipped
+from treemill.embedding.tokenizing import TOKENIZER_FILE, FileTokenizer
 from treemill.errors import SettingsError
 from treemill.settings import EmbeddingSettings
 
-_FILES = ("model.safetensors", "tokenizer.json", "config.json")
+_FILES = ("model.safetensors", TOKENIZER_FILE, "config.json")
 
 
 class Model2VecProvider:
@@ -55,6 +56,11 @@ class Model2VecProvider:
         """
         vector: npt.NDArray[np.float32] = self._encode([self._prefixes.query + text])[0]
         return vector
+
+    @cached_property
+    def tokenizer(self) -> FileTokenizer:
+        """What counts a text's tokens as the model reads them, which adds none of its own."""
+        return FileTokenizer(self._folder / TOKENIZER_FILE, special=False)
 
     @cached_property
     def _model(self) -> Any:

@@ -24,10 +24,11 @@ import tokenizers
 from treemill.embedding import Limits
 from treemill.embedding.local import asked_dimension, fingerprint, model_folder, shortened
 from treemill.embedding.texts import Prefixes, clipped
+from treemill.embedding.tokenizing import TOKENIZER_FILE, FileTokenizer
 from treemill.errors import EmbeddingError, SettingsError
 from treemill.settings import EmbeddingSettings
 
-_MODEL, _TOKENIZER = "model.onnx", "tokenizer.json"
+_MODEL = "model.onnx"
 _CONFIGS = ("config.json", "sentence_bert_config.json", "modules.json", "1_Pooling/config.json")
 
 # Texts of like length go through together: short ones are not padded to the length of long ones.
@@ -87,6 +88,11 @@ class OnnxProvider:
         return int(self._run([_PROBE]).shape[1])
 
     @cached_property
+    def tokenizer(self) -> FileTokenizer:
+        """What counts a text's tokens as the model reads them."""
+        return FileTokenizer(self._folder / TOKENIZER_FILE)
+
+    @cached_property
     def _session(self) -> Any:
         options = onnxruntime.SessionOptions()
         # Processes share the load: a pool of threads in each of them would fight over the same cores.
@@ -97,7 +103,7 @@ class OnnxProvider:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        tokenizer = tokenizers.Tokenizer.from_file(str(self._folder / _TOKENIZER))
+        tokenizer = tokenizers.Tokenizer.from_file(str(self._folder / TOKENIZER_FILE))
         tokenizer.enable_truncation(self._recipe.tokens)
         tokenizer.no_padding()
         return tokenizer
@@ -151,10 +157,10 @@ def make(settings: EmbeddingSettings) -> OnnxProvider:
     Raises:
         SettingsError: the model is not there, cannot be opened, or pools in a way that is not known here.
     """
-    folder = model_folder(settings, (_MODEL, _TOKENIZER))
+    folder = model_folder(settings, (_MODEL, TOKENIZER_FILE))
     recipe = _recipe(folder, settings)
     prefixes = Prefixes.of(settings)
-    mark = fingerprint(folder, (_MODEL, f"{_MODEL}_data", _TOKENIZER), repr(recipe))
+    mark = fingerprint(folder, (_MODEL, f"{_MODEL}_data", TOKENIZER_FILE), repr(recipe))
     name = f"onnx:{Path(settings.model).name}:{mark}{prefixes.mark}"
     provider = OnnxProvider(folder, name, 0, recipe, prefixes)
     try:

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -52,6 +52,12 @@ class Wrapper:
         self.dimension = inner.dimension
         self.runs_in = inner.runs_in
         self.limits = limits_of(inner)
+
+    @property
+    def tokenizer(self) -> Callable[[str], int | Sized] | None:
+        """What the provider inside has; see `tokenizing`."""
+        found: Callable[[str], int | Sized] | None = getattr(self.inner, "tokenizer", None)
+        return found
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return what the provider inside returns."""

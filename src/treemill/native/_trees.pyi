@@ -1,5 +1,7 @@
 """Semantic chunking: see `treemill.chunking.trees`, which asks for it."""
 
+from collections.abc import Callable
+
 def kinds(language: object, /) -> list[tuple[str, bool]] | None: ...
 def compile(language: object, kinds: bytes, definitions: tuple[object, ...] | None, /) -> object: ...
 def cut(
@@ -11,5 +13,6 @@ def cut(
     most_bytes: float,
     list_bytes: float,
     estimate: float,
+    reach: Callable[[int], int] | None,
     /,
 ) -> tuple[tuple[int, ...], tuple[object, ...]] | tuple[str, float]: ...

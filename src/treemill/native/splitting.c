@@ -1,4 +1,4 @@
-/* New tokens in ASCII → their parts and compounds, as `words.split_identifier` cuts them. */
+/* New tokens in ASCII → their parts and compounds, as `identifiers.split_identifier` cuts them. */
 #include "passing.h"
 
 enum { NONE, DIGIT, LOWER, UPPER };
@@ -32,7 +32,7 @@ uint32_t crc_of(const unsigned char *text, size_t size) {
     return ~crc;
 }
 
-/* Cut a new token in ASCII into parts, as `words.split_identifier` does, and make its compound. */
+/* Cut a new token in ASCII into parts, as `identifiers.split_identifier` does, and make its compound. */
 int split_token(Words *words, const unsigned char *text, size_t size, Room *new_parts, size_t *part_count) {
     fill_tables();
     Token token = {(uint32_t)COUNT(uint32_t, words->stems), 0, 0, NO_COMPOUND};

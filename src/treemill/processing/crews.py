@@ -25,6 +25,8 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
+_MOVABLE = "Define what workers run in a module that can be imported, with state that can be pickled"
+
 # Fewer may be one batch, which is one worker's.
 _FILES_OF_TWO_BATCHES = 64
 
@@ -103,22 +105,23 @@ def starting(executor: str, settings: ChunkerSettings, files: int) -> Iterator[N
         dismiss()
 
 
-def executor_for(settings: ChunkerSettings, work: Work[T, R]) -> str:
+def executor_for(settings: ChunkerSettings, work: Work[T, R], asked: str | None = None) -> str:
     """Return the executor that the settings ask for, or threads where the work cannot go into worker processes.
 
-    What cannot go, and what helps, is logged as a warning.
+    What cannot go, and what helps, is logged as a warning. One that was `asked` for is kept.
+
+    Raises:
+        UsageError: processes were asked for, and the work cannot go into them.
     """
-    name = settings.concurrency.executor
+    name = asked or settings.concurrency.executor
     if name != "process":
         return name
     hindrance = _hindrance(work)
     if hindrance is None:
         return name
-    logger.warning(
-        "working in threads instead of processes, which is slower: %s. "
-        "Define what workers run in a module that can be imported, with state that can be pickled",
-        hindrance,
-    )
+    if asked is not None:
+        raise errors.UsageError(f"processes cannot do this work: {hindrance}", suggestion=f"{_MOVABLE}, or use threads")
+    logger.warning("working in threads instead of processes, which is slower: %s. %s", hindrance, _MOVABLE)
     return "thread"
 
 

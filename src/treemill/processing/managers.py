@@ -25,7 +25,7 @@ from typing import Any, Self
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import UsageError
 from treemill.events import Cancelled, Ended, Event, Finished, Heartbeat, Passed, Queued, Started
-from treemill.freshness import recipe_of
+from treemill.freshness import recipe_of, tokenizer_for
 from treemill.processing.callbacks import Counts, ProgressCallback, Teller
 from treemill.processing.collecting import CollectingWriter
 from treemill.processing.crews import executor_for, limits_of, make_crew
@@ -93,6 +93,7 @@ class FileChunkingManager:
 
         Raises:
             UsageError: fewer than one worker is asked for, or the chunker is none.
+            SettingsError: the settings count chunks in tokens, and the provider has no tokenizer.
         """
         if thread_count < 1:
             raise UsageError(f"{thread_count} workers can do nothing", suggestion="Ask for at least 1")
@@ -100,9 +101,11 @@ class FileChunkingManager:
         rules = chunker.settings if isinstance(chunker, ChunkGovernor) else chosen.chunker
         concurrency = ConcurrencySettings(max_parallel_files=thread_count, executor=rules.concurrency.executor)
         self._rules = replace(rules, concurrency=concurrency)
-        self._governor = ChunkGovernor(
-            chunker.capabilities if isinstance(chunker, ChunkGovernor) else None, self._rules
-        )
+        if isinstance(chunker, ChunkGovernor):
+            self._governor = ChunkGovernor(chunker.capabilities, self._rules, tokenizer=chunker.tokenizer)
+        else:
+            tokenizer = tokenizer_for(chosen, None if vector_manager is None else vector_manager.provider)
+            self._governor = ChunkGovernor(settings=self._rules, tokenizer=tokenizer)
         foreign = chunker is not None and not isinstance(chunker, ChunkGovernor)
         self._cutter = cutter_for(chunker, rules.performance.max_chunks_per_file) if foreign else None
         self._vectors = vector_manager

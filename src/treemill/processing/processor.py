@@ -18,7 +18,7 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.errors import UsageError
 from treemill.events import Event, Listener, ignore
-from treemill.freshness import recipe_of
+from treemill.freshness import recipe_of, tokenizer_for
 from treemill.processing.callbacks import ProgressCallback, listener_of
 from treemill.processing.crews import executor_for, limits_of, make_crew, starting
 from treemill.processing.custom import Chunker, cutter_for
@@ -56,6 +56,7 @@ class HighThroughputProcessor:
 
         Raises:
             UsageError: there is no such root, or the chunker is none.
+            SettingsError: the settings count chunks in tokens, and the provider has no tokenizer.
         """
         self._provider = embedding_provider
         self._store = store
@@ -65,6 +66,8 @@ class HighThroughputProcessor:
             raise UsageError(f"there is no folder {os.fspath(root)}", suggestion="Name a folder that exists")
         most_chunks = self._settings.chunker.performance.max_chunks_per_file
         self._cutter = None if chunker is None else cutter_for(chunker, most_chunks)
+        tokenizer = tokenizer_for(self._settings, embedding_provider)
+        self._governor = ChunkGovernor(settings=self._settings.chunker, tokenizer=tokenizer)
         self._cancel = threading.Event()
         self._at_work = threading.Lock()
         self._stats = ProcessingStats()
@@ -144,10 +147,6 @@ class HighThroughputProcessor:
                     stats = run.work(crew, writer)
                 writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
             return stats
-
-    @property
-    def _governor(self) -> ChunkGovernor:
-        return ChunkGovernor(settings=self._settings.chunker)
 
     def _work(self) -> Prepare:
         in_workers = self._provider is not None and self._provider.runs_in == "worker"

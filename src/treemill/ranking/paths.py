@@ -10,9 +10,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from treemill.ranking.identifiers import split_identifier
 from treemill.ranking.question import Term
 from treemill.ranking.synonyms import SYNONYMS
-from treemill.ranking.words import split_identifier, stem, term_id
+from treemill.ranking.words import stem, term_id
 
 # Files whose name says nothing are known by their folder.
 _INDEX_NAMES = frozenset({"__init__", "__main__", "index", "mod", "lib", "main", "init", "package"})

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from treemill.ranking.asking import describes, looks_like_message
-from treemill.ranking.words import split_identifier, stem, term_id
+from treemill.ranking.identifiers import split_identifier
+from treemill.ranking.words import stem, term_id
 
 # A question longer than this is cut: a pasted file asks for nothing that its first words do not.
 MOST_CHARACTERS = 4_000

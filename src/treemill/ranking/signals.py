@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from treemill.ranking.evidence import Array, Evidence, saturated, weighed
+from treemill.ranking.identifiers import split_identifier
 from treemill.ranking.paths import PathWords, asks_for, kinds_of, likeness, version_of, versions_named
-from treemill.ranking.words import split_identifier
 from treemill.types import Symbol
 
 # How much a definition of each kind is what someone means who asks for a bare name.

@@ -16,8 +16,9 @@ from operator import not_
 import numpy as np
 import numpy.typing as npt
 
+from treemill.ranking.identifiers import split_identifier, unspaced
 from treemill.ranking.tokens import Growing, Numbers, Places, cut, hash_tokens
-from treemill.ranking.words import LONGEST_TOKEN, name_terms, split_identifier, stem, stems, term_id, unspaced
+from treemill.ranking.words import LONGEST_TOKEN, name_terms, stem, stems, term_id
 
 _COMPOUND = zlib.crc32(b"=")
 _NONE = np.zeros(0, np.int64)
@@ -180,7 +181,7 @@ class OddNames:
 
 
 def _parts_of(text: npt.NDArray[np.uint8]) -> tuple[Places, Places]:
-    """Return where the parts of ASCII identifiers start and end, as `words.split_identifier` cuts them.
+    """Return where the parts of ASCII identifiers start and end, as `identifiers.split_identifier` cuts them.
 
     A part starts where the kind of byte changes, but a capital goes with the small letters behind it. The text starts
     and ends with a blank.

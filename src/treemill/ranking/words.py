@@ -10,20 +10,17 @@ These functions say what the terms are, one token at a time. `vocabulary` finds 
 
 from __future__ import annotations
 
-import re
 import zlib
-from functools import cache
 
 import Stemmer
+
+from treemill.ranking.identifiers import split_identifier
 
 RECIPE = "words-1"
 """Names this splitter in an index's recipe: change it with anything that changes the terms of a text."""
 
 LONGEST_TOKEN = 80
 """A token longer than this is data (a hash, base64, a row of separators), not a word that anyone asks for."""
-
-_ASCII_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+").findall
-_UNICODE_PARTS = re.compile(r"[^\W\d_]+|\d+")
 
 # The stemmer's own cache is off: words are remembered in `vocabulary` with what else is known of them.
 _stemmer = Stemmer.Stemmer("english", 0)
@@ -32,37 +29,6 @@ _stemmer = Stemmer.Stemmer("english", 0)
 def term_id(word: str) -> int:
     """Return the 32-bit id of a term, given as it is indexed (a stem, or "=" and a compound)."""
     return zlib.crc32(word.encode("utf-8", "surrogatepass"))
-
-
-def unspaced(text: str) -> bool:
-    """Tell whether a text has characters of a script that is written without spaces."""
-    return not text.isascii() and _without_spaces().search(text) is not None
-
-
-@cache
-def _without_spaces() -> re.Pattern[str]:
-    """Compiled for the first text that may have such characters, because it takes longer than all the others."""
-    return re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
-
-
-def split_identifier(token: str) -> list[str]:
-    """Return the lower-case parts of an identifier or word, unstemmed, in order.
-
-    Scripts that are written without spaces give overlapping pairs of characters.
-    """
-    if token.isascii():
-        return [part.lower() for part in _ASCII_PARTS(token)]
-    if token.isalpha() and not unspaced(token):
-        return [token.lower()]
-    parts: list[str] = []
-    for run in _UNICODE_PARTS.findall(token):
-        if run.isascii():
-            parts += split_identifier(run)
-        elif unspaced(run) and len(run) > 2:
-            parts += [run[i : i + 2].lower() for i in range(len(run) - 1)]
-        else:
-            parts.append(run.lower())
-    return parts
 
 
 def stem(part: str) -> str:

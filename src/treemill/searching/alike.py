@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from treemill.ranking.evidence import Array, Evidence, weighed
-from treemill.ranking.words import split_identifier, stem
+from treemill.ranking.identifiers import split_identifier
+from treemill.ranking.words import stem
 from treemill.searching.moment import Moment, Numbers
 
 # In how many chunks names are read. Their files are mostly those that are shown, which are read anyway.

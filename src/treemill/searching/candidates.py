@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.evidence import DEFINITION_WEIGHT, K1, Array, B, Evidence, Rarity, inverse_frequency
+from treemill.ranking.identifiers import split_identifier
 from treemill.ranking.model import weighs_names
 from treemill.ranking.paths import path_words
 from treemill.ranking.postings import DEFINITION_SHIFT, TEXT_CAP
 from treemill.ranking.question import Question
-from treemill.ranking.words import split_identifier
 from treemill.searching.alike import alike
 from treemill.searching.meaning import Meant, nearness
 from treemill.searching.moment import Moment, Numbers, Postings, distinct

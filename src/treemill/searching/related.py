@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from treemill.errors import UsageError
 from treemill.ranking.evidence import inverse_frequency
+from treemill.ranking.identifiers import split_identifier
 from treemill.ranking.question import Question, Term, is_form
-from treemill.ranking.words import split_identifier, stem, term_id
+from treemill.ranking.words import stem, term_id
 from treemill.searching.hits import Pages
 from treemill.searching.moment import Moment
 

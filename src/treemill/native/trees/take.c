@@ -88,29 +88,57 @@ static int64_t best_cut(Text text, int64_t position, const Beginnings *found, ui
 
 /* Where to cut in front of, or in, something long that nothing is known of: a literal, a comment. */
 static int64_t cut_before_leaf(
-    Text text, int64_t position, const Beginnings *found, uint32_t first, uint32_t behind, int64_t limit
+    Text text, int64_t position, const Beginnings *found, uint32_t first, uint32_t behind, int64_t high
 ) {
     if (first < behind && found->items[behind - 1].rank < POOR) {
         int64_t line = line_start(text, position, found->items[behind - 1].start);
         if (line >= 0)
             return line;
     }
-    return last_break(text, position, position + limit);
+    return last_break(text, position, high);
+}
+
+/* Where the chunk ends that begins at `position` and may reach to `high`; no beginning before `first` is behind it. */
+static inline int64_t next_end(Text text, const Beginnings *found, int64_t position, int64_t high, uint32_t *first) {
+    *first = first_behind(found, position, *first, found->count);
+    uint32_t beyond = first_behind(found, high, *first, found->count);
+    uint32_t filled = first_behind(found, position + (high - position) / LEAST_FILL, *first, beyond);
+    return filled < beyond ? best_cut(text, position, found, filled, beyond)
+                           : cut_before_leaf(text, position, found, *first, beyond, high);
 }
 
 void take_chunks(Text text, const Beginnings *found, int64_t limit, Offsets *ends) {
     int64_t position = 0;
     uint32_t first = 0;
     while (text.size - position > limit) {
-        first = first_behind(found, position, first, found->count);
-        uint32_t beyond = first_behind(found, position + limit, first, found->count);
-        uint32_t filled = first_behind(found, position + limit / LEAST_FILL, first, beyond);
-        if (filled < beyond)
-            position = best_cut(text, position, found, filled, beyond);
-        else
-            position = cut_before_leaf(text, position, found, first, beyond, limit);
+        position = next_end(text, found, position, position + limit, &first);
         PUSH(ends, position);
     }
     if (text.size > position)
         PUSH(ends, text.size);
+}
+
+/* What `reach` answers for a position, within the text and behind it; -1 with an exception set. */
+static int64_t asked(PyObject *reach, int64_t position, int64_t size) {
+    PyObject *answer = PyObject_CallFunction(reach, "L", (long long)position);
+    if (answer == NULL)
+        return -1;
+    int64_t high = PyLong_AsLongLong(answer);
+    Py_DECREF(answer);
+    if (high == -1 && PyErr_Occurred())
+        return -1;
+    return high <= position ? position + 1 : high > size ? size : high;
+}
+
+bool take_chunks_within(Text text, const Beginnings *found, PyObject *reach, Offsets *ends) {
+    int64_t position = 0;
+    uint32_t first = 0;
+    while (position < text.size) {
+        int64_t high = asked(reach, position, text.size);
+        if (high < 0)
+            return false;
+        position = high < text.size ? next_end(text, found, position, high, &first) : text.size;
+        PUSH(ends, position);
+    }
+    return true;
 }

@@ -43,23 +43,25 @@ static PyObject *symbols_in(Run *run, PyObject *source) {
     return describe(run, &found);
 }
 
-/* Parse, walk and take chunks without the lock. */
-static Outcome cut_apart(Run *run, int64_t limit, int64_t max_depth, Offsets *ends) {
+/* Parse, walk and, unless `reach` has to be asked, take chunks without the lock. */
+static Outcome cut_apart(Run *run, int64_t limit, int64_t max_depth, PyObject *reach, Offsets *ends) {
     run->apart = PyEval_SaveThread();
     Beginnings found = {0};
     Outcome outcome = parse_text(run);
     if (outcome == FINE)
         outcome = find_beginnings(run, limit, max_depth, &found);
-    if (outcome == FINE)
+    if (outcome == FINE && reach == Py_None)
         take_chunks(run->text, &found, limit, ends);
     PyEval_RestoreThread(run->apart);
     run->apart = NULL;
+    if (outcome == FINE && reach != Py_None && !take_chunks_within(run->text, &found, reach, ends))
+        return INTERRUPTED;
     return outcome;
 }
 
-static PyObject *cut_in(Run *run, PyObject *source, int64_t limit, int64_t max_depth) {
+static PyObject *cut_in(Run *run, PyObject *source, int64_t limit, int64_t max_depth, PyObject *reach) {
     Offsets offsets = {0};
-    Outcome outcome = cut_apart(run, limit, max_depth, &offsets);
+    Outcome outcome = cut_apart(run, limit, max_depth, reach, &offsets);
     if (outcome != FINE)
         return stopped(run, outcome);
     PyObject *ends = tuple_of(&offsets);
@@ -72,17 +74,18 @@ static PyObject *cut_in(Run *run, PyObject *source, int64_t limit, int64_t max_d
 
 PyDoc_STRVAR(cut_doc,
              "cut(grammar, text: bytes, limit: int, max_depth: int, timeout: float, most_bytes: float, "
-             "list_bytes: float, estimate: float) -> tuple[tuple[int, ...], tuple[Symbol, ...]] | tuple[str, float]\n\n"
-             "Return the ends of chunks of at most `limit` bytes and what the text defines; or what kept it from that: "
-             "time and the seconds spent, memory and the bytes needed or 0, depth, tree.");
+             "list_bytes: float, estimate: float, reach: Callable[[int], int] | None) "
+             "-> tuple[tuple[int, ...], tuple[Symbol, ...]] | tuple[str, float]\n\n"
+             "Return the ends of chunks of at most `limit` bytes, or as far as `reach` says of where each begins, and "
+             "what the text defines; or what kept it from that: time and the seconds spent, memory and the bytes needed or 0, depth, tree.");
 
 static PyObject *cut(PyObject *module, PyObject *arguments) {
     (void)module;
-    PyObject *capsule, *source;
+    PyObject *capsule, *source, *reach;
     Py_ssize_t limit, max_depth;
     double timeout, most_bytes, list_bytes, estimate;
-    if (!PyArg_ParseTuple(arguments, "OSnndddd", &capsule, &source, &limit, &max_depth, &timeout, &most_bytes,
-                          &list_bytes, &estimate))
+    if (!PyArg_ParseTuple(arguments, "OSnnddddO", &capsule, &source, &limit, &max_depth, &timeout, &most_bytes,
+                          &list_bytes, &estimate, &reach))
         return NULL;
     const Grammar *grammar = grammar_in(capsule);
     if (grammar == NULL)
@@ -100,7 +103,7 @@ static PyObject *cut(PyObject *module, PyObject *arguments) {
         run = take_memory(sizeof *run);
         *run = (Run){.arena = arena, .grammar = grammar, .text = text, .timeout = timeout, .most_bytes = most_bytes,
                      .list_bytes = list_bytes, .estimate = estimate};
-        result = cut_in(run, source, limit, max_depth);
+        result = cut_in(run, source, limit, max_depth, reach);
     } else {
         if (run != NULL && run->apart != NULL)
             PyEval_RestoreThread(run->apart);

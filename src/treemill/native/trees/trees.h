@@ -155,6 +155,9 @@ typedef struct {
 Outcome find_beginnings(Run *run, int64_t limit, int64_t max_depth, Beginnings *found);
 void take_chunks(Text text, const Beginnings *found, int64_t limit, Offsets *ends);
 
+/* take.c, with the lock: chunks as long as a function in Python says. Returns false with an exception set. */
+bool take_chunks_within(Text text, const Beginnings *found, PyObject *reach, Offsets *ends);
+
 /* cues.c: with the lock where the language has patterns. Returns false with an exception set. */
 bool find_cues(const Grammar *grammar, Text text, PyObject *source, Offsets *cues);
 
