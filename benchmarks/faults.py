@@ -46,8 +46,8 @@ from treemill.errors import IndexMismatch, TreemillError
 from treemill.records import RunState, Status
 from treemill.storage.connection import DATABASE_NAME
 from treemill.storage.content_cache import CACHE_DATABASE
-from treemill.storage.housekeeping import SMALL_TAIL_CONTENTS
 from treemill.storage.ownership import data_folder, read_mark
+from treemill.storage.segment_files import SMALL_TAIL_CONTENTS
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import SkipReason
 

@@ -13,6 +13,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 from treemill.embedding import EmbeddingProvider, Probed
@@ -23,8 +24,7 @@ from treemill.plan import Plan
 from treemill.processing.crews import limits_of, make_crew, reached
 from treemill.processing.engine import Run
 from treemill.processing.recognising import KnownFirst
-from treemill.processing.seams import Intake, itself, name_of
-from treemill.processing.stage import stage_for
+from treemill.processing.seams import Intake, VectorStage, itself, name_of
 from treemill.records import Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import Settings
@@ -33,6 +33,9 @@ from treemill.storage.content_cache import ContentCache
 from treemill.storage.keeping import Keeping
 from treemill.types import DiscoveredFile, Skipped
 from treemill.work import Cutter, Prepare
+
+# Where files wait for vectors is loaded for providers that make them wait.
+_STAGE = "treemill.processing.stage"
 
 # How often whoever waits for a writer looks at how far that is, and at whether it is to go on waiting.
 _WAIT_SECONDS = 0.5
@@ -143,7 +146,7 @@ def _carry_out(
             cancel=cancel,
             # What turns out to be binary or gone was never a file to index.
             known=lambda: survey.known - run.tally.stats.skipped_files,
-            vectors=stage_for(provider, settings.embedding, stack),
+            vectors=_stage(provider, settings, stack),
         )
         stack.enter_context(run.queue(_announced(survey.files, plan, run)))
         with KnownFirst(make_crew(settings.chunker, work), work) as crew:
@@ -153,6 +156,14 @@ def _carry_out(
         writer.set_known(survey.known - stats.skipped_files)
         writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
     return stats, removed
+
+
+def _stage(provider: EmbeddingProvider | None, settings: Settings, stack: contextlib.ExitStack) -> VectorStage | None:
+    """Return where files wait for a provider that runs in threads, ended by the stack; None for any other."""
+    if provider is None or provider.runs_in == "worker":
+        return None
+    stage: VectorStage = import_module(_STAGE).stage_for(provider, settings.embedding, stack)
+    return stage
 
 
 def _lease(store: IndexStore, wait_seconds: float, listener: Listener, cancel: threading.Event) -> Writer:

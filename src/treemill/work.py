@@ -7,12 +7,12 @@ A run builds a `Prepare` and hands it to its crew. What carries it out, with its
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Protocol
 
-import numpy as np
 from isal import isal_zlib
 
 from treemill.chunking.governor import ChunkGovernor
@@ -166,7 +166,9 @@ def made_before(work: Prepare, key: bytes, source: Source) -> Content | None:
     if content is None:
         return None
     text = content.text or (isal_zlib.compress(source.data, TEXT_LEVEL) if source.data else b"")
-    return replace(content, text=text, spellings=spellings_in(source, np.frombuffer(content.ends, "<u4").tolist()))
+    return replace(
+        content, text=text, spellings=spellings_in(source, struct.unpack(f"<{len(content.ends) // 4}I", content.ends))
+    )
 
 
 def spellings_in(source: Source, ends: Sequence[int]) -> bytes:

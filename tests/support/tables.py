@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from treemill.embedding.static_model import FORMAT, HEADER, HEADER_BYTES, MAGIC
+from treemill.embedding.static_header import FORMAT, HEADER, HEADER_BYTES, MAGIC
 from treemill.ranking.words import term_id
 
 

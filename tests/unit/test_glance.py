@@ -14,7 +14,7 @@ from treemill.glance import NAME, glance, look_unless_settled
 from treemill.indexing import index_tree
 from treemill.plan import FINE_TRUST_NS
 from treemill.settings import ChunkerSettings, ConcurrencySettings, DiscoverySettings, Settings
-from treemill.storage.housekeeping import SMALL_TAIL_CONTENTS
+from treemill.storage.segment_files import SMALL_TAIL_CONTENTS
 from treemill.storage.sqlite import SqliteStore
 
 SETTINGS = Settings(chunker=ChunkerSettings(concurrency=ConcurrencySettings(executor="inline")))

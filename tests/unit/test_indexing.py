@@ -26,8 +26,8 @@ from treemill.records import Query, RunState, Status
 from treemill.reports import IndexReport
 from treemill.searching import Index
 from treemill.settings import ChunkerSettings, ConcurrencySettings, PerformanceSettings, Settings, StorageSettings
-from treemill.storage.housekeeping import SMALL_TAIL_CONTENTS
 from treemill.storage.memory import MemoryStore
+from treemill.storage.segment_files import SMALL_TAIL_CONTENTS
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source, Unreadable
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,16 @@ def test_known_files_that_moved_start_no_worker(tree: Tree) -> None:
     (root / "old").rename(root / "new")
     assert workers_of(root, store) == {BY_THE_RUN}
     assert paths(store) == [path.replace("old", "new") for path in FILES]
+
+
+def test_known_files_that_moved_load_nothing_that_computes(tree: Tree) -> None:
+    root = tree(FILES)
+    program = "import sys; from treemill.cli import run; print(run(sys.argv[1:]), 'numpy' in sys.modules)"
+    command = [sys.executable, "-c", program, "index", "--quiet", str(root)]
+    subprocess.run(command, check=True, capture_output=True)
+    (root / "old").rename(root / "new")
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["0", "False"]
 
 
 def test_new_files_among_known_ones_go_to_the_workers(tree: Tree) -> None:

@@ -15,18 +15,9 @@ from hypothesis import strategies as st
 from support.contents import check_duties, content_of
 from treemill.native import compiled
 from treemill.storage import Segment
-from treemill.storage.layout import (
-    FULL_CHUNKS,
-    Part,
-    dead_share,
-    lay_out,
-    merge,
-    part_of,
-    plan_merges,
-    regrouped_plainly,
-    spellings,
-)
-from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
+from treemill.storage.layout import Part, dead_share, lay_out, merge, part_of, regrouped_plainly, spellings
+from treemill.storage.segment_files import FULL_CHUNKS, SegmentFile, plan_merges
+from treemill.storage.segments import SegmentRefused, open_segment, write_segment
 
 LAYOUT = compiled("layout")
 INDEX = b"i" * 16

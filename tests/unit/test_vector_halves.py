@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.tables import random_words, write_table
-from treemill.embedding.static import Rows, pooled, pooled_plainly
+from treemill.embedding.pooling import Rows, pooled, pooled_plainly
 from treemill.embedding.static_model import StaticModel
 from treemill.native import compiled
 from treemill.ranking.occurrences import Occurrences

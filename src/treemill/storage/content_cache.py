@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,9 +38,11 @@ from treemill.records import Content, Recipe
 from treemill.siblings import cache_folder
 from treemill.storage.location import UNFIT_FILE_SYSTEMS, file_system_of
 from treemill.storage.ownership import check_private, user_key
-from treemill.storage.packed import pack_content, unpack_content
 
 _log = logging.getLogger(__name__)
+
+# What packs contents is loaded with the first one.
+_PACKED = "treemill.storage.packed"
 
 CACHE_DATABASE = "contents.db"
 """The name of the file in the folder of a cache."""
@@ -110,7 +113,7 @@ class CachedContents:
         if row is None or row[0] != _mac(self._secret, entry, row[1]):
             return None
         try:
-            content = unpack_content(row[1])
+            content: Content = import_module(_PACKED).unpack_content(row[1])
         except ValueError:
             return None
         if content.key != key:
@@ -176,7 +179,7 @@ class ContentCache:
             if content.cached:
                 used.append((today, entry, today))
             elif content.fallback not in BY_CHANCE:
-                data = pack_content(content)
+                data = import_module(_PACKED).pack_content(content)
                 new.append((entry, today, len(data), data))
         try:
             connection = self._opened()

@@ -23,12 +23,12 @@ from treemill.errors import IndexMissing, TreemillError
 from treemill.storage import Segment
 from treemill.storage import rows as tables
 from treemill.storage.connection import DamagedRow, explained, open_database
-from treemill.storage.housekeeping import stray_segments
 from treemill.storage.layout import lay_out, merge, spellings
 from treemill.storage.ownership import data_folder, read_mark
 from treemill.storage.packed import check_content, text_of
-from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment
-from treemill.storage.sqlite_snapshot import read_segment_files
+from treemill.storage.part_rows import read_parts
+from treemill.storage.segment_files import SegmentFile, read_segment_files, stray_segments
+from treemill.storage.segments import SegmentRefused, open_segment
 
 _MOST_PAGES_NAMED = 5
 
@@ -132,7 +132,7 @@ def _contents(connection: sqlite3.Connection, dimension: int) -> Iterator[Findin
     for content_id in ids:
         try:
             content = tables.read_content(connection, content_id)
-            parts = list(tables.read_parts(connection, content_id - 1, content_id, dimension=dimension))
+            parts = list(read_parts(connection, content_id - 1, content_id, dimension=dimension))
             if content is None or not parts:
                 raise DamagedRow("it is gone")
             scan = connection.execute("SELECT postings, vectors FROM scans WHERE id = ?", (content_id,)).fetchone()
@@ -205,7 +205,7 @@ def _segments(connection: sqlite3.Connection, data: Path, index_id: bytes) -> It
 
 
 def _says_the_same(connection: sqlite3.Connection, segment: Segment, file: SegmentFile, dimension: int) -> bool:
-    parts = list(tables.read_parts(connection, file.after, file.last_id, dimension=dimension, spelled=True))
+    parts = list(read_parts(connection, file.after, file.last_id, dimension=dimension, spelled=True))
     wanted = lay_out(parts, dimension=dimension)
     live = np.array([part.content for part in parts], np.int64)
     found = merge([segment], live=live)

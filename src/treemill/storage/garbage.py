@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,3 +31,23 @@ def expired(unused: Sequence[tuple[int, int, int]], total: int, now_ns: int, lim
         if since_ns < oldest or kept > allowed:
             gone.append(content_id)
     return gone
+
+
+def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) -> int:
+    """Delete contents that no file has referred to for long, oldest first; return how many. Inside a transaction."""
+    connection.execute("DELETE FROM garbage WHERE id IN (SELECT content_id FROM files)")
+    connection.execute(
+        "INSERT OR IGNORE INTO garbage SELECT id, ? FROM contents"
+        " WHERE id NOT IN (SELECT content_id FROM files WHERE content_id IS NOT NULL)",
+        (now_ns,),
+    )
+    unused = connection.execute(
+        "SELECT id, size, since_ns FROM garbage JOIN contents USING (id) ORDER BY since_ns DESC, id DESC"
+    ).fetchall()
+    if not unused:
+        return 0
+    total = connection.execute("SELECT sum(size) FROM contents").fetchone()[0]
+    gone = [(content_id,) for content_id in expired(unused, total, now_ns, limits)]
+    for table in ("contents", "bodies", "scans", "garbage"):
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
+    return len(gone)

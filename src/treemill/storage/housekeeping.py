@@ -1,14 +1,12 @@
-"""What a writer does behind a run's back: collects garbage, lays out segment files, merges and removes them.
+"""What a writer does behind a run's back: lays out segment files, merges and removes them.
 
 None of it changes an answer, and none of it is needed for one: an interrupted housekeeping is taken up by the next.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,47 +14,25 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.storage import Segment
-from treemill.storage import rows as tables
-from treemill.storage.garbage import GarbageLimits, expired
-from treemill.storage.layout import Part, dead_share, lay_out, lost_share, merge, plan_merges
-from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
-from treemill.storage.sqlite_snapshot import is_missing, read_segment_files
+from treemill.storage.layout import Part, dead_share, lay_out, lost_share, merge
+from treemill.storage.part_rows import read_parts
+from treemill.storage.segment_files import (
+    SegmentFile,
+    is_missing,
+    plan_merges,
+    read_segment_files,
+    remove_stray_segments,
+    tail_is_large,
+)
+from treemill.storage.segments import SegmentRefused, open_segment, write_segment
 
 _log = logging.getLogger(__name__)
-
-# Below this many chunks and contents, a tail is served from the rows: laying it out in memory takes a query a few
-# milliseconds, and an edit of one file writes no segment.
-SMALL_TAIL_CHUNKS = 1_000
-SMALL_TAIL_CONTENTS = 100
 
 DEAD_SHARE = 0.25
 
 # A merge keeps the spellings of the dead, which do no harm but take room: where more has died, the texts of the living
 # are read instead.
 DEAD_WORDS_SHARE = 0.1
-
-# A reader that has just read the names may still be about to open the files.
-_GRACE_SECONDS = 60.0
-
-
-def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) -> int:
-    """Delete contents that no file has referred to for long, oldest first; return how many. Inside a transaction."""
-    connection.execute("DELETE FROM garbage WHERE id IN (SELECT content_id FROM files)")
-    connection.execute(
-        "INSERT OR IGNORE INTO garbage SELECT id, ? FROM contents"
-        " WHERE id NOT IN (SELECT content_id FROM files WHERE content_id IS NOT NULL)",
-        (now_ns,),
-    )
-    unused = connection.execute(
-        "SELECT id, size, since_ns FROM garbage JOIN contents USING (id) ORDER BY since_ns DESC, id DESC"
-    ).fetchall()
-    if not unused:
-        return 0
-    total = connection.execute("SELECT sum(size) FROM contents").fetchone()[0]
-    gone = [(content_id,) for content_id in expired(unused, total, now_ns, limits)]
-    for table in ("contents", "bodies", "scans", "garbage"):
-        connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
-    return len(gone)
 
 
 class Layouts:
@@ -106,10 +82,10 @@ class Layouts:
 
     def _tidy(self, dimension: int, collected: int) -> None:
         self._restore_missing(dimension)
-        if self._tail_is_large():
+        if tail_is_large(self._connection):
             self._lay_out_tail(dimension)
         self._merge(dimension, collected)
-        self._remove_strays()
+        remove_stray_segments(self._connection, self._folder)
         if collected:
             self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -121,14 +97,7 @@ class Layouts:
         return self._read_parts(after, ids[-1], dimension)
 
     def _read_parts(self, after: int, last: int, dimension: int) -> list[Part]:
-        return list(tables.read_parts(self._connection, after, last, dimension=dimension, spelled=True))
-
-    def _tail_is_large(self) -> bool:
-        contents, chunks = self._connection.execute(
-            "SELECT count(*), ifnull(sum(chunk_count), 0) FROM contents"
-            " WHERE id > (SELECT ifnull(max(last_id), 0) FROM segments)"
-        ).fetchone()
-        return bool(contents > SMALL_TAIL_CONTENTS or chunks > SMALL_TAIL_CHUNKS)
+        return list(read_parts(self._connection, after, last, dimension=dimension, spelled=True))
 
     def _restore_missing(self, dimension: int) -> None:
         for file in read_segment_files(self._connection):
@@ -180,24 +149,6 @@ class Layouts:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         _log.warning("segments of the index were not laid out, so questions take longer: %s", error)
-
-    def _remove_strays(self) -> None:
-        """Remove segment files that the index no longer names, once no reader can be about to open them."""
-        for path in stray_segments(self._folder, read_segment_files(self._connection)):
-            # One that another program holds open, or that is gone already, is left to the next run.
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
-def stray_segments(folder: Path, files: Sequence[SegmentFile]) -> list[Path]:
-    """Return the segment files that the index does not name, and that are too old for a reader to be about to open."""
-    named = {file.name for file in files}
-    strays = []
-    for path in sorted(folder.glob("*.segment*")):
-        with contextlib.suppress(OSError):
-            if path.name not in named and time.time() - path.lstat().st_mtime > _GRACE_SECONDS:
-                strays.append(path)
-    return strays
 
 
 def _held_contents(connection: sqlite3.Connection) -> npt.NDArray[np.int64]:

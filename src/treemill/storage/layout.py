@@ -25,18 +25,13 @@ from treemill.ranking.spellings import INCOMPLETE, joined, spellings_of
 from treemill.records import Content
 from treemill.storage import Segment
 from treemill.storage.packed import text_of
-
-FULL_CHUNKS = 65_536
-"""Chunks of a full segment: as many as sixteen bits can number, which makes a posting cost three bytes."""
+from treemill.storage.segment_files import FULL_CHUNKS
 
 # From so many contents on, words are gathered beside the postings: the last layout of a run has the machine to itself.
 _MANY_CONTENTS = 1_000
 
 # Vectors are turned into floating point so many at a time, which stay in a core's cache.
 _BLOCK = 1024
-
-MOST_FULL = 16
-"""How many full segments an index may have before larger ones are allowed."""
 
 _NATIVE = compiled("layout")
 
@@ -192,25 +187,6 @@ def lost_share(segments: Sequence[Segment], merged: Segment) -> float:
     """Return which part of the chunks of several segments is not in what they were merged into."""
     before = sum(len(each.lengths) for each in segments)
     return 1 - len(merged.lengths) / before if before else 0.0
-
-
-def plan_merges(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Return which runs [start, stop) of adjacent segments to merge, given their numbers of chunks in order.
-
-    What stays shrinks geometrically towards the newest, so that a chunk is moved a logarithmic number of times and
-    the number of segments stays small; no merge makes more than a full segment.
-    """
-    full = FULL_CHUNKS
-    while sum(sizes) > MOST_FULL * full:
-        full *= 2
-    groups: list[tuple[int, int, int]] = []
-    for position, size in enumerate(sizes):
-        start, stop, chunks = position, position + 1, size
-        while groups and groups[-1][2] <= 2 * chunks and groups[-1][2] + chunks <= full:
-            start, _, older = groups.pop()
-            chunks += older
-        groups.append((start, stop, chunks))
-    return [(start, stop) for start, stop, _ in groups if stop - start > 1]
 
 
 def _regrouped(

@@ -15,10 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from treemill.ranking.spellings import INCOMPLETE
 from treemill.records import Content, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage.connection import DamagedRow
-from treemill.storage.layout import Part, part_of, stored_spellings
 
 # So many values are bound in one statement.
 _VARIABLES = 500
@@ -31,9 +29,9 @@ INSERT_BODY = "INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_SCAN = "INSERT INTO scans VALUES (?, ?, ?, ?)"
 REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-_HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths"
+CONTENT_HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths"
 _SELECT_CONTENT = f"""
-    SELECT {_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.sum
+    SELECT {CONTENT_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.sum
     FROM contents c LEFT JOIN bodies b USING (id) WHERE c.id = ?"""
 _SELECT_FILE = """
     SELECT f.path, f.content_id, f.size, f.stamp, f.changed_ns, f.seen_ns, f.status, f.reason, f.detail, f.sum, c.key
@@ -41,14 +39,6 @@ _SELECT_FILE = """
 _SELECT_TABLE = """
     SELECT f.path, f.content_id, f.sum, c.id, c.language
     FROM files f LEFT JOIN contents c ON c.id = f.content_id WHERE f.content_id IS NOT NULL ORDER BY f.path"""
-_SELECT_PARTS = f"""
-    SELECT c.id, {_HEAD}, c.sum, s.postings, s.vectors, s.sum
-    FROM contents c LEFT JOIN scans s USING (id) WHERE c.id > ? AND c.id <= ? ORDER BY c.id"""
-_SELECT_SPELLED = f"""
-    SELECT c.id, {_HEAD}, c.sum, s.postings, s.vectors, s.sum, b.ends, b.lines, b.symbols, b.text, b.sum
-    FROM contents c LEFT JOIN scans s USING (id) LEFT JOIN bodies b USING (id)
-    WHERE c.id > ? AND c.id <= ? ORDER BY c.id"""
-
 _PATH_CODEC = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
 
 
@@ -79,7 +69,7 @@ def content_rows(content_id: int, content: Content) -> tuple[tuple[Any, ...], tu
     body = (content.ends, content.lines, content.symbols, content.text)
     scan = (content.postings, content.vectors)
     return (
-        (content_id, *head, _head_sum(content_id, head)),
+        (content_id, *head, sum_of_head(content_id, head)),
         (content_id, *body, bulk_sum(content_id, *body)),
         (content_id, *scan, bulk_sum(content_id, *scan)),
     )
@@ -103,7 +93,7 @@ def content_from(content_id: int, row: Sequence[Any]) -> Content:
     """
     row = tuple(row)
     head, head_sum, body, body_sum = row[:9], row[9], row[10:14], row[14]
-    if body_sum is None or _head_sum(content_id, head) != head_sum or _read_sum(content_id, *body) != body_sum:
+    if body_sum is None or sum_of_head(content_id, head) != head_sum or sum_of_read(content_id, *body) != body_sum:
         raise DamagedRow(f"content {content_id}")
     key, language, encoding, size, chunk_count, _, source, fallback, lengths = head
     ends, lines, symbols, text = body
@@ -119,7 +109,7 @@ def whole_from(content_id: int, row: Sequence[Any]) -> Content:
         DamagedRow: it is not what was written.
     """
     postings, vectors, scan_sum = row[15:18]
-    if scan_sum is None or _read_sum(content_id, postings, vectors) != scan_sum:
+    if scan_sum is None or sum_of_read(content_id, postings, vectors) != scan_sum:
         raise DamagedRow(f"content {content_id}")
     return replace(content_from(content_id, row[:15]), postings=postings, vectors=vectors)
 
@@ -131,7 +121,7 @@ def read_scan(connection: sqlite3.Connection, content_id: int) -> tuple[bytes, b
         DamagedRow: they are not what was written, or are not there.
     """
     row = connection.execute("SELECT postings, vectors, sum FROM scans WHERE id = ?", (content_id,)).fetchone()
-    if row is None or _read_sum(content_id, *row[:2]) != row[2]:
+    if row is None or sum_of_read(content_id, *row[:2]) != row[2]:
         raise DamagedRow(f"content {content_id}")
     return row[0], row[1]
 
@@ -144,38 +134,6 @@ def read_ids(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[byte
         marks = ", ".join("?" * len(some))
         found.update(connection.execute(f"SELECT key, id FROM contents WHERE key IN ({marks})", some))
     return found
-
-
-def read_parts(
-    connection: sqlite3.Connection, after: int, last: int, *, dimension: int, spelled: bool = False
-) -> Iterator[Part]:
-    """Return what a segment takes from each content above `after` and up to `last`, in order.
-
-    Their spellings, for which the texts are read, are worked out on request.
-
-    Raises:
-        DamagedRow: one is not what was written.
-    """
-    for content_id, *row in connection.execute(_SELECT_SPELLED if spelled else _SELECT_PARTS, (after, last)):
-        yield part_from(content_id, row, dimension=dimension)
-
-
-def part_from(content_id: int, row: Sequence[Any], *, dimension: int) -> Part:
-    """Return the part behind a row of head, sum, postings, vectors and sum; its spellings, if body and sum follow.
-
-    Raises:
-        DamagedRow: it is not what was written.
-    """
-    head, head_sum, (postings, vectors), scan_sum = tuple(row[:9]), row[9], row[10:12], row[12]
-    if scan_sum is None or _head_sum(content_id, head) != head_sum:
-        raise DamagedRow(f"content {content_id}")
-    if _read_sum(content_id, postings, vectors) != scan_sum:
-        raise DamagedRow(f"content {content_id}")
-    spellings = stored_spellings(content_from(content_id, (*row[:10], *row[13:]))) if len(row) > 13 else INCOMPLETE
-    try:
-        return part_of(content_id, head[4], head[8], postings, vectors, dimension=dimension, spellings=spellings)
-    except ValueError as error:
-        raise DamagedRow(f"content {content_id}, {error}") from error
 
 
 def file_row(
@@ -339,7 +297,7 @@ def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
     return None if row is None else row[0]
 
 
-def _head_sum(content_id: int, head: tuple[Any, ...]) -> int:
+def sum_of_head(content_id: int, head: tuple[Any, ...]) -> int:
     """Return the CRC-32 of the small columns of a content."""
     return zlib.crc32(repr((content_id, *head)).encode("utf-8", "surrogatepass"))
 
@@ -360,7 +318,7 @@ def _entry_sum(path: bytes, content_id: int | None) -> int:
     return zlib.crc32(path, content_id or 0)
 
 
-def _read_sum(content_id: int, *blobs: Any) -> int:
+def sum_of_read(content_id: int, *blobs: Any) -> int:
     """Return the sum of bulk columns as they were read; a flipped bit makes other types of them as well.
 
     Raises:

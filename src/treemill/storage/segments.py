@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.storage import Segment
-from treemill.storage.layout import FULL_CHUNKS
+from treemill.storage.segment_files import FULL_CHUNKS, SegmentFile
 
 MAGIC = b"TMsegm\x00\x03"
 _NAME = re.compile(r"[0-9a-f]{16}\.segment")
@@ -46,21 +46,6 @@ _WINDOW_BYTES = 32 * 8 * _BLOCK_WORDS
 
 class SegmentRefused(Exception):
     """A segment file is missing, damaged, or another's; what it held is built again from the index."""
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentFile:
-    """What the index knows of a segment file: it covers the contents above `after`, up to `last_id`.
-
-    `size` is in bytes.
-    """
-
-    name: str
-    after: int
-    last_id: int
-    chunks: int
-    size: int
-    checksum: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ from treemill.storage.connection import create_database, explained, open_databas
 from treemill.storage.garbage import GarbageLimits
 from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
-from treemill.storage.sqlite_snapshot import SqliteSnapshot, is_missing, read_segment_files
+from treemill.storage.segment_files import is_missing, read_segment_files
+from treemill.storage.sqlite_snapshot import SqliteSnapshot
 
 _log = logging.getLogger(__name__)
 

@@ -6,30 +6,24 @@ so it grows with what is written meanwhile: hold a snapshot for a question, not 
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import sqlite3
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import numpy as np
 
 from treemill.errors import IndexMissing
 from treemill.records import Content, Coverage, Recipe, RecordedFile, RunState
 from treemill.storage import FileTable, Segment
 from treemill.storage import rows as tables
-from treemill.storage.connection import DamagedRow, explained, open_database
-from treemill.storage.layout import lay_out
+from treemill.storage.connection import explained, open_database
 from treemill.storage.lease import holder
-from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment
 from treemill.storage.text_rows import read_texts
 
-_log = logging.getLogger(__name__)
+# What questions scan is opened for those who ask: how far an index has come is told without.
+_SCANNING = "treemill.storage.scanning"
 
 
 class SqliteSnapshot:
@@ -75,14 +69,15 @@ class SqliteSnapshot:
         """Return all indexed files, in the order of their paths' bytes. Computed once."""
         with self._lock, explained(self._folder):
             if self._files is None:
-                self._files = self._read_files()
+                self._files = import_module(_SCANNING).read_file_table(self._connection)
             return self._files
 
     def segments(self) -> Sequence[Segment]:
         """Return all chunks to scan. Computed once; what has no usable segment file is laid out in memory."""
         with self._lock, explained(self._folder):
             if self._segments is None:
-                self._segments = self._read_segments()
+                scanned = (self._folder, self._index_id, self._connection, self.recipe.dimension)
+                self._segments = import_module(_SCANNING).read_segments(*scanned)
             return self._segments
 
     def content(self, content_id: int) -> Content:
@@ -163,55 +158,3 @@ class SqliteSnapshot:
             failed=failed,
             refreshed_ns=tables.read_number(self._connection, "refreshed_ns"),
         )
-
-    def _read_files(self) -> FileTable:
-        paths, contents, languages = tables.read_table(self._connection)
-        # Few languages stand in many rows: one string each is enough.
-        shared = {language: language for language in languages}
-        return FileTable(
-            [tables.path_text(path) for path in paths],
-            np.array(contents, np.int64),
-            [shared[language] for language in languages],
-        )
-
-    def _read_segments(self) -> Sequence[Segment]:
-        files = read_segment_files(self._connection)
-        tail = self._laid_out(files[-1].last_id if files else 0, sys.maxsize)
-        return [segment for segment in (*map(self._open_or_lay_out, files), tail) if len(segment.lengths)]
-
-    def _open_or_lay_out(self, file: SegmentFile) -> Segment:
-        try:
-            return open_segment(self._folder, file, index_id=self._index_id)
-        except SegmentRefused as refused:
-            _log.info("a segment is laid out again: %s", refused)
-            # The writer looks for missing files only: taking a bad one away makes the next run write it again.
-            with contextlib.suppress(OSError):
-                (self._folder / file.name).unlink(missing_ok=True)
-            return self._laid_out(file.after, file.last_id)
-
-    def _laid_out(self, after: int, last: int) -> Segment:
-        dimension = self.recipe.dimension
-        return lay_out(list(tables.read_parts(self._connection, after, last, dimension=dimension)), dimension=dimension)
-
-
-def is_missing(folder: Path, file: SegmentFile) -> bool:
-    """Whether a segment file is not there, or has not the length that it was written with."""
-    try:
-        return (folder / file.name).stat().st_size != file.size
-    except FileNotFoundError:
-        return True
-
-
-def read_segment_files(connection: sqlite3.Connection) -> list[SegmentFile]:
-    """Return the segment files of the index, in order of content.
-
-    Raises:
-        DamagedRow: a row is not what was written.
-    """
-    found = connection.execute(
-        "SELECT name, last_id, chunks, bytes, checksum FROM segments ORDER BY last_id"
-    ).fetchall()
-    if any(tuple(map(type, row)) != (str, int, int, int, bytes) for row in found):
-        raise DamagedRow("the table of segments")
-    starts = [0, *(row[1] for row in found)]
-    return [SegmentFile(name, after, *rest) for after, (name, *rest) in zip(starts, found, strict=False)]

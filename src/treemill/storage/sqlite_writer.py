@@ -13,20 +13,28 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from treemill.errors import IndexMismatch, StorageError
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
 from treemill.storage import rows as tables
 from treemill.storage.connection import explained, open_database
-from treemill.storage.garbage import GarbageLimits
-from treemill.storage.housekeeping import Layouts, collect
-from treemill.storage.layout import FULL_CHUNKS, Part, part_from
+from treemill.storage.garbage import GarbageLimits, collect
 from treemill.storage.lease import Lease
+from treemill.storage.segment_files import FULL_CHUNKS, is_tidy, remove_stray_segments
 from treemill.storage.starting import STARTED_ELSEWHERE
 from treemill.types import Failure
+
+if TYPE_CHECKING:
+    from treemill.storage.housekeeping import Layouts
+    from treemill.storage.layout import Part
+
+# What lays out is loaded where there is something to lay out: a move of known files is written without.
+_LAYOUT = "treemill.storage.layout"
+_LAYOUTS = "treemill.storage.housekeeping"
 
 # A segment is laid out when about so many chunks are in none: as many as fill one, less the largest file.
 TAIL_CHUNKS = FULL_CHUNKS * 3 // 4
@@ -56,16 +64,17 @@ class SqliteWriter:
     def __init__(self, folder: Path, index_id: bytes, lease: Lease, *, garbage: GarbageLimits) -> None:
         """Open the database in a data folder; the writer owns the lease from here on, also when this raises."""
         self._folder = folder
+        self._index_id = index_id
         self._lease = lease
         self._garbage = garbage
         self._run: int | None = None
         self._seen_ns = time.time_ns()
         self._pending: list[Part] = []
+        self._opened_layouts: Layouts | None = None
         self._changed = 0
         self._recipe: Recipe | None = None
         try:
             self._connection = open_database(folder, index_id, writable=True)
-            self._layouts = Layouts(folder, index_id, self._connection)
             with explained(folder):
                 self._load()
         except BaseException:
@@ -163,11 +172,12 @@ class SqliteWriter:
             self._set_meta("refreshed_ns", str(time.time_ns()))
             self._connection.execute("COMMIT")
         self._generation += 1
-        self._layouts.add(self._pending)
-        self._pending = []
-        if self._layouts.tail_chunks >= TAIL_CHUNKS:
-            with explained(self._folder):
-                self._layouts.lay_out_tail(self._dimension)
+        if self._pending:
+            self._layouts.add(self._pending)
+            self._pending = []
+            if self._layouts.tail_chunks >= TAIL_CHUNKS:
+                with explained(self._folder):
+                    self._layouts.lay_out_tail(self._dimension)
         return self._generation
 
     def rollback(self) -> None:
@@ -188,7 +198,7 @@ class SqliteWriter:
             collected = self._collect(now, whole=state is RunState.COMPLETE)
         self.commit()
         with explained(self._folder):
-            self._layouts.tidy(self._dimension, collected=collected)
+            self._tidy(collected)
 
     def close(self) -> None:
         """Roll back to the last commit and give the lease back. Closing twice is fine."""
@@ -204,6 +214,23 @@ class SqliteWriter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _layouts(self) -> Layouts:
+        if self._opened_layouts is None:
+            made: Layouts = import_module(_LAYOUTS).Layouts(self._folder, self._index_id, self._connection)
+            self._opened_layouts = made
+        return self._opened_layouts
+
+    def _tidy(self, collected: int) -> None:
+        """Bring the segment files into the form that readers like, after `collected` contents were deleted."""
+        # What cannot be read or written now is tried again, and told, by the layouts.
+        with contextlib.suppress(sqlite3.OperationalError):
+            if not collected and is_tidy(self._connection, self._folder):
+                remove_stray_segments(self._connection, self._folder)
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                return
+        self._layouts.tidy(self._dimension, collected=collected)
 
     def _collect(self, now: int, *, whole: bool) -> int:
         """Collect garbage if enough files have changed since the last time, or it is long ago; return how much."""
@@ -287,8 +314,9 @@ class SqliteWriter:
                     seen_ns=self._seen_ns,
                 )
             )
-        self._pending.extend(part_from(i, content, dimension=self._dimension) for i, content in new)
         if new:
+            part_from = import_module(_LAYOUT).part_from
+            self._pending.extend(part_from(i, content, dimension=self._dimension) for i, content in new)
             heads, bodies, scans = zip(*(tables.content_rows(i, content) for i, content in new), strict=True)
             self._connection.executemany(tables.INSERT_CONTENT, heads)
             self._connection.executemany(tables.INSERT_BODY, bodies)

@@ -17,7 +17,7 @@ from treemill.records import Recipe
 from treemill.storage import rows as tables
 from treemill.storage.connection import copy_database, explained, open_database
 from treemill.storage.ownership import data_folder, read_mark, write_mark
-from treemill.storage.sqlite_snapshot import read_segment_files
+from treemill.storage.segment_files import read_segment_files
 
 STARTED_ELSEWHERE = "started_elsewhere"
 """Stands in `meta` until the first run over the new tree has ended."""

@@ -30,14 +30,21 @@ import numpy.typing as npt
 from treemill.errors import IndexLocked, StorageError
 from treemill.siblings import cache_folder
 from treemill.storage import Segment
-from treemill.storage.housekeeping import SMALL_TAIL_CHUNKS, SMALL_TAIL_CONTENTS, stray_segments
-from treemill.storage.layout import FULL_CHUNKS, Part, lay_out, merge, plan_merges
+from treemill.storage.layout import Part, lay_out, merge
 from treemill.storage.lease import LAYOUT_NAME, Lease
 from treemill.storage.ownership import check_private
 from treemill.storage.postgres import rows as tables
 from treemill.storage.postgres.address import Connection, query
 from treemill.storage.postgres.repository import Repository
-from treemill.storage.segments import SegmentFile, SegmentRefused, open_segment, write_segment
+from treemill.storage.segment_files import (
+    FULL_CHUNKS,
+    SMALL_TAIL_CHUNKS,
+    SMALL_TAIL_CONTENTS,
+    SegmentFile,
+    plan_merges,
+    stray_segments,
+)
+from treemill.storage.segments import SegmentRefused, open_segment, write_segment
 
 _log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from typing import Any
 from treemill.records import Content, RecordedFile, RunRecord
 from treemill.storage import rows as shared
 from treemill.storage.layout import Part
+from treemill.storage.part_rows import part_from
 from treemill.storage.postgres.address import Connection, query
 from treemill.storage.rows import path_bytes
 from treemill.storage.text_rows import text_from
@@ -125,7 +126,7 @@ def read_parts(
     cursor = query(connection, _SELECT_SPELLED if spelled else _SELECT_PARTS, (repository, after, last))
     while rows := cursor.fetchmany(_FETCHED):
         for content_id, *row in rows:
-            yield shared.part_from(content_id, row, dimension=dimension)
+            yield part_from(content_id, row, dimension=dimension)
 
 
 def read_table(connection: Connection, repository: int) -> tuple[list[bytes], list[int], list[str | None]]:

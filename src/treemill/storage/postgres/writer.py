@@ -21,7 +21,7 @@ from psycopg.pq import TransactionStatus
 from treemill.errors import IndexMismatch, StorageError
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
 from treemill.storage.garbage import GarbageLimits
-from treemill.storage.layout import FULL_CHUNKS, Part, part_from
+from treemill.storage.layout import Part, part_from
 from treemill.storage.postgres import rows as tables
 from treemill.storage.postgres.address import Address, Connection, query
 from treemill.storage.postgres.explaining import explained
@@ -31,6 +31,7 @@ from treemill.storage.postgres.lease import fence_off, release
 from treemill.storage.postgres.repository import LEASE_CLASS, Repository, read_by_id
 from treemill.storage.postgres.vectors import VectorTable
 from treemill.storage.rows import file_row, path_bytes, recipe_text
+from treemill.storage.segment_files import FULL_CHUNKS
 from treemill.types import Failure
 
 _log = logging.getLogger(__name__)
