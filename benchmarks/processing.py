@@ -31,9 +31,9 @@ from benchmarks.soon import cancel, feedback, heartbeat, visible
 from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding.quantise import to_int8
 from treemill.events import Event, Finished
-from treemill.freshness import recipe_of
 from treemill.processing.custom import cutter_for
 from treemill.processing.stage import texts_of
+from treemill.recipes import recipe_of
 from treemill.records import PreparedFile
 from treemill.settings import DiscoverySettings, PerformanceSettings
 from treemill.storage.sqlite import SqliteStore

@@ -22,8 +22,8 @@ from typing import Any
 
 from treemill.errors import SettingsError
 from treemill.layers import Layer, Resolved, resolve
-from treemill.reading import read_small_file
 from treemill.settings import Settings
+from treemill.small_files import read_small_file
 from treemill.wellknown import offline, well_known
 
 PROJECT_FILE = "treemill.toml"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from treemill.reading import read_small_file
+from treemill.small_files import read_small_file
 
 _HEX = frozenset("0123456789abcdef")
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from treemill import git
 from treemill.errors import SettingsError
-from treemill.reading import read_small_file
+from treemill.small_files import read_small_file
 
 OWN_IGNORE_FILE = ".treemillignore"
 GIT_IGNORE_FILE = ".gitignore"

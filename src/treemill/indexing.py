@@ -19,19 +19,22 @@ from pathlib import Path
 from treemill.embedding import EmbeddingProvider, Probed
 from treemill.errors import IndexLocked
 from treemill.events import Listener, Planned, Waiting, ignore
-from treemill.freshness import IndexOptions, Survey, governor_for, is_settled, look, recipe_of, with_progress
+from treemill.freshness import IndexOptions, Survey, look
 from treemill.plan import Plan
 from treemill.processing.crews import limits_of, make_crew, reached
 from treemill.processing.engine import Run
 from treemill.processing.recognising import KnownFirst
 from treemill.processing.seams import Intake, VectorStage, itself, name_of
+from treemill.recipes import governor_for, recipe_of
 from treemill.records import Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import Settings
+from treemill.settled import is_settled
 from treemill.storage import ContentLookup, IndexStore, Writer
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.keeping import Keeping
 from treemill.types import DiscoveredFile, Skipped
+from treemill.waiting import with_progress
 from treemill.work import Cutter, Prepare
 
 # Where files wait for vectors is loaded for providers that make them wait.

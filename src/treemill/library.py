@@ -16,9 +16,10 @@ from treemill.configuration import load_settings
 from treemill.embedding.registry import provider_for
 from treemill.errors import UsageError
 from treemill.events import Listener, ignore
-from treemill.freshness import IndexOptions, asking_provider
+from treemill.freshness import IndexOptions
 from treemill.indexing import index_tree
 from treemill.places import Place, named, place_of, places_of, seated
+from treemill.recipes import asking_provider
 from treemill.records import Hit
 from treemill.reports import IndexReport
 from treemill.searching import Index

@@ -30,6 +30,7 @@ from hashlib import blake2b
 
 from treemill.languages import language_of_shebang
 from treemill.native import compiled
+from treemill.small_files import OPEN_FLAGS
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Source, changed_ns
 
 _NATIVE = compiled("files")
@@ -44,11 +45,6 @@ _SNIFFED_BYTES = 4096
 
 # A file with more damaged places than this a byte is not damaged UTF-8 but another encoding.
 _DAMAGED_PER_BYTE = 1 / 500
-
-# What steers Treemill is a few kilobytes when a person wrote it; packed-refs of git may be long.
-SMALL_FILE_BYTES = 4_000_000
-
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,28 +174,6 @@ def _encoded_paths(files: Sequence[DiscoveredFile], root: str) -> list[bytes]:
     return [os.fsencode(base + file.name) for file in files]
 
 
-def read_small_file(path: str, *, follow: bool = False) -> bytes | None:
-    """Return the bytes of a regular file of at most SMALL_FILE_BYTES, or None; never waits for it.
-
-    For files that steer Treemill (settings, ignore rules). A link is followed only on request: where the file is the
-    user's, not the tree's.
-    """
-    flags = _OPEN_FLAGS if follow else _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        descriptor = os.open(path, flags)
-    except (OSError, ValueError):
-        return None
-    try:
-        entry = os.fstat(descriptor)
-        if not stat.S_ISREG(entry.st_mode) or entry.st_size > SMALL_FILE_BYTES:
-            return None
-        return os.read(descriptor, SMALL_FILE_BYTES)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-
-
 def source_of(data: bytes, language: str | None = None) -> Source | None:
     """Describe bytes at hand as a source, or return None where they are binary.
 
@@ -278,7 +252,7 @@ def _round_trips(data: bytes, encoding: str) -> bool:
 def _read_once(file: DiscoveredFile, max_bytes: int | None) -> tuple[bytes, os.stat_result] | Skipped | None:
     """Read all of a file and what it was meanwhile; None where it changed."""
     try:
-        descriptor = os.open(file.absolute, _OPEN_FLAGS)
+        descriptor = os.open(file.absolute, OPEN_FLAGS)
     except (OSError, ValueError) as error:
         return _not_opened(file, error)
     try:

@@ -11,8 +11,8 @@ import os
 
 from treemill.embedding.registry import provider_for
 from treemill.errors import TreemillError
-from treemill.freshness import governor_for, recipe_of
 from treemill.places import Place
+from treemill.recipes import governor_for, recipe_of
 from treemill.settings import Settings
 from treemill.siblings import indexes_alike, note_root
 from treemill.storage.sqlite import SqliteStore

@@ -27,9 +27,10 @@ from treemill.chunking.packing import unpack_symbols
 from treemill.embedding import EmbeddingProvider
 from treemill.errors import ChunkingError, IndexMismatch
 from treemill.events import Listener, ignore
-from treemill.freshness import IndexOptions, governor_for, recipe_of
+from treemill.freshness import IndexOptions
 from treemill.indexing import index_tree
 from treemill.places import Place
+from treemill.recipes import governor_for, recipe_of
 from treemill.records import Recipe
 from treemill.reports import IndexReport
 from treemill.settings import Settings, StorageSettings

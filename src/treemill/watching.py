@@ -27,11 +27,13 @@ from treemill.errors import EmbeddingError, IndexLocked, IndexMissing, SettingsE
 from treemill.events import Event, Listener, Noticed, StandingBy, Troubled, Updated, Watching, ignore
 from treemill.file_events import LOST, FileEvents
 from treemill.flow.launching import dismiss, warm
-from treemill.freshness import IndexOptions, governor_for, is_settled, look, recipe_of
+from treemill.freshness import IndexOptions, look
 from treemill.hints import GIT_RULES, concerns_all, is_at_or_below, telling, topmost
 from treemill.indexing import index_tree
 from treemill.places import place_of
+from treemill.recipes import governor_for, recipe_of
 from treemill.settings import Settings
+from treemill.settled import is_settled
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.location import REMOTE_FILE_SYSTEMS, file_system_of, locate
 from treemill.storage.opening import RootStore, WatchLease, open_store

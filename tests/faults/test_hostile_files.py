@@ -15,7 +15,8 @@ import pytest
 
 from treemill import reading
 from treemill.discovery import discover
-from treemill.reading import ReadFile, read_file, read_small_file
+from treemill.reading import ReadFile, read_file
+from treemill.small_files import SMALL_FILE_BYTES, read_small_file
 from treemill.types import DiscoveredFile, Skipped, SkipReason
 
 SECONDS = 10
@@ -338,7 +339,7 @@ def test_patterns_made_to_run_for_ever_take_no_time(tree):
 
 
 def test_what_steers_is_read_only_when_small_and_regular(tree):
-    root = tree({"a": "text", "big": b"x" * (reading.SMALL_FILE_BYTES + 1)})
+    root = tree({"a": "text", "big": b"x" * (SMALL_FILE_BYTES + 1)})
     (root / "link").symlink_to("a")
     assert read_small_file(str(root / "a")) == b"text"
     assert read_small_file(str(root / "link")) is None

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from treemill.freshness import look
-from treemill.glance import glance, look_unless_settled
+from treemill.glance import glance
 from treemill.indexing import index_tree
 from treemill.plan import FINE_TRUST_NS
 from treemill.records import Query, Status
 from treemill.searching import Index
 from treemill.settings import ChunkerSettings, ConcurrencySettings, DiscoverySettings, Settings
+from treemill.settled import look_unless_settled
 from treemill.storage import IndexStore
 from treemill.storage.memory import MemoryStore
 from treemill.storage.sqlite import SqliteStore

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from conftest import Tree
-from treemill.glance import NAME, glance, look_unless_settled
+from treemill.glance import NAME, glance
 from treemill.indexing import index_tree
 from treemill.plan import FINE_TRUST_NS
 from treemill.settings import ChunkerSettings, ConcurrencySettings, DiscoverySettings, Settings
+from treemill.settled import look_unless_settled
 from treemill.storage.segment_files import SMALL_TAIL_CONTENTS
 from treemill.storage.sqlite import SqliteStore
 

@@ -15,7 +15,7 @@ from treemill.embedding import EmbeddingProvider, limits_of
 from treemill.embedding.registry import make_provider
 from treemill.embedding.wrappers import Retrying
 from treemill.errors import SettingsError
-from treemill.freshness import governor_for
+from treemill.recipes import governor_for
 from treemill.settings import ChunkerSettings, EmbeddingSettings, Settings
 
 ROW = dict(zip(tiny.WORDS, tiny.table(), strict=True))

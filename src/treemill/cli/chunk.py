@@ -20,9 +20,9 @@ from treemill.cli.words import count, printable, seconds, size
 from treemill.discovery import discover
 from treemill.embedding.registry import make_provider
 from treemill.errors import UsageError
-from treemill.freshness import tokenizer_for
 from treemill.parallel import ChunkingReport, chunk_files_parallel
 from treemill.places import place_of
+from treemill.recipes import tokenizer_for
 from treemill.settings import Settings
 from treemill.types import CodeChunk, DiscoveredFile
 

@@ -63,7 +63,12 @@ def flags_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
 def settings_for(place: Place, arguments: argparse.Namespace) -> Settings:
     """Return the settings that hold for a place under the flags that were given; warnings go to standard error."""
     resolved = explain_settings(place.root, flags=flags_of(arguments))
-    if not arguments.quiet:
-        for warning in resolved.warnings:
-            print(f"treemill: {printable(warning)}", file=sys.stderr)
+    for warning in resolved.warnings:
+        noted(arguments, warning)
     return resolved.settings
+
+
+def noted(arguments: argparse.Namespace, text: str) -> None:
+    """Tell people something on standard error, unless they want to hear nothing."""
+    if not arguments.quiet:
+        print(f"treemill: {printable(text)}", file=sys.stderr)

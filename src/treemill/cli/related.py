@@ -6,9 +6,9 @@ import argparse
 import os
 from dataclasses import replace
 
-from treemill.cli.given import settings_for
-from treemill.cli.search import Target, answer
-from treemill.places import place_of, seated
+from treemill.cli.answering import answer
+from treemill.cli.search import target
+from treemill.places import place_of
 from treemill.records import Query
 
 
@@ -19,9 +19,9 @@ def run(arguments: argparse.Namespace) -> int:
         path, line = arguments.place, "1"
     folder, name = os.path.split(path)
     place = place_of(folder or ".")
-    settings = settings_for(place, arguments)
-    place = seated(place, settings.storage)
-    inside = f"{place.under}/{name}" if place.under else name
-    limit = settings.search.top_k if arguments.top_k is None else arguments.top_k
+    asked = target("", place, arguments)
+    under = asked.place.under
+    inside = f"{under}/{name}" if under else name
+    limit = asked.settings.search.top_k if arguments.top_k is None else arguments.top_k
     query = Query(f"{inside}:{line}", mode="related", limit=limit, threshold=arguments.threshold)
-    return answer([Target("", replace(place, under=""), settings)], query, arguments)
+    return answer([replace(asked, place=replace(asked.place, under=""))], query, arguments)

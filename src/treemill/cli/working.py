@@ -30,7 +30,7 @@ def bring_up_to_date(
     store: IndexStore,
     settings: Settings,
     arguments: argparse.Namespace,
-    options: IndexOptions,
+    options: IndexOptions | None = None,
     survey: Survey | None = None,
     recorder: Listener = ignore,
 ) -> IndexReport:

@@ -22,14 +22,15 @@ from treemill.configuration import load_settings
 from treemill.embedding.registry import provider_for
 from treemill.errors import TreemillError, UsageError
 from treemill.fleet.listing import Repository
-from treemill.freshness import governor_for, is_settled, recipe_of
 from treemill.git import git_facts
 from treemill.indexing import index_tree
 from treemill.objects import open_place
 from treemill.places import Place
 from treemill.publishing import publish_index, read_manifest
+from treemill.recipes import governor_for, recipe_of
 from treemill.records import Status
 from treemill.settings import Settings
+from treemill.settled import is_settled
 from treemill.siblings import cache_folder
 from treemill.storage import IndexStore
 from treemill.storage.content_cache import ContentCache

@@ -25,7 +25,6 @@ from typing import Any, Self
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import UsageError
 from treemill.events import Cancelled, Ended, Event, Finished, Heartbeat, Passed, Queued, Started
-from treemill.freshness import recipe_of, tokenizer_for
 from treemill.processing.callbacks import Counts, ProgressCallback, Teller
 from treemill.processing.collecting import CollectingWriter
 from treemill.processing.crews import executor_for, limits_of, make_crew
@@ -36,6 +35,7 @@ from treemill.processing.identifier import FileMetadata
 from treemill.processing.seams import Intake
 from treemill.processing.stage import Embedding, exact, quantised
 from treemill.processing.vectors import VectorCalculationManager
+from treemill.recipes import recipe_of, tokenizer_for
 from treemill.records import RunState
 from treemill.reports import FileProcessingResult
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings

@@ -18,7 +18,6 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.errors import UsageError
 from treemill.events import Event, Listener, ignore
-from treemill.freshness import recipe_of, tokenizer_for
 from treemill.processing.callbacks import ProgressCallback, listener_of
 from treemill.processing.crews import executor_for, limits_of, make_crew, starting
 from treemill.processing.custom import Chunker, cutter_for
@@ -27,6 +26,7 @@ from treemill.processing.given import GivenFiles, GivenPath
 from treemill.processing.seams import Intake
 from treemill.processing.stage import Embedding
 from treemill.processing.vectors import BATCH_SIZE, VectorCalculationManager
+from treemill.recipes import recipe_of, tokenizer_for
 from treemill.records import RunState, Status
 from treemill.reports import ProcessingStats
 from treemill.settings import Settings

@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from treemill.records import Content, Coverage, PreparedFile, Recipe, RecordedFile, RunRecord, RunState
-from treemill.types import Failure
-
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from treemill.records import Content, Coverage, PreparedFile, Recipe, RecordedFile, RunRecord, RunState
+    from treemill.types import Failure
 
 
 @dataclass(frozen=True, slots=True)
