@@ -32,6 +32,8 @@ def place_of(path: str | os.PathLike[str]) -> Place:
     Raises:
         UsageError: there is no such folder.
     """
+    if not os.fspath(path):
+        raise UsageError("the name of a folder is empty", suggestion="Name a folder, or . for the current one")
     given = Path(path)
     if not given.exists():
         raise UsageError(f"there is no folder {given}", suggestion="Name a folder that exists")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -359,3 +360,49 @@ def test_garbage_is_collected_from_when_a_command_is_loaded(tree: Tree, capsys: 
     finally:
         gc.unfreeze()
         gc.enable()
+
+
+# ── started from odd places ──
+
+
+def started(words: list[str], *, before: str = "", **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, through a shell that does something before."""
+    command = ["sh", "-c", f'{before} exec "$@"', "sh", sys.executable, "-m", "treemill", *words]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **more)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize("words", [["index"], ["search", "cart"], ["why", "a.py"], ["config"], ["mcp"]], ids="_".join)
+def test_a_current_folder_that_was_removed_is_told_in_one_line(tree: Tree, words: list[str]) -> None:
+    done = _gone(tree, words)
+    assert done.returncode == 2
+    assert done.stderr == "treemill: the current folder has been removed. Change to one that is there\n"
+
+
+def _gone(tree: Tree, words: list[str]) -> subprocess.CompletedProcess[str]:
+    folder = tree({}) / "gone"
+    folder.mkdir()
+    return started(words, before="rmdir ../gone;", cwd=folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+def test_a_current_folder_that_was_removed_is_no_hindrance_where_another_one_is_named(tree: Tree) -> None:
+    root = tree(FILES)
+    assert _gone(tree, ["search", "charge_card", str(root), "-l"]).stdout.split()[0] == "shop/pay.py"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_nothing_to_fail_of(tree: Tree, closed: str) -> None:
+    root = tree(FILES)
+    done = started(["index", str(root)], before=f"exec {closed};")
+    assert done.returncode == 0, done.stderr
+    done = started(["search", "charge_card", str(root), "-l"], before=f"exec {closed};")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:1] == ([] if ">&- " in closed + " " and closed != "2>&-" else ["shop/pay.py"])
+    assert started(["doctor", str(root)]).returncode == 0
+
+
+def test_an_empty_name_is_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "index", "")
+    assert (code, err) == (2, "treemill: the name of a folder is empty. Name a folder, or . for the current one\n")

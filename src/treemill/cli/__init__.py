@@ -14,7 +14,7 @@ from importlib import import_module
 
 from treemill.cli.arguments import parse
 from treemill.cli.words import printable
-from treemill.errors import TreemillError
+from treemill.errors import TreemillError, UsageError
 
 COMMANDS = {
     "chunk": "treemill.cli.chunk",
@@ -61,9 +61,23 @@ def run(words: Sequence[str]) -> int:
         # Whoever read the output has enough; the interpreter must not fail on flushing the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except FileNotFoundError:
+        if not _folder_is_gone():
+            raise
+        print("treemill: the current folder has been removed. Change to one that is there", file=sys.stderr)
+        return UsageError.exit_code
     except KeyboardInterrupt:
         print("treemill: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _folder_is_gone() -> bool:
+    """Whether the folder that this process was started in, or has changed to, is not there any more."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _collect_from_now_on() -> None:

@@ -11,10 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from treemill.errors import EmbeddingError, SettingsError
+from treemill.errors import SettingsError
 from treemill.settings import EmbeddingSettings
 
 # Files up to this are digested whole, larger ones by their size and their ends: enough to tell trained models apart.
@@ -102,17 +99,6 @@ def fingerprint(folder: Path, names: Sequence[str], *more: str) -> str:
         except OSError as error:
             raise SettingsError(f"the model file {path} cannot be read: {error.strerror}") from error
     return digest.hexdigest()
-
-
-def shortened(vectors: npt.NDArray[np.float32], dimension: int, name: str) -> npt.NDArray[np.float32]:
-    """Return the first `dimension` components of finite rows: how models trained for several lengths are shortened.
-
-    Raises:
-        EmbeddingError: a row is not finite.
-    """
-    if not np.isfinite(vectors).all():
-        raise EmbeddingError(f"{name} made a vector that is not finite")
-    return np.ascontiguousarray(vectors[:, :dimension], np.float32)
 
 
 def asked_dimension(settings: EmbeddingSettings, own: int) -> int:

@@ -22,7 +22,8 @@ import onnxruntime
 import tokenizers
 
 from treemill.embedding import Limits
-from treemill.embedding.local import asked_dimension, fingerprint, model_folder, shortened
+from treemill.embedding.local import asked_dimension, fingerprint, model_folder
+from treemill.embedding.quantise import shortened
 from treemill.embedding.texts import Prefixes, clipped
 from treemill.embedding.tokenizing import TOKENIZER_FILE, FileTokenizer
 from treemill.errors import EmbeddingError, SettingsError
