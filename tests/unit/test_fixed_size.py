@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import weakref
 from itertools import pairwise
 
 import pytest
 
 from treemill.chunking.fixed_size import FixedChunk, FixedSizeChunker, FixedSizeSettings, split
 from treemill.errors import BinaryFileError, SettingsError
+from treemill.native import compiled
 
 
 def test_windows_are_1000_characters_and_begin_850_behind_each_other():
@@ -115,3 +119,28 @@ def test_the_last_resort_of_the_pipeline_overlaps_nothing_and_prefers_lines():
     assert split(b"one\ntwo\nthree\n", 9) == [8, 14]
     assert split("日本語".encode(), 4) == [3, 6, 9]
     assert split(b"", 9) == []
+
+
+def test_the_windows_of_a_large_text_are_nothing_to_the_collector_of_cycles():
+    if compiled("building") is None:
+        pytest.skip("this installation has no compiled halves")
+    chunks = FixedSizeChunker().chunk_text("word " * 200_000, "words.txt")
+    tracked = [gc.is_tracked(chunk) for chunk in chunks]
+    assert len(chunks) > 1000
+    assert not any(tracked[:1000])
+    assert pickle.loads(pickle.dumps(chunks[0])) == chunks[0]  # noqa: S301 what we pickled ourselves
+    gc.collect()
+    assert chunks[0].text == "word " * 200
+
+
+def test_a_path_of_the_callers_own_type_may_stand_in_a_cycle_that_is_collected():
+    class Named(str):
+        """A path that may hold more."""
+
+    path = Named("words.txt")
+    chunks = FixedSizeChunker().chunk_text("word " * 200_000, path)
+    path.chunks = chunks  # type: ignore[attr-defined]
+    gone = weakref.ref(path)
+    del path, chunks
+    gc.collect()
+    assert gone() is None

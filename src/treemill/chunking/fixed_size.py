@@ -14,7 +14,13 @@ from pathlib import Path
 
 from treemill.chunking.spans import Reach, hard_split
 from treemill.errors import BinaryFileError
+from treemill.native import compiled
 from treemill.settings import check
+
+_NATIVE = compiled("building")
+
+# So many windows are kept from the collector of cycles at a time: fewer than make it look at what is new.
+_BATCH = 500
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
@@ -108,17 +114,30 @@ class FixedSizeChunker:
         path = None if file_path is None else os.fspath(file_path)
         line_end_mark = "\r" if "\n" not in text and "\r" in text else "\n"
         chunks: list[FixedChunk] = []
-        line = 1
+        line, shared = 1, 0
         for index in range(total):
             start = index * step
             end = min(start + window, size)
-            last_line = line + text.count(line_end_mark, start, end - 1)
-            shared = overlap if index else 0
-            chunks.append(
-                FixedChunk(text[start:end], start, end, index, total, path, line, last_line, end - start, shared)
-            )
-            line += text.count(line_end_mark, start, start + step)
+            following = line + text.count(line_end_mark, start, start + step)
+            if end > start + step:
+                last_line = following + text.count(line_end_mark, start + step, end - 1)
+            else:
+                last_line = following - (text[end - 1] == line_end_mark)
+            length = window if end < size else size - start
+            chunks.append(FixedChunk(text[start:end], start, end, index, total, path, line, last_line, length, shared))
+            line, shared = following, overlap
+            if len(chunks) % _BATCH == 0:
+                _keep_from_collector(chunks[-_BATCH:])
         return chunks
+
+
+def _keep_from_collector(windows: list[FixedChunk]) -> None:
+    """Keep the collector of cycles from looking at windows again and again, a tenth of the time of a large text.
+
+    A window holds numbers and texts, so that it is in no cycle; a path of the caller's own type may hold anything.
+    """
+    if _NATIVE is not None and type(windows[0].file_path) in (str, type(None)):
+        _NATIVE.untrack(windows)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

@@ -1,6 +1,6 @@
 """Chunk objects: see `treemill.chunking.build`, which asks for them."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Chunk = TypeVar("Chunk")
 
@@ -17,3 +17,4 @@ def build(
     fallback: str | None,
     /,
 ) -> list[Chunk]: ...
+def untrack(objects: list[Any], /) -> None: ...

@@ -243,8 +243,23 @@ static PyObject *build(PyObject *module, PyObject *arguments) {
     return chunks;
 }
 
+PyDoc_STRVAR(untrack_doc, "untrack(objects: list[object]) -> None\n\n"
+                          "Keep the collector of cycles from looking at objects that hold texts and numbers alone.");
+
+static PyObject *untrack(PyObject *module, PyObject *objects) {
+    (void)module;
+    Py_ssize_t count = PyList_Size(objects);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *each = PyList_GetItem(objects, i);
+        if (PyObject_GC_IsTracked(each))
+            PyObject_GC_UnTrack(each);
+    }
+    return count < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 static PyMethodDef methods[] = {
     {"build", build, METH_VARARGS, build_doc},
+    {"untrack", untrack, METH_O, untrack_doc},
     {NULL, NULL, 0, NULL},
 };
 
