@@ -15,13 +15,13 @@ import traceback
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from treemill.chunking import chunk
 from treemill.chunking.build import build_chunks
-from treemill.chunking.deferred import deferred_chunks
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import BinaryFileError, ChunkingError, ChunkingTimeoutError, FileTooLargeError
 from treemill.languages import language_among
@@ -64,16 +64,12 @@ class PackedCut(NamedTuple):
         return len(self.data)
 
     def chunks(self, file: DiscoveredFile, path: Path, governor: ChunkGovernor) -> list[CodeChunk]:
-        """Return the chunks, built when they are looked at. `path` is the file's."""
-
-        def build() -> list[CodeChunk]:
-            source = Source(self.data, self.digest, self.encoding, self.bom, self.language)
-            ends = tuple(array(_OFFSETS, self.ends))
-            symbols = tuple([Symbol(*fields) for fields in marshal.loads(self.symbols)])
-            chunking = Chunking(ends, symbols, self.chunker, self.fallback)
-            return build_chunks(file, source, chunking, governor, path=path)
-
-        return deferred_chunks(len(self.ends) // _OFFSET_BYTES, build)
+        """Build the chunks. `path` is the file's."""
+        source = Source(self.data, self.digest, self.encoding, self.bom, self.language)
+        ends = tuple(array(_OFFSETS, self.ends))
+        # A named tuple made from a tuple by what is in C: a file may have thousands.
+        symbols = tuple(map(tuple.__new__, repeat(Symbol), marshal.loads(self.symbols)))
+        return build_chunks(file, source, Chunking(ends, symbols, self.chunker, self.fallback), governor, path=path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +85,8 @@ class CutFile:
         return len(self.source.data)
 
     def chunks(self, file: DiscoveredFile, path: Path, governor: ChunkGovernor) -> list[CodeChunk]:
-        """Return the chunks, built when they are looked at. `path` is the file's."""
-        source, chunking = self.source, self.chunking
-        return deferred_chunks(len(chunking.ends), lambda: build_chunks(file, source, chunking, governor, path=path))
+        """Build the chunks. `path` is the file's."""
+        return build_chunks(file, self.source, self.chunking, governor, path=path)
 
     def __reduce__(self) -> tuple[type[PackedCut], tuple[object, ...]]:
         source, chunking = self.source, self.chunking

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 # Workers take about this much source at a time; see the engine in `treemill.processing`, which found it. The first
 # batches are small, so that the first chunks come at once.
-_BATCH_BYTES = 200_000
+_BATCH_BYTES = 500_000
 _FIRST_BATCH_BYTES = 25_000
 
 # What a file costs a worker besides its bytes: opening it, a result.
@@ -88,9 +88,8 @@ class ChunkingReport:
 class ChunkStream(Iterator[tuple[Path, list[CodeChunk]]]):
     """The chunks of files, file by file, as they come: an iterator, and a context manager that ends the workers.
 
-    `report` is kept up to date while the stream is read. The chunks of a file are built when one of them is looked at
-    for the first time; until then they hold on to the bytes of their file. Only one thread may read a stream, any may
-    close it.
+    `report` is kept up to date while the stream is read. The chunks of a file are built when its turn comes. Only one
+    thread may read a stream, any may close it.
     """
 
     def __init__(

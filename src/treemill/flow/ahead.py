@@ -22,7 +22,8 @@ class Ahead(Generic[T]):
 
     Where the next item takes a while, None comes in its place, so that nobody who reads is held up.
 
-    With `most`, that many items at most are read and not taken yet, so that an endless iterable is fine.
+    With `most`, that many items at most are read and not taken yet, so that an endless iterable is fine. Then it waits
+    until half of them are taken: threads that take turns for every item cost more than the items.
 
     `on_item` is called in that thread with each item, in order. `found` counts them so far, `ended` tells whether
     that is all. Leaving the `with`, or `stop`, ends the thread after the item in hand; what it found before can still
@@ -38,7 +39,9 @@ class Ahead(Generic[T]):
         self._stopping = False
         self._items = items
         self._on_item = on_item
-        self._room = None if most is None else threading.Semaphore(most - 1)
+        self._most = most
+        self._taken = 0
+        self._room = threading.Event()
         self._thread = threading.Thread(target=self._read, name="run-ahead", daemon=True)
 
     def __enter__(self) -> Self:
@@ -61,8 +64,9 @@ class Ahead(Generic[T]):
                 if item.error is not None:
                     raise item.error
                 return
-            if self._room is not None:
-                self._room.release()
+            self._taken += 1
+            if self._most is not None and 2 * (self.found - self._taken) <= self._most and not self._room.is_set():
+                self._room.set()
             yield item
 
     def stop(self, grace_seconds: float = 0.0) -> None:
@@ -70,8 +74,7 @@ class Ahead(Generic[T]):
         if self._thread.is_alive():
             self._thread.join(grace_seconds)
         self._stopping = True
-        if self._room is not None:
-            self._room.release()
+        self._room.set()
 
     def rest(self) -> Iterator[T]:
         """Yield what was found and not taken, without waiting for more."""
@@ -93,14 +96,18 @@ class Ahead(Generic[T]):
                 if self._on_item is not None:
                     self._on_item(item)
                 self._queue.put(item)
-                if self._room is not None:
-                    self._room.acquire()
-                    if self._stopping:
-                        break
+                if self._most is not None and self.found - self._taken >= self._most:
+                    self._wait_for_room(self._most)
         except BaseException as raised:  # noqa: BLE001 - carried to the reader, which raises it
             error = raised
         self.ended = True
         self._queue.put(_End(error))
+
+    def _wait_for_room(self, most: int) -> None:
+        self._room.clear()
+        # Looked at once more behind the clearing: what was taken, or stopped, just before would wake nobody.
+        if not self._stopping and self.found - self._taken >= most:
+            self._room.wait()
 
 
 class _End:

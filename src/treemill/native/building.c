@@ -24,7 +24,8 @@ static PyObject *name_of_dict;
 enum { NAME, KIND, PARENTS, START, END };
 
 typedef struct {
-    PyObject *type, *path, *language, *source, *fallback, *nobody, *nothing, *arguments; /* borrowed but the last three */
+    PyObject *type, *path, *language, *source, *fallback; /* borrowed */
+    PyObject *nobody, *arguments, *blank;                 /* `blank` has the fields of a chunk that defines nothing */
     const char *data;
     Py_ssize_t size, bom;
     bool latin;
@@ -109,19 +110,36 @@ static bool put_new(PyObject *fields, PyObject *name, PyObject *value) {
     return done;
 }
 
+/* The fields as most chunks of the file have them. A copy of it is made at its final size, in one go. */
+static PyObject *blank_of(const Build *build) {
+    PyObject *fields = PyDict_New(), *nothing = PyUnicode_FromStringAndSize(NULL, 0), *zero = PyLong_FromLong(0);
+    bool done = fields != NULL && put(fields, name_of_content, nothing) && put(fields, name_of_line_range, build->nobody) &&
+                put(fields, name_of_byte_range, build->nobody) && put(fields, name_of_path, build->path) &&
+                put(fields, name_of_language, build->language) && put(fields, name_of_symbol, Py_None) &&
+                put(fields, name_of_kind, Py_None) && put(fields, name_of_parents, build->nobody) &&
+                put(fields, name_of_symbols, build->nobody) && put(fields, name_of_source, build->source) &&
+                put(fields, name_of_fallback, build->fallback) && put(fields, name_of_ordinal, zero) &&
+                put(fields, name_of_overlap_before, nothing);
+    Py_XDECREF(nothing);
+    Py_XDECREF(zero);
+    if (!done)
+        Py_CLEAR(fields);
+    return fields;
+}
+
+/* Put what differs from the blank. */
 static bool fill(Build *build, PyObject *fields, PyObject *content, Py_ssize_t start, Py_ssize_t end, long ordinal) {
     PyObject *here = NULL, *main = definitions(build, start, end, &here);
     bool done = put(fields, name_of_content, content) &&
                 put_new(fields, name_of_line_range, lines(build, start, end)) &&
                 put_new(fields, name_of_byte_range, Py_BuildValue("(nn)", start, end)) &&
-                put(fields, name_of_path, build->path) && put(fields, name_of_language, build->language) &&
-                put(fields, name_of_symbol, main == NULL ? Py_None : PyTuple_GetItem(main, NAME)) &&
-                put(fields, name_of_kind, main == NULL ? Py_None : PyTuple_GetItem(main, KIND)) &&
-                put(fields, name_of_parents, main == NULL ? build->nobody : PyTuple_GetItem(main, PARENTS)) &&
-                put(fields, name_of_symbols, here) && put(fields, name_of_source, build->source) &&
-                put(fields, name_of_fallback, build->fallback) &&
-                put_new(fields, name_of_ordinal, PyLong_FromLong(ordinal)) &&
-                put(fields, name_of_overlap_before, build->nothing);
+                (here == build->nobody || put(fields, name_of_symbols, here));
+    if (done && main != NULL)
+        done = put(fields, name_of_symbol, PyTuple_GetItem(main, NAME)) &&
+               put(fields, name_of_kind, PyTuple_GetItem(main, KIND)) &&
+               put(fields, name_of_parents, PyTuple_GetItem(main, PARENTS));
+    if (done && ordinal)
+        done = put_new(fields, name_of_ordinal, PyLong_FromLong(ordinal));
     Py_XDECREF(here);
     return done && !PyErr_Occurred();
 }
@@ -129,7 +147,7 @@ static bool fill(Build *build, PyObject *fields, PyObject *content, Py_ssize_t s
 /* A chunk whose attributes are a dictionary at once: a frozen dataclass would set them one by one. It is set by way of
  * the type's own descriptor, since from Python 3.13 on only that tells the object to look there. */
 static PyObject *chunk_of(Build *build, newfunc make, PyObject *content, Py_ssize_t start, Py_ssize_t end, long ordinal) {
-    PyObject *fields = PyDict_New();
+    PyObject *fields = PyDict_Copy(build->blank);
     PyObject *chunk = NULL;
     if (fields != NULL && fill(build, fields, content, start, end, ordinal))
         chunk = make((PyTypeObject *)build->type, build->arguments, NULL);
@@ -226,18 +244,18 @@ static PyObject *build(PyObject *module, PyObject *arguments) {
     build.open = malloc(((size_t)build.symbol_count + 1) * sizeof *build.open);
     build.nobody = PyTuple_New(0);
     build.arguments = PyTuple_New(0);
-    build.nothing = PyUnicode_FromStringAndSize(NULL, 0);
+    build.blank = build.nobody == NULL ? NULL : blank_of(&build);
     PyObject *contents = NULL, *chunks = NULL;
     if (lengths == NULL || build.open == NULL)
         PyErr_NoMemory();
-    else if (build.nobody != NULL && build.arguments != NULL && build.nothing != NULL)
+    else if (build.arguments != NULL && build.blank != NULL)
         contents = contents_of(&build, ends, count, lengths);
     if (contents != NULL)
         chunks = chunks_of(&build, ends, contents, lengths);
     Py_XDECREF(contents);
     Py_XDECREF(build.nobody);
     Py_XDECREF(build.arguments);
-    Py_XDECREF(build.nothing);
+    Py_XDECREF(build.blank);
     free(lengths);
     free(build.open);
     return chunks;
