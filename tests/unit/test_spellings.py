@@ -35,16 +35,27 @@ def test_words_that_chunks_do_not_share_are_complete():
     st.lists(st.sampled_from([b"a", b"B_", b"\xc3\xa9", b"9", b" ", b"\n", b"(", b"\x00", b"\xff"])), st.integers(1, 6)
 )
 def test_the_compiled_half_finds_the_same_words(pieces: list[bytes], longest: int):
-    text = b"".join(pieces)
+    texts = b"".join(pieces).split(b"(")
     assert NATIVE is not None
-    assert NATIVE.distinct_words(text, longest) == distinct_words(text, longest)
+    assert NATIVE.distinct_words(texts, longest) == distinct_words(texts, longest)
 
 
 @pytest.mark.skipif(NATIVE is None, reason="this installation has no compiled halves")
 def test_the_compiled_half_remembers_any_number_of_words():
-    text = b" ".join(b"word%d" % (number % 9_000) for number in range(30_000))
+    words = [b"word%d" % (number % 9_000) for number in range(30_000)]
+    text = b" ".join(words)
     assert NATIVE is not None
-    assert NATIVE.distinct_words(text, 80) == distinct_words(text, 80)
+    assert NATIVE.distinct_words([text], 80) == distinct_words([text], 80)
+    texts = b" ".join(words[:5_000]), b" ".join(words[4_000:])
+    assert NATIVE.distinct_words(iter(texts), 80) == distinct_words([text], 80)
+
+
+@pytest.mark.skipif(NATIVE is None, reason="this installation has no compiled halves")
+def test_only_bytes_have_words():
+    assert NATIVE is not None
+    for other in (b"text", ["text"], [b"text", None], None):
+        with pytest.raises(TypeError):
+            NATIVE.distinct_words(other, 80)
 
 
 @pytest.mark.parametrize(

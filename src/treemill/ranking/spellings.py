@@ -29,19 +29,19 @@ def spellings_of(text: bytes, ends: Sequence[int]) -> bytes:
     """
     if any(_WORD.match(text, end - 1) and _WORD.match(text, end) for end in ends):
         return INCOMPLETE
-    words = _distinct(text, LONGEST_TOKEN)
+    words = _distinct((text,), LONGEST_TOKEN)
     return INCOMPLETE if words is None else words
 
 
 def joined(spellings: Iterable[bytes]) -> bytes:
     """Return the distinct words of several spellings; what is incomplete adds none."""
-    words = _distinct(b"".join(each for each in spellings if each != INCOMPLETE), LONGEST_TOKEN)
+    words = _distinct((each for each in spellings if each != INCOMPLETE), LONGEST_TOKEN)
     return words or b""
 
 
-def distinct_words(text: bytes, longest: int) -> bytes | None:
-    """Return the distinct words of a text, each before a line feed; None if one has more bytes than `longest`."""
-    words = dict.fromkeys(_NO_WORD.sub(b"\n", text).split(b"\n"))
+def distinct_words(texts: Iterable[bytes], longest: int) -> bytes | None:
+    """Return the distinct words of texts, each before a line feed; None if one has more bytes than `longest`."""
+    words = dict.fromkeys(word for text in texts for word in _NO_WORD.split(text))
     words.pop(b"", None)
     if any(len(word) > longest for word in words):
         return None

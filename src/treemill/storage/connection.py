@@ -21,7 +21,8 @@ _BUSY_SECONDS = 10.0
 
 # Rows are some kilobytes: with pages of 4 kB a commit takes a quarter longer.
 _PAGE_BYTES = 8192
-_CACHE_KIB = 16_384
+# What is written is seldom read again; questions read more.
+_WRITERS_CACHE_KIB, _READERS_CACHE_KIB = 8_192, 16_384
 _CHECKPOINT_PAGES = 2_000
 _WAL_LIMIT_BYTES = 64 << 20
 
@@ -37,7 +38,7 @@ def create_database(folder: Path, index_id: bytes, generation: int = 0) -> None:
     path = folder / DATABASE_NAME
     with explained(folder):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        connection = _connected(path)
+        connection = _connected(path, cache_kib=_WRITERS_CACHE_KIB)
         try:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -59,7 +60,8 @@ def open_database(folder: Path, index_id: bytes, *, writable: bool = False) -> s
         StorageError: it is not there, cannot be read, is damaged, or is not the one with that id.
     """
     with explained(folder):
-        connection = _connected(folder / DATABASE_NAME)
+        cache_kib = _WRITERS_CACHE_KIB if writable else _READERS_CACHE_KIB
+        connection = _connected(folder / DATABASE_NAME, cache_kib=cache_kib)
         try:
             _check_format(connection, folder, index_id)
             if not writable:
@@ -134,7 +136,7 @@ def _explain(error: sqlite3.Error, folder: Path) -> TreemillError:
     return StorageError(f"the index in {folder.parent} {what} ({error})", suggestion=step)
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connected(path: Path, *, cache_kib: int) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(
         uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
@@ -142,7 +144,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     try:
         for pragma in (
             "synchronous = FULL",
-            f"cache_size = -{_CACHE_KIB}",
+            f"cache_size = -{cache_kib}",
             f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
             f"journal_size_limit = {_WAL_LIMIT_BYTES}",
             "secure_delete = OFF",

@@ -58,6 +58,7 @@ _LEAST_FREE_BYTES = 1 << 30
 
 # Entries are some kilobytes each: writing them in pages of this size takes 60 % of the time of SQLite's own.
 _PAGE_BYTES = 16_384
+_CACHE_KIB = 8_192
 
 # The cache is nothing to wait for.
 _BUSY_SECONDS = 0.2
@@ -320,7 +321,7 @@ def _connected(folder: Path, *, create: bool) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "synchronous = OFF", "cache_size = -8192"):
+        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "synchronous = OFF"):
             connection.execute(f"PRAGMA {pragma}")
         if create and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
@@ -328,6 +329,8 @@ def _connected(folder: Path, *, create: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
+        # Not before the size of pages is known: it is counted in pages of the size at hand.
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if not create:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:

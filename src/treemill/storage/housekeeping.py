@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from treemill.flow.freeing import give_back_now
 from treemill.storage import Segment
 from treemill.storage.layout import Part, dead_share, lay_out, lost_share, merge
 from treemill.storage.part_rows import read_parts
@@ -56,6 +57,7 @@ class Layouts:
             self._lay_out_tail(dimension)
         except sqlite3.OperationalError as error:
             self._put_off(error)
+        give_back_now()
 
     def _lay_out_tail(self, dimension: int) -> None:
         files = read_segment_files(self._connection)
