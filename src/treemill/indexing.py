@@ -13,6 +13,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -42,6 +43,8 @@ _STAGE = "treemill.processing.stage"
 
 # How often whoever waits for a writer looks at how far that is, and at whether it is to go on waiting.
 _WAIT_SECONDS = 0.5
+
+_OUTDATED = "an earlier version of Treemill had cut this index: all files are cut again"
 
 
 def index_tree(
@@ -73,6 +76,9 @@ def index_tree(
     cancel = cancel or threading.Event()
     recipe = recipe_of(governor_for(settings, provider).recipe, provider)
     began = time.perf_counter()
+    outdated = recipe.succeeds(store.recipe())
+    if outdated:  # all is cut again, whatever a look has found
+        options, survey = replace(options, everything=True), None
     survey = survey or look(root, store, settings, options)
     stats = ProcessingStats(start_time=time.time(), end_time=time.time())
     removed = 0
@@ -98,7 +104,7 @@ def index_tree(
         removed=removed,
         skipped=(*plan.skipped, *stats.skipped),
         failures=tuple(stats.failures),
-        warnings=tuple(f"{each.path}: {each.detail}" for each in plan.unreadable),
+        warnings=(*([_OUTDATED] if outdated else []), *(f"{each.path}: {each.detail}" for each in plan.unreadable)),
         seconds=time.perf_counter() - began,
     )
 
@@ -121,7 +127,8 @@ def _carry_out(
 ) -> tuple[ProcessingStats, int]:
     """Process what is stale, forget what is gone; return the statistics and how many paths are forgotten."""
     # A service that is down or refuses the key is told before any work; a mismatch is told by `begin_run`.
-    if isinstance(provider, Probed) and store.recipe() in (None, recipe):
+    built = store.recipe()
+    if isinstance(provider, Probed) and (built in (None, recipe) or recipe.succeeds(built)):
         provider.probe()
     plan = survey.plan
     removed = 0

@@ -10,7 +10,7 @@ they cross processes and enter the store as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -33,6 +33,21 @@ class Recipe:
     model: str | None = None
     dimension: int = 0
     format: int = INDEX_FORMAT
+
+    def succeeds(self, other: Recipe | None) -> bool:
+        """Whether it differs from another in nothing but a later version of the same chunker.
+
+        What either makes may stand in one index for the while in which all files are cut again.
+        """
+        if other is None or replace(self, chunker=other.chunker) != other:
+            return False
+        version, _, limits = self.chunker.partition(" ")
+        before, _, limits_before = other.chunker.partition(" ")
+        chunker, _, number = version.rpartition("-")
+        chunker_before, _, number_before = before.rpartition("-")
+        if (chunker, limits) != (chunker_before, limits_before) or not (number + number_before).isdecimal():
+            return False
+        return int(number) > int(number_before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pickle
 import threading
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -537,6 +538,25 @@ def test_a_run_with_another_recipe_is_refused_and_the_command_named(store):
     assert store.recipe() == RECIPE
     with store.snapshot() as snapshot:
         assert shown(snapshot) == {"a.py": expected("one\n")}
+
+
+def test_a_later_version_of_the_chunker_takes_the_store_over_and_every_file_is_to_be_cut_again(store):
+    before, after = (replace(RECIPE, chunker=f"treemill-chunker-{version} 1800b") for version in (9, 10))
+    put(store, prepared("a.py", "one\n"), prepared("b.py", "two\n"), recipe=before)
+    (seen, _) = (each.seen_ns for each in store.recorded())
+    assert seen > 0
+    with store.writer() as writer:
+        writer.begin_run(after)
+        writer.end_run(RunState.INTERRUPTED)
+    assert store.recipe() == after
+    assert [(each.path, each.seen_ns) for each in store.recorded()] == [("a.py", 0), ("b.py", 0)]
+    with store.snapshot() as snapshot:
+        assert shown(snapshot) == {"a.py": expected("one\n"), "b.py": expected("two\n")}
+    put(store, prepared("a.py", "one\n"), recipe=after)
+    assert [each.seen_ns > 0 for each in store.recorded()] == [True, False]
+    for other in (before, replace(after, chunker="treemill-chunker-11 900b"), replace(after, words="words-0")):
+        with store.writer() as writer, pytest.raises(IndexMismatch, match="treemill index --rebuild"):
+            writer.begin_run(other)
 
 
 def test_the_newest_run_tells_how_it_stands(store):

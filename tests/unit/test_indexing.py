@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from conftest import Tree
 from support.tables import write_table
 from treemill import freshness
+from treemill.chunking.governor import CHUNKER_VERSION, ChunkGovernor
 from treemill.discovery import discover
 from treemill.embedding.static import StaticEncoder
 from treemill.errors import IndexMismatch
@@ -22,11 +25,13 @@ from treemill.events import Cancelled, Committed, Ended, Event, Finished, Heartb
 from treemill.freshness import IndexOptions
 from treemill.indexing import index_tree
 from treemill.plan import FINE_TRUST_NS
-from treemill.records import Query, RunState, Status
+from treemill.ranking import words
+from treemill.records import Query, Recipe, RunState, Status
 from treemill.reports import IndexReport
 from treemill.searching import Index
 from treemill.settings import ChunkerSettings, ConcurrencySettings, PerformanceSettings, Settings, StorageSettings
 from treemill.storage.memory import MemoryStore
+from treemill.storage.rows import recipe_text
 from treemill.storage.segment_files import SMALL_TAIL_CONTENTS
 from treemill.storage.sqlite import SqliteStore
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source, Unreadable
@@ -192,6 +197,45 @@ def test_an_index_can_be_of_chunks_counted_in_tokens_and_is_of_that_unit_alone(t
     assert index_tree(root, store, counted).stats.submitted_files == 0
     with pytest.raises(IndexMismatch, match="treemill index --rebuild"):
         index_tree(root, store, INLINE)
+
+
+def test_an_index_that_an_earlier_version_cut_is_cut_again_by_the_next_runs(tree: Tree, tmp_path: Path) -> None:
+    """
+    a.py  b.py, as cut by version 1 of the chunker; the first run of version 2 is cancelled before it has begun
+    """
+    root = tree({name: "".join(f"def f{i}():\n    return {i}\n\n" for i in range(60)) for name in ("a.py", "b.py")})
+    make_old(root)
+    folder = tmp_path / "index"
+    small = ChunkerSettings(max_chunk_bytes=200, concurrency=INLINE.chunker.concurrency)
+    with SqliteStore(folder, create=True) as store:
+        many = index_tree(root, store, Settings(chunker=small)).coverage.chunks
+        built = store.recipe()
+    assert built is not None
+    (file,) = folder.rglob("index.db")
+    with closing(sqlite3.connect(file)) as database, database:
+        earlier = replace(built, chunker=ChunkGovernor().recipe.replace(CHUNKER_VERSION, "treemill-chunker-1"))
+        database.execute("UPDATE meta SET value = ? WHERE key = 'recipe'", (recipe_text(earlier),))
+    cancel = threading.Event()
+    cancel.set()
+    with SqliteStore(folder) as store:
+        assert store.recipe() == earlier
+        assert index_tree(root, store, INLINE, cancel=cancel).stats.files_processed == 0
+        with Index(store, root) as index:
+            assert index.ask(Query("f7")).hits
+        report = index_tree(root, store, INLINE)
+        assert report.stats.files_processed == 2
+        assert report.coverage.chunks < many
+        assert store.recipe() == report.recipe != earlier
+        assert index_tree(root, store, INLINE).stats.submitted_files == 0
+
+
+def test_a_run_says_that_all_files_are_cut_again(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    with store.writer() as writer:
+        writer.begin_run(Recipe(ChunkGovernor().recipe.replace(CHUNKER_VERSION, "treemill-chunker-1"), words.RECIPE))
+        writer.end_run(RunState.COMPLETE)
+    assert any("all files are cut again" in warning for warning in run(root, store).warnings)
+    assert not run(root, store).warnings
 
 
 def test_events_tell_what_happens_to_each_file_in_order(tree: Tree) -> None:

@@ -15,8 +15,11 @@ from typing import Any
 from treemill.errors import UsageError
 from treemill.settings import ChunkerSettings
 
-CHUNKER_VERSION = "treemill-chunker-1"
-"""Changes whenever the same bytes and limits may be cut differently, or give other symbols."""
+CHUNKER_VERSION = "treemill-chunker-2"
+"""Counts up whenever the same bytes and limits may be cut differently, or give other symbols.
+
+An index that an earlier one made is cut again by the next run: see `treemill.records.Recipe.succeeds`.
+"""
 
 # A token of code is 3 to 4 bytes for the usual vocabularies; the low end keeps most chunks inside the window.
 BYTES_PER_TOKEN = 3

@@ -107,7 +107,9 @@ class Writer(AbstractContextManager["Writer"], Protocol):
     """The one that may change the store, used from one thread. Leaving it rolls back to the last commit."""
 
     def begin_run(self, recipe: Recipe) -> None:
-        """Record that a run began. An empty store takes the recipe.
+        """Record that a run began. An empty store takes the recipe, and so does one that it succeeds.
+
+        No record of the latter proves from then on that a file is unchanged: all are cut again, by this run or others.
 
         Raises:
             IndexMismatch: the store was built with another recipe.

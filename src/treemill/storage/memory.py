@@ -241,17 +241,19 @@ class MemoryWriter:
         self.rollback()
 
     def begin_run(self, recipe: Recipe) -> None:
-        """Record that a run began, at once. An empty store takes the recipe.
+        """Record that a run began, at once. An empty store takes the recipe, and so does one that it succeeds.
 
         Raises:
             IndexMismatch: the store was built with another recipe.
         """
-        if self._recipe is not None and self._recipe != recipe:
+        if self._recipe is not None and self._recipe != recipe and not recipe.succeeds(self._recipe):
             raise IndexMismatch(
                 f"the index was built with {self._recipe}; now asked for is {recipe}",
                 suggestion="Run: treemill index --rebuild",
             )
         self._seen_ns = time.time_ns()
+        if recipe.succeeds(self._recipe):
+            self._files.update({path: replace(record, seen_ns=0) for path, record in self._files.items()})
         self._recipe = recipe
         self._run = RunRecord(self._seen_ns, 0, RunState.RUNNING, os.getpid(), 0)
         self._changed = True

@@ -29,6 +29,10 @@ INSERT_BODY = "INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_SCAN = "INSERT INTO scans VALUES (?, ?, ?, ?)"
 REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
+_RECORD = "path, content_id, size, stamp, changed_ns, seen_ns, status, reason, detail, sum"
+SELECT_RECORDS = f"SELECT {_RECORD} FROM files"
+UPDATE_SEEN = "UPDATE files SET seen_ns = ?, sum = ? WHERE path = ?"
+
 CONTENT_HEAD = "c.key, c.language, c.encoding, c.size, c.chunk_count, c.vector_count, c.source, c.fallback, c.lengths"
 _SELECT_CONTENT = f"""
     SELECT {CONTENT_HEAD}, c.sum, b.ends, b.lines, b.symbols, b.text, b.sum
@@ -156,6 +160,16 @@ def file_row(
     raw = path_bytes(path)
     row = raw, content_id, size, stamp, changed_ns, seen_ns, STATUS_CODES[status], reason, detail
     return *row, file_sum(row)
+
+
+def doubted(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (seen_ns, sum, path) with which rows of `files`, their sum last, prove nothing of the files any more.
+
+    One that is not what was written is left as it is.
+    """
+    for *row, total in rows:
+        if file_sum(tuple(row)) == total:
+            yield 0, file_sum((*row[:5], 0, *row[6:])), row[0]
 
 
 def read_table(connection: sqlite3.Connection) -> tuple[list[bytes], list[int], list[str | None]]:

@@ -82,18 +82,20 @@ class SqliteWriter:
             raise
 
     def begin_run(self, recipe: Recipe) -> None:
-        """Record that a run began, at once. An empty index takes the recipe.
+        """Record that a run began, at once. An empty index takes the recipe, and so does one that it succeeds.
 
         Raises:
             IndexMismatch: the index was built with another recipe.
         """
-        if self._recipe is not None and self._recipe != recipe:
+        if self._recipe is not None and self._recipe != recipe and not recipe.succeeds(self._recipe):
             raise _mismatch(self._folder.parent, self._recipe, recipe)
         self._seen_ns = time.time_ns()
         with self._rolled_back():
             self._begin()
-            if self._recipe is None:
+            if self._recipe != recipe:
                 self._set_meta("recipe", tables.recipe_text(recipe))
+                rows = self._connection.execute(tables.SELECT_RECORDS).fetchall()
+                self._connection.executemany(tables.UPDATE_SEEN, tables.doubted(rows))
             self._changed = 0
             self._run = self._connection.execute(
                 "INSERT INTO runs (started_ns, ended_ns, state, pid, known) VALUES (?, 0, ?, ?, 0)",

@@ -171,3 +171,18 @@ def read_run(connection: Connection, repository: int) -> RunRecord | None:
         (repository,),
     ).fetchone()
     return None if row is None else shared.run_from(row)
+
+
+def doubt_files(connection: Connection, repository: int) -> None:
+    """Have no record prove any more that a file is unchanged. Inside a transaction."""
+    found = query(
+        connection,
+        "SELECT path, content_id, size, stamp, changed_ns, seen_ns, status, reason, detail, sum FROM treemill.files"
+        " WHERE repository = %s",
+        (repository,),
+    ).fetchall()
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE treemill.files SET seen_ns = %s, sum = %s WHERE path = %b AND repository = %s",
+            [(*row, repository) for row in shared.doubted(found)],
+        )

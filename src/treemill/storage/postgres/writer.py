@@ -82,16 +82,18 @@ class PostgresWriter:
         self._take(repository)
 
     def begin_run(self, recipe: Recipe) -> None:
-        """Record that a run began, at once. An empty index takes the recipe.
+        """Record that a run began, at once. An empty index takes the recipe, and so does one that it succeeds.
 
         Raises:
             IndexMismatch: the index was built with another recipe.
         """
-        if self._recipe is not None and self._recipe != recipe:
+        if self._recipe is not None and self._recipe != recipe and not recipe.succeeds(self._recipe):
             raise _mismatch(self._address, self._recipe, recipe)
         self._seen_ns = time.time_ns()
         with self._rolled_back():
             self._begin()
+            if recipe.succeeds(self._recipe):
+                tables.doubt_files(self._connection, self._repository.id)
             self._recipe = recipe
             self._vectors = VectorTable(self._connection, self._repository, recipe.dimension)
             self._vectors.open()
