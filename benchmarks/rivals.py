@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -57,7 +57,8 @@ class Verdict:
     """What a library made of many files. Sizes in bytes of UTF-8; `seconds` is its own time only.
 
     `lost` counts bytes that stand in no chunk, `lost_code` those of them that are not blank. `wrong_lines` are first
-    lines that are not where the chunk is found, None where the library tells no lines.
+    lines that are not where the chunk is found, None where the library tells no lines. `warm` are the languages in
+    which it has cut a file.
     """
 
     files: int = 0
@@ -69,21 +70,20 @@ class Verdict:
     lost: int = 0
     lost_code: int = 0
     wrong_lines: int | None = None
+    warm: set[str] = field(default_factory=set)
 
 
-def judge(rival: Rival, files: Iterable[SourceFile], limit: int) -> Verdict:
-    """Cut every file that the library takes, one core, and look at what came out. An error costs its file.
+def judge(rival: Rival, files: Iterable[SourceFile], limit: int, verdict: Verdict) -> None:
+    """Cut every file that the library takes, one core, and add what came out. An error costs its file.
 
     The first file of each language is cut once before the clock runs: grammars are loaded, unpacked and compiled then.
     """
-    verdict = Verdict()
-    warm: set[str] = set()
     for each in files:
         if not rival.takes(each):
             continue
         text, language = each.source.text(), str(each.language)
-        if language not in warm:
-            warm.add(language)
+        if language not in verdict.warm:
+            verdict.warm.add(language)
             _cut(rival, text, language, limit)
         size = len(text.encode("utf-8", "surrogateescape"))
         verdict.files += 1
@@ -93,7 +93,6 @@ def judge(rival: Rival, files: Iterable[SourceFile], limit: int) -> Verdict:
         verdict.seconds += time.perf_counter() - start
         verdict.failed += pieces is None
         _look_at(verdict, text, pieces or [], limit)
-    return verdict
 
 
 def _cut(rival: Rival, text: str, language: str, limit: int) -> list[Piece] | None:
