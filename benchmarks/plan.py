@@ -52,7 +52,8 @@ STEPS = (
     Step("index-django", "index-django", ("benchmarks.throughput", "index", "django"), 8),
     Step("index-languages", "index-languages", ("benchmarks.throughput", "index", "languages"), 20),
     Step("encoding", "encoding-languages", ("benchmarks.throughput", "encoding", "languages"), 20),
-    Step("chunking", "chunking-languages", ("benchmarks.throughput", "chunking", "languages", "--no-stream"), 25),
+    Step("chunking", "chunking-languages", ("benchmarks.throughput", "chunking", "languages"), 30),
+    Step("parallel", "parallel-languages", ("benchmarks.chunking", "languages"), 12),
     Step("incremental", "incremental-20000", ("benchmarks.throughput", "incremental", "--files", "20000"), 10),
     Step("unchanged-100000", "unchanged-100000", ("benchmarks.throughput", "unchanged", "--files", "100000"), 4),
     Step(
