@@ -121,8 +121,7 @@ def _renamed(segment: Segment, number: int, step: int) -> Segment:
     sizes = counts[order]
     offsets = np.concatenate(([0], np.cumsum(sizes)))
     takes = np.repeat(segment.offsets[:-1][order] - offsets[:-1], sizes) + np.arange(offsets[-1])
-    return replace(
-        segment,
+    return segment._replace(
         contents=segment.contents + number * step,
         terms=terms[order],
         offsets=offsets,

@@ -229,8 +229,7 @@ def _other(content: Content, rare: np.ndarray[tuple[int], np.dtype[np.uint32]], 
     return replace(
         content,
         postings=pack(
-            replace(
-                postings,
+            postings._replace(
                 terms=terms[order],
                 counts=postings.counts[order],
                 chunks=postings.chunks[places],

@@ -18,7 +18,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "treemill"
 
 FLOORS = {
-    0: {"choices", "types", "records", "errors", "events", "reports", "languages", "flow", "native", "_version"},
+    0: {
+        "choices",
+        "sources",
+        "types",
+        "records",
+        "errors",
+        "events",
+        "reports",
+        "languages",
+        "flow",
+        "native",
+        "_version",
+    },
     1: {"settings", "layers", "chunking", "plan", "ranking"},
     2: {
         "discovery",
@@ -106,6 +118,8 @@ LOADERS = {
     "mcp/server.py",
     "native/__init__.py",
     "cluster/looking.py",
+    "configuration.py",
+    "layers.py",
     "recipes.py",
     "settled.py",
     "work.py",

@@ -8,6 +8,9 @@ import sys
 
 from treemill.cli import run
 
+# What indexes starts processes and threads, which are seen off when the interpreter ends.
+_WORKING = {"treemill.cli.working", "treemill.cli.behind", "treemill.cli.paging"}
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -15,7 +18,12 @@ def main() -> None:
     # Loading modules makes no garbage, and looking for some among them costs a question a tenth of its time: `run`
     # switches it on again when the command is loaded.
     gc.disable()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if sys.argv[1:2] == ["search"] and not _WORKING & sys.modules.keys():
+        # What was opened to answer is closed. To take down all that is loaded would cost as much again as the answer.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _fill_closed_streams() -> None:

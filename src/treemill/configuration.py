@@ -14,9 +14,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ from treemill.wellknown import offline, well_known
 
 PROJECT_FILE = "treemill.toml"
 _PREFIX = "TREEMILL_"
+
+# Loaded where there is a settings file.
+_PARSER = "tomllib"
 
 STORE_VARIABLE = "TREEMILL_STORE"
 """Where indexes are kept, like the setting `storage.url`."""
@@ -141,7 +144,7 @@ def _pyproject_layer(data: bytes | None) -> Layer | None:
 def _layer(data: bytes, origin: str, *, trusted: bool, within: tuple[str, ...] = ()) -> Layer:
     try:
         text = data.decode("utf-8-sig")
-        values: Any = tomllib.loads(text)
+        values: Any = import_module(_PARSER).loads(text)
     except UnicodeDecodeError:
         raise SettingsError(f"{origin} is not UTF-8", suggestion="Save it as UTF-8") from None
     except ValueError as error:

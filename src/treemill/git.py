@@ -8,15 +8,14 @@ obeyed: what a tree brings along is data.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from treemill.small_files import read_small_file
 
 _HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True)
-class GitFacts:
+class GitFacts(NamedTuple):
     """The repository that a root belongs to.
 
     `top` is the folder that holds `.git`. `branch` is None when the head is detached, `commit` (hexadecimal) None

@@ -20,8 +20,8 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from treemill._version import __version__
 from treemill.ignoring import fingerprint_above
@@ -34,8 +34,7 @@ NAME = "sight"
 DIGEST_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What was kept in the folder of an index about a tree that stands as it stood then."""
 
     folder: Path

@@ -15,9 +15,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from treemill import git
 from treemill.errors import SettingsError
@@ -39,8 +38,7 @@ _ENGINE = "treemill.ignore_engine"
 _PATTERNS_A_SET = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the rule that decides says: the entry is `ignored`, or brought back; and where that rule stands."""
 
     ignored: bool

@@ -9,16 +9,19 @@ reads the files and the environment.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
+from importlib import import_module
 from typing import Any, Generic, TypeVar, get_origin
 
 from treemill.errors import SettingsError
 from treemill.settings import WORDS, CustomLanguage, Field, Settings, check_value, schema, shown
 
 Kind = TypeVar("Kind")
+
+# Loaded for whoever has mistaken a name.
+_LIKENESS = "difflib"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,9 @@ def _field(kind: type, name: str, layer: Layer) -> Field:
     section = _section(kind, above) if above else kind
     if section is None or last not in schema(section):
         known = list(_names(kind, ""))
-        near = difflib.get_close_matches(name, known, 1, 0.5) or [each for each in known if each.endswith("." + last)]
+        near = import_module(_LIKENESS).get_close_matches(name, known, 1, 0.5) or [
+            each for each in known if each.endswith("." + last)
+        ]
         advice = f"Did you mean {near[0]}?" if near else f"The sections are {', '.join(schema(kind))}"
         raise SettingsError(f"{name} is no setting ({layer.place(name)})", suggestion=advice)
     return schema(section)[last]

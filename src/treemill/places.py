@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from treemill.errors import UsageError
 from treemill.settings import StorageSettings
@@ -13,8 +13,7 @@ from treemill.storage.location import find_root, locate
 from treemill.storage.opening import indexed_root
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a path belongs: the root whose index answers for it, and the path below that root ("" for the root)."""
 
     root: Path

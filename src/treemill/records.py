@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 INDEX_FORMAT = 3
 """The version of the stored format; another one is a mismatch, never guessed at."""

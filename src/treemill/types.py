@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from treemill.languages import language_of_name
+from treemill.sources import Source as Source
+from treemill.sources import Symbol as Symbol
 
 ChunkSource = Literal["semantic", "delimiter", "fixed"]
 
@@ -141,50 +143,6 @@ class DiscoveredFile:
         """
         with open(self.absolute, "rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file's bytes as they were read, once, and what they are.
-
-    `digest` is the BLAKE2b-128 of `data`. `encoding` is a Python codec that round-trips `data` behind the BOM:
-    "utf-8" (with `errors="surrogateescape"`), "utf-16-le", "utf-16-be" or "latin-1". `bom` is the BOM's length in
-    bytes. `language` is the name's, or the shebang's where the name says nothing.
-    """
-
-    data: bytes
-    digest: bytes
-    encoding: str
-    bom: int
-    language: str | None
-
-    def text(self, start: int = 0, end: int | None = None) -> str:
-        """Decode a byte range; a BOM inside it is left out."""
-        piece = self.data[max(start, self.bom) : len(self.data) if end is None else end]
-        return piece.decode(self.encoding, "surrogateescape" if self.encoding == "utf-8" else "strict")
-
-
-class Symbol(NamedTuple):
-    """A definition: function, class, method, type, constant… A tuple, because a file may hold thousands.
-
-    `start` and `end` are the byte range of the whole definition, decorators included; `signature` the range of its
-    first line or head; `doc` the range of its documentation comment or docstring, where it has one. `parents` are
-    the names of the definitions around it, outermost first.
-    """
-
-    name: str
-    kind: str
-    parents: tuple[str, ...]
-    start: int
-    end: int
-    line: int
-    signature: tuple[int, int]
-    doc: tuple[int, int] | None = None
-
-    @property
-    def qualified_name(self) -> str:
-        """The name behind those of its parents, joined by dots."""
-        return ".".join((*self.parents, self.name))
 
 
 @dataclass(frozen=True, slots=True)

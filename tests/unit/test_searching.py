@@ -335,10 +335,10 @@ def test_a_store_is_asked_once_for_all_that_an_answer_shows_and_not_again(tree: 
     with store.snapshot() as snapshot:
         told = Told(snapshot)
         moment = Moment(told)  # type: ignore[arg-type]
-        first, _ = answer([Asked("", moment, Query(question), None)], Query(question))
+        first, _ = answer([Asked("", moment, Query(question), None, [])], Query(question))
         # For a name and for a description, names of definitions are read before it is known what is shown.
         most = 2 if question in ("Cart", "add the cart item") else 1
         assert len(told.asked) <= most
-        again, _ = answer([Asked("", moment, Query(question), None)], Query(question))
+        again, _ = answer([Asked("", moment, Query(question), None, [])], Query(question))
     assert first == again
     assert len(told.asked) <= most

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +39,9 @@ def segment_of(*texts: str, dimension: int = 0) -> Segment:
 
 
 def assert_equal(one: Segment, other: Segment) -> None:
-    for each in fields(Segment):
-        left, right = getattr(one, each.name), getattr(other, each.name)
-        assert left.dtype == right.dtype, each.name
-        assert left.tolist() == right.tolist(), each.name
+    for name, left, right in zip(Segment._fields, one, other, strict=True):
+        assert left.dtype == right.dtype, name
+        assert left.tolist() == right.tolist(), name
 
 
 def write(folder: Path, segment: Segment) -> SegmentFile:
@@ -131,7 +129,7 @@ def test_merged_segments_equal_one_laid_out_at_once(dimension):
 
 def test_words_that_are_gathered_beside_are_those_of_all_contents():
     texts = [f"word{n} shared\n" for n in range(1_200)]
-    spelled = [replace(part(n + 1, text), spellings=text.replace(" ", "\n").encode()) for n, text in enumerate(texts)]
+    spelled = [part(n + 1, text)._replace(spellings=text.replace(" ", "\n").encode()) for n, text in enumerate(texts)]
     whole = lay_out(spelled, dimension=0)
     assert set(spellings(whole).split()) == {*b" ".join(text.encode() for text in texts).split()}
     assert_equal(
@@ -164,18 +162,16 @@ def test_the_dead_share_counts_chunks():
 
 def test_chunk_numbers_take_four_bytes_only_where_two_do_not_suffice():
     line = part(1, "word\n")
-    block = replace(
-        line,
+    block = line._replace(
         lengths=np.ones(FULL_CHUNKS // 2, np.uint16),
-        postings=replace(
-            line.postings,
+        postings=line.postings._replace(
             counts=np.array([FULL_CHUNKS // 2], np.uint16),
             chunks=np.arange(FULL_CHUNKS // 2, dtype=np.uint16),
             weights=np.ones(FULL_CHUNKS // 2, np.uint8),
         ),
     )
-    full = lay_out([block, replace(block, content=2)], dimension=0)
-    over = lay_out([block, replace(block, content=2), replace(line, content=3)], dimension=0)
+    full = lay_out([block, block._replace(content=2)], dimension=0)
+    over = lay_out([block, block._replace(content=2), line._replace(content=3)], dimension=0)
     assert (full.chunks.dtype, over.chunks.dtype) == (np.uint16, np.uint32)
     for segment in (full, over):
         check_duties(segment)
@@ -308,7 +304,7 @@ def test_a_file_of_another_index_is_refused(tmp_path):
 def test_a_file_that_covers_other_contents_than_the_index_says_is_refused(tmp_path, claim):
     file = write(tmp_path, segment_of())
     with pytest.raises(SegmentRefused, match="covers other contents"):
-        open_segment(tmp_path, replace(file, **claim), index_id=INDEX)
+        open_segment(tmp_path, file._replace(**claim), index_id=INDEX)
 
 
 def test_a_file_that_was_swapped_for_an_older_one_of_the_same_index_is_refused(tmp_path):
@@ -324,7 +320,7 @@ def test_a_link_and_a_name_that_leads_elsewhere_are_refused(tmp_path):
     folder.mkdir()
     file = write(tmp_path, segment_of())
     with pytest.raises(SegmentRefused, match="no name"):
-        open_segment(folder, replace(file, name=f"../{file.name}"), index_id=INDEX)
+        open_segment(folder, file._replace(name=f"../{file.name}"), index_id=INDEX)
     (folder / file.name).symlink_to(tmp_path / file.name)
     with pytest.raises(SegmentRefused):
         open_segment(folder, file, index_id=INDEX)
@@ -345,7 +341,7 @@ HOSTILE = {
 def test_a_hostile_file_with_a_right_checksum_is_refused(tmp_path, changes):
     segment = segment_of()
     assert (len(segment.chunks), len(segment.terms)) == (8, 5)
-    file = write(tmp_path, replace(segment, **changes))
+    file = write(tmp_path, segment._replace(**changes))
     with pytest.raises(SegmentRefused):
         open_segment(tmp_path, file, index_id=INDEX)
 

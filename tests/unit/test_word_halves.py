@@ -32,7 +32,7 @@ def shown(result: tuple[list[IndexedText], Occurrences]) -> tuple[object, ...]:
     places = zip(found.terms.tolist(), found.times.tolist(), found.named.tolist(), strict=True)
     stems = [(texts[term], times, named) for term, times, named in places]
     return (
-        [[getattr(file.postings, each).tolist() for each in file.postings.__slots__] for file in indexed],
+        [[array.tolist() for array in file.postings] for file in indexed],
         [(file.lengths.tolist(), file.spellings) for file in indexed],
         found.first_chunks.tolist(),
         [sorted(stems[first:last]) for first, last in pairwise(found.firsts.tolist())],

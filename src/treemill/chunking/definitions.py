@@ -20,7 +20,7 @@ from treemill.chunking.packing import pack_symbols, unpack_symbols
 from treemill.chunking.syntax import grammar
 from treemill.chunking.vocabularies import VOCABULARIES
 from treemill.chunking.vocabulary import Vocabulary
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 __all__ = ["defines", "pack_symbols", "symbols", "unpack_symbols"]
 

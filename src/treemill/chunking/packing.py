@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from isal import isal_zlib
 
 from treemill.native import compiled
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 # Level 1 makes symbols a third of their size; the higher levels gain little for much.
 _LEVEL = 1

@@ -24,7 +24,7 @@ from treemill.chunking.vocabulary import Vocabulary
 from treemill.errors import ChunkingError, ParseError
 from treemill.native import compiled
 from treemill.settings import PerformanceSettings
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 _NATIVE = compiled("trees")
 

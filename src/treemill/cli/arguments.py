@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from treemill._version import __version__
 from treemill.choices import CLUSTER_FILES, EXECUTORS, FILE_KINDS
 from treemill.cli.commands import EXIT_CODES as _EXIT_CODES
 from treemill.cli.commands import Commands
 from treemill.cli.commands import add_command as _add
-from treemill.cli.door_arguments import add_doors
+from treemill.cli.door_arguments import DOORS, add_doors
 from treemill.cli.fleet_arguments import add_fleet
 
 _TOP = f"""\
@@ -115,7 +115,8 @@ examples:
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return the arguments; prints and exits on --help, --version, and on words that make no sense (code 2)."""
-    parser = command_line()
+    # To make the parsers of all commands takes as long as to answer a small question.
+    parser = command_line(words[0] if words and any(words[0] in names for names in _ADDING) else None)
     arguments, rest = parser.parse_known_args(words)
     # argparse takes all positional words at the first of them; folders may as well stand behind options.
     if rest and arguments.command == "search" and not any(word.startswith("-") for word in rest):
@@ -125,8 +126,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def command_line() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def command_line(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line; of one command alone, where that is known."""
     parser = argparse.ArgumentParser(
         prog="treemill",
         description="Turn source trees into a searchable index, and ask it about the code.",
@@ -135,19 +136,9 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"treemill {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _index(commands)
-    _watch(commands)
-    _search(commands)
-    _related(commands)
-    _status(commands)
-    _why(commands)
-    _chunk(commands)
-    _config(commands)
-    _doctor(commands)
-    _clear(commands)
-    _transfer(commands)
-    add_fleet(commands, _working, _stored)
-    add_doors(commands)
+    for names, add in _ADDING.items():
+        if command is None or command in names:
+            add(commands)
     return parser
 
 
@@ -324,3 +315,25 @@ def _working(command: argparse.ArgumentParser) -> None:
         default="auto",
         help="how progress is shown on standard error; json: one event a line (default: what fits)",
     )
+
+
+def _fleet(commands: Commands) -> None:
+    add_fleet(commands, _working, _stored)
+
+
+_ADDING: Mapping[tuple[str, ...], Callable[[Commands], None]] = {
+    ("index",): _index,
+    ("watch",): _watch,
+    ("search",): _search,
+    ("find-related",): _related,
+    ("status",): _status,
+    ("why",): _why,
+    ("chunk",): _chunk,
+    ("config",): _config,
+    ("doctor",): _doctor,
+    ("clear",): _clear,
+    ("export", "import"): _transfer,
+    ("fleet",): _fleet,
+    DOORS: add_doors,
+}
+"""What adds which commands, in the order in which help lists them."""

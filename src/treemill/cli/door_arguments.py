@@ -49,6 +49,10 @@ examples:
 {EXIT_CODES}"""
 
 
+DOORS = ("mcp", "install", "uninstall", "serve", "completion")
+"""The commands of doors, by name."""
+
+
 def add_doors(commands: Commands) -> None:
     """Add them."""
     _mcp(commands)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 
 from treemill.cli.answering import answer
 from treemill.cli.search import target
@@ -24,4 +23,4 @@ def run(arguments: argparse.Namespace) -> int:
     inside = f"{under}/{name}" if under else name
     limit = asked.settings.search.top_k if arguments.top_k is None else arguments.top_k
     query = Query(f"{inside}:{line}", mode="related", limit=limit, threshold=arguments.threshold)
-    return answer([replace(asked, place=replace(asked.place, under=""))], query, arguments)
+    return answer([asked._replace(place=asked.place._replace(under=""))], query, arguments)

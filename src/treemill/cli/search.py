@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from typing import NamedTuple
 
 from treemill.cli.given import settings_for
 from treemill.errors import IndexMissing, StorageError
@@ -23,8 +23,7 @@ from treemill.storage.ownership import data_folder, read_mark
 _ANSWERING = "treemill.cli.answering"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A place to ask: how its root is named among several, the settings that hold there, and whether it stands still.
 
     `standing` gives what `treemill.glance.standing` says of the place.

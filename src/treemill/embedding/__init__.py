@@ -8,8 +8,7 @@ choose, `treemill.embedding.wrappers` what can be put around any of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +48,7 @@ class TermEncoder(EmbeddingProvider, Protocol):
         """Return int8[chunks of the batch, dimension]: a chunk's vector depends on its terms alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What a provider takes: texts a request, tokens a request, tokens a text. 0 is "no limit of its own".
 
     A text over its limit is read as far as the limit.

@@ -13,10 +13,9 @@ A further one is a line in `PROVIDERS`, and its name in `treemill.settings.PROVI
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from treemill.embedding import EmbeddingProvider, Probed, model_of
 from treemill.errors import SettingsError
@@ -27,8 +26,7 @@ from treemill.settings import EmbeddingSettings, Settings
 _KEPT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a provider is made: `function` of `module`. `extra` is the extra of the package that it needs."""
 
     module: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from treemill.errors import EmbeddingError
 
@@ -18,8 +18,7 @@ _MOST_WEIGHT = 0xFF
 _MOST_NAME_COUNT = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the header says: all that is needed without reading the table."""
 
     dimension: int

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from treemill.languages.table import TABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(NamedTuple):
     """Where a grammar is found: the installed module, and the function in it that returns the language's pointer."""
 
     module: str
     function: str = "language"
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(NamedTuple):
     """A language: how its files are told, and what can cut them.
 
     `suffixes` are ends of names in lower case, dot included, `filenames` whole names, `interpreters` programs of a

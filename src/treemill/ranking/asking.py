@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice, pairwise
+from typing import NamedTuple
 
 from treemill.languages import language_of_name
 
@@ -44,8 +44,7 @@ _WORD = re.compile(r"[^\W_]+")
 _VALUE = re.compile(r"\d+").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class AskedPath:
+class AskedPath(NamedTuple):
     """A path that is asked for: its parts in lower case, and the line behind it, or None."""
 
     parts: tuple[str, ...]

@@ -12,13 +12,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.paths import PathWords
 from treemill.ranking.question import Question
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 Array = npt.NDArray[np.float32]
 
@@ -50,8 +51,7 @@ def weighed(values: Array, weights: Array) -> Array:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Rarity:
+class Rarity(NamedTuple):
     """How much each column says: inverse document frequencies over chunks and over contents (float32[columns]).
 
     `defining` (float32[columns]) is the number of contents that define a name; `mean_chunk` the mean length of a chunk

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +68,7 @@ _SYNONYM = 0.5
 _SHORTEST_BEGINNING = 3
 
 
-@dataclass(frozen=True, slots=True)
-class PathWords:
+class PathWords(NamedTuple):
     """A path, taken apart.
 
     `own` are the terms and `stems` the stems of the file's own name (its folder's, for an index file), in order;

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,7 @@ _LEVEL = 1
 _NATIVE = compiled("packing")
 
 
-@dataclass(frozen=True, slots=True)
-class Postings:
+class Postings(NamedTuple):
     """`terms` uint32[T], `counts` uint16[T] (chunks a term is in), `chunks` uint16[P], `weights` uint8[P]."""
 
     terms: npt.NDArray[np.uint32]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from treemill.ranking.asking import describes, looks_like_message
 from treemill.ranking.identifiers import split_identifier
@@ -45,8 +44,7 @@ _WEAK_WEIGHT = 0.45
 _PARENT_WEIGHT = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One word to look up: the id of its stem, how much it counts, and the stem."""
 
     id: int
@@ -54,8 +52,7 @@ class Term:
     word: str
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A name to look for among definitions and file names: the id it is indexed under, and its letters in lower case.
 
     `written` is how the question writes it.
@@ -66,8 +63,7 @@ class Name:
     written: str
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A question, taken apart.
 
     `kind` is "symbol" for a single name (`parents` are the names it is qualified with, outermost first), "message" for

@@ -18,7 +18,7 @@ import numpy as np
 from treemill.ranking.evidence import Array, Evidence, saturated, weighed
 from treemill.ranking.identifiers import split_identifier
 from treemill.ranking.paths import PathWords, asks_for, kinds_of, likeness, version_of, versions_named
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 # How much a definition of each kind is what someone means who asks for a bare name.
 _KIND_WEIGHTS = {

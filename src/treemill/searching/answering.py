@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from itertools import islice, takewhile
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +27,6 @@ from treemill.searching.located import hits_at, located
 from treemill.searching.meaning import Meant
 from treemill.searching.moment import Moment
 from treemill.searching.places import Place, places_in
-from treemill.searching.related import others, question_like
-from treemill.searching.standing import standing_at
 
 # How many places of a file are named: the one that is shown, and those folded under it.
 _MOST_PLACES = 4
@@ -34,12 +34,15 @@ _MOST_PLACES = 4
 # What matches patterns is loaded for those who ask for one.
 _PATTERNS = "treemill.searching.patterns"
 
+# And so is what looks at places.
+_RELATED = "treemill.searching.related"
+_STANDING = "treemill.searching.standing"
+
 # Scores are compared to six digits: beyond that the order of additions shows.
 _DIGITS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """An index that a question is put to: its root's name where there are several, its moment, and its query.
 
     `notes` takes what whoever asks should know besides the answer.
@@ -49,11 +52,10 @@ class Asked:
     moment: Moment
     query: Query
     provider: EmbeddingProvider | None
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Weighed:
+class _Weighed(NamedTuple):
     """What one index has to say: its candidates, and each signal of them (name → float32[files])."""
 
     asked: Asked
@@ -75,7 +77,7 @@ def answer(asked: Sequence[Asked], query: Query) -> tuple[tuple[Hit, ...], str]:
     # A single index skips what an earlier page has shown without laying it out.
     skipped = query.offset if len(asked) == 1 else 0
     found, reasons = _found(asked, query, skipped)
-    hits = _merged([map(_Rooted(each.root), hits) for each, hits in zip(asked, found, strict=True)])
+    hits = _merged([map(partial(_rooted, each.root), hits) for each, hits in zip(asked, found, strict=True)])
     if query.threshold is not None:
         floor = query.threshold
         hits = takewhile(lambda hit: hit.score >= floor, hits)
@@ -91,6 +93,7 @@ def _found(asked: Sequence[Asked], query: Query, skipped: int) -> tuple[Sequence
     if query.mode == "regex":
         return _by_pattern(asked, skipped), ["no line matches"]
     if query.mode == "place":
+        standing_at = import_module(_STANDING).standing_at
         return [islice((standing_at(each.moment, each.query),), skipped, None) for each in asked], []
     if query.mode == "ask":
         path = path_asked(query.text)
@@ -118,14 +121,9 @@ def _nothing_left(query: Query) -> str:
     return f"fewer than {query.offset + 1} places answer{floor}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rooted:
-    """Names the root of hits; a function of its own, as a lambda in a loop would see the last root only."""
-
-    root: str
-
-    def __call__(self, hit: Hit) -> Hit:
-        return replace(hit, root=self.root) if self.root else hit
+def _rooted(root: str, hit: Hit) -> Hit:
+    """Return a hit with the name of its root, where that has one."""
+    return replace(hit, root=root) if root else hit
 
 
 def _merged(found: Sequence[Iterator[Hit]]) -> Iterator[Hit]:
@@ -192,7 +190,8 @@ def _asked(moment: Moment, query: Query) -> tuple[Question, npt.NDArray[np.bool_
     if query.mode == "symbol":
         return as_symbol(query.text), files
     if query.mode == "related":
-        return question_like(moment, query.text), others(moment, query.text, files)
+        related = import_module(_RELATED)
+        return related.question_like(moment, query.text), related.others(moment, query.text, files)
     return analyse(query.text), files
 
 

@@ -8,7 +8,8 @@ out. The right file is among the first 50 of the first stage for 99 of 100 quest
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from treemill.searching.alike import alike
 from treemill.searching.meaning import Meant, nearness
 from treemill.searching.moment import Moment, Numbers, Postings, distinct
 from treemill.searching.verbatim import verbatim
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 # How many files the first stage hands on: by their words, by their paths, and of those that define a name. `get` is
 # defined everywhere.
@@ -42,8 +43,7 @@ _B_FILE = 0.75
 _SHORTEST_FRAGMENT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(NamedTuple):
     """Files (int64[f], numbers in the file table), their chunks (int64[c], ascending by file), and their evidence."""
 
     files: Numbers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from isal import isal_zlib
 
@@ -12,7 +13,7 @@ from treemill.ranking.question import Question
 from treemill.records import Content, Hit
 from treemill.searching.moment import Unpacked
 from treemill.searching.places import Place
-from treemill.types import Source
+from treemill.sources import Source
 
 _BLANKS = b" \t"
 
@@ -20,8 +21,7 @@ _BLANKS = b" \t"
 _BYTES_PER_TOKEN = 3.5
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that answers: its path, language and score, and what the score is made of."""
 
     path: str
@@ -74,7 +74,7 @@ def source_of(record: Content) -> Source:
 
 def hit_of(found: Found, pages: Pages, places: Sequence[Place], question: Question, context: int) -> Hit:
     """Return the hit for the first place of a file; the others are folded under it."""
-    place = replace(places[0], start=pages.indented(places[0].start))
+    place = places[0]._replace(start=pages.indented(places[0].start))
     first, last = pages.lines(place)
     text = pages.text(place.start, place.end)
     symbol = place.symbol

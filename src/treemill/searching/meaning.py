@@ -6,7 +6,7 @@ nothing. Where words find hardly any file, all chunks are compared, and the near
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from treemill.searching.moment import Moment, Numbers
 _MOST_PATHS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Meant:
+class Meant(NamedTuple):
     """A question's vector (float32[dimension]), and what made it."""
 
     vector: Array
@@ -32,8 +31,7 @@ class Meant:
         return unit
 
 
-@dataclass(frozen=True, slots=True)
-class Nearness:
+class Nearness(NamedTuple):
     """Cosines with the question, 0 where negative: of chunks (float32[c]), of whole files and paths (float32[f])."""
 
     chunks: Array

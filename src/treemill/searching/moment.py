@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,9 @@ from treemill.chunking.packing import unpack_symbols
 from treemill.ranking.evidence import Array
 from treemill.records import Content
 from treemill.searching.path_text import PathText
+from treemill.sources import Symbol
 from treemill.storage import FileTable, Segment, Snapshot
 from treemill.storage.layout import spellings
-from treemill.types import Symbol
 
 Numbers = npt.NDArray[np.int64]
 
@@ -36,8 +35,7 @@ _BLOCK = 512
 _REMEMBERED = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Postings:
+class Postings(NamedTuple):
     """Where a term stands: `chunks` int64[p], ascending; beside each its weight, uint8[p] (see `Segment`)."""
 
     chunks: Numbers
@@ -198,8 +196,7 @@ class Moment:
                 del self._remembered[next(iter(self._remembered))]
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
+class Unpacked(NamedTuple):
     """A content with its edges (chunk i is `[edges[i], edges[i + 1])`), the chunks' first lines, and symbols.
 
     `starts` and `ends` are those of the symbols, in order of their starts. They are few and looked at one at a time, so

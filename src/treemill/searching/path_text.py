@@ -28,7 +28,7 @@ class PathText:
     def __init__(self, paths: Sequence[str]) -> None:
         """Take the paths apart."""
         split = [path.rpartition("/") for path in paths]
-        self._parts = [_Texts([name for _, _, name in split]), _Texts([folder for folder, _, _ in split])]
+        self._parts = [_Texts([each[2] for each in split]), _Texts([each[0] for each in split])]
 
     def holding(self, fragment: str, most: int) -> Numbers:
         """Return which paths hold a fragment, in lower case and without "/" in it, ascending.
@@ -66,11 +66,12 @@ class _Owned:
     """Distinct keys in lower case, each with the numbers of those that have it."""
 
     def __init__(self, keys: Sequence[str], owners: Iterable[int]) -> None:
-        numbers: dict[str, int] = {}
-        key_of = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(keys))
-        self.keys = [key.lower() for key in numbers]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        key_of = np.fromiter(map(numbers.__getitem__, keys), np.int64, len(keys))
+        self.keys = list(map(str.lower, numbers))
         self._text = "\n".join(self.keys)
-        self._starts = np.cumsum([0, *(len(key) + 1 for key in self.keys)])
+        self._starts = np.cumsum([0, *map(len, self.keys)])
+        self._starts += np.arange(len(self._starts))
         order = np.argsort(key_of, kind="stable")
         self._owners = np.fromiter(owners, np.int64, len(keys))[order]
         self._firsts = np.searchsorted(key_of[order], np.arange(len(self.keys) + 1))

@@ -22,7 +22,7 @@ from treemill.searching.hits import Pages, lines_of
 from treemill.searching.moment import Moment, Numbers, Unpacked
 from treemill.searching.skimming import texts_of
 from treemill.searching.spelled import rows_with
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 # A pattern longer than this is a mistake; RE2 refuses programs above this many bytes of memory.
 _LONGEST_PATTERN = 1_000

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from treemill.ranking import signals
 from treemill.ranking.evidence import Evidence
 from treemill.searching.moment import Unpacked
-from treemill.types import Symbol
+from treemill.sources import Symbol
 
 # A definition that is cut is shown whole up to this size: about a thousand tokens.
 _WHOLE_BYTES = 4_000
@@ -22,8 +22,7 @@ _MEANING_SHARE = 0.5
 _NAMES_SHARE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A range of bytes in a file, the definition it is about, and the offset to look at first, where one is known."""
 
     start: int
@@ -38,7 +37,7 @@ def places_in(unpacked: Unpacked, evidence: Evidence, file: int, most: int) -> l
     asked = sorted(evidence.symbols[file], key=lambda symbol: (-signals.fit(symbol, evidence), symbol.start))
     found: list[Place] = []
     for place in (
-        *([replace(place_around(unpacked, _chunk_of(unpacked, spot)), spot=spot)] if spot >= 0 else []),
+        *([place_around(unpacked, _chunk_of(unpacked, spot))._replace(spot=spot)] if spot >= 0 else []),
         *(place_around(unpacked, _chunk_of(unpacked, symbol.start), symbol) for symbol in asked),
         *(place_around(unpacked, chunk) for chunk in _best_chunks(evidence, file, most, any_at_all=not asked)),
     ):

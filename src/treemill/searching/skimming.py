@@ -14,7 +14,7 @@ from isal import isal_zlib
 from treemill.flow.ahead import Ahead
 from treemill.searching.hits import bom_of
 from treemill.searching.moment import Moment
-from treemill.types import Source
+from treemill.sources import Source
 
 # Batches grow to this many files; from the one after the last growth on, they are read ahead.
 _FIRST_BATCH = 8

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from treemill.types import Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A run of contents, laid out for scanning. All arrays are read-only and may be memory-mapped.
 
     Chunk i of the segment (0 ≤ i < n) belongs to content `contents[j]` where `first_chunk[j] ≤ i < first_chunk[j+1]`;
@@ -47,8 +45,7 @@ class Segment:
     spelled: npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class FileTable:
+class FileTable(NamedTuple):
     """The indexed files of one moment: file i is `paths[i]` and holds content `contents[i]`.
 
     They are in the order of the paths' bytes (`os.fsencode`), which for names in UTF-8 is the order of the text.

@@ -13,7 +13,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -209,7 +209,7 @@ def _says_the_same(connection: sqlite3.Connection, segment: Segment, file: Segme
     wanted = lay_out(parts, dimension=dimension)
     live = np.array([part.content for part in parts], np.int64)
     found = merge([segment], live=live)
-    exact = [each.name for each in fields(Segment) if each.name not in ("spellings", "spelled")]
+    exact = [name for name in Segment._fields if name not in ("spellings", "spelled")]
     return _spells_enough(found, wanted) and all(
         np.array_equal(getattr(wanted, name), getattr(found, name)) for name in exact
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class GarbageLimits:
+class GarbageLimits(NamedTuple):
     """How long contents that no file refers to are kept, for the branch that is switched back.
 
     For `days`, and the newest of them only while their sources come to at most `share` of those in use, or to

@@ -11,8 +11,7 @@ ranges, every term's chunks come out ascending.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +39,7 @@ Source = tuple[npt.NDArray[np.uint32], npt.NDArray[Any], npt.NDArray[Any], npt.N
 `chunks` (uint16 or uint32) and `weights` uint8[m] of all groups; and from where on the chunks are numbered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What a segment takes from one content: `lengths` uint16[n], its postings, `vectors` int8[n or 0, dimension].
 
     Without its `spellings`, patterns look into the content itself.
@@ -215,8 +213,8 @@ def _regrouped(
         spellings=words(),
         spelled=spelled,
     )
-    for each in fields(segment):
-        getattr(segment, each.name).flags.writeable = False
+    for array in segment:
+        array.flags.writeable = False
     return segment
 
 

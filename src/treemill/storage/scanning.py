@@ -31,7 +31,7 @@ def read_file_table(connection: sqlite3.Connection) -> FileTable:
     # Few languages stand in many rows: one string each is enough.
     shared = {language: language for language in languages}
     return FileTable(
-        [tables.path_text(path) for path in paths],
+        tables.path_texts(paths),
         np.array(contents, np.int64),
         [shared[language] for language in languages],
     )

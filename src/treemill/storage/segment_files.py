@@ -9,8 +9,8 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from treemill.storage.connection import DamagedRow
 
@@ -29,8 +29,7 @@ SMALL_TAIL_CONTENTS = 100
 _GRACE_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentFile:
+class SegmentFile(NamedTuple):
     """What the index knows of a segment file: it covers the contents above `after`, up to `last_id`.
 
     `size` is in bytes.

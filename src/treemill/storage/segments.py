@@ -24,9 +24,8 @@ import re
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +47,7 @@ class SegmentRefused(Exception):
     """A segment file is missing, damaged, or another's; what it held is built again from the index."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(NamedTuple):
     """Which contents a segment covers, how much it has of everything, and the dimension of its vectors.
 
     `spellings` is in bytes.
@@ -244,7 +242,7 @@ def _checksum(sums: Sequence[tuple[bytes, int]], index_id: bytes, shape: _Shape)
 
 
 def _header(index_id: bytes, shape: _Shape, checksum: bytes) -> bytes:
-    return _HEADER.pack(MAGIC, index_id, *astuple(shape), checksum)
+    return _HEADER.pack(MAGIC, index_id, *shape, checksum)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import logging
 import os
 import re
@@ -384,7 +383,8 @@ def remove_strays(folder: Path, index_id: bytes) -> None:
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove what processes that were killed while they made or replaced an index have left beside it."""
-    for path in folder.parent.glob(f"{glob.escape(folder.name)}.???-????????"):
+    beside = re.compile(re.escape(folder.name) + r"\..{3}-.{8}", re.DOTALL)
+    for path in [path for path in folder.parent.iterdir() if beside.fullmatch(path.name)]:
         # Somebody else's, or one that is being made right now, is not touched.
         with contextlib.suppress(OSError, StorageError):
             check_private(path, directory=True)

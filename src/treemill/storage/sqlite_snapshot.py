@@ -141,13 +141,14 @@ class SqliteSnapshot:
         self.close()
 
     def _count(self) -> Coverage:
-        counts = dict(self._connection.execute("SELECT status, count(*) FROM files GROUP BY status"))
+        searchable, skipped, failed = self._connection.execute(
+            "SELECT ifnull(sum(status = 0), 0), ifnull(sum(status = 1), 0), ifnull(sum(status = 2), 0) FROM files"
+        ).fetchone()
         chunks, vectors = self._connection.execute(
             "SELECT ifnull(sum(chunk_count), 0), ifnull(sum(vector_count), 0)"
             " FROM files JOIN contents ON contents.id = files.content_id"
         ).fetchone()
         run = tables.read_run(self._connection)
-        searchable, skipped, failed = (counts.get(code, 0) for code in range(3))
         return Coverage(
             searchable=searchable,
             known=run.known if run else 0,

@@ -27,7 +27,7 @@ from treemill.storage.postgres.explaining import explained
 from treemill.storage.postgres.layouts import Layouts
 from treemill.storage.postgres.migrating import check_schema
 from treemill.storage.postgres.repository import Repository, holder_of, read_repository
-from treemill.storage.rows import path_text
+from treemill.storage.rows import path_texts
 
 _Value = TypeVar("_Value")
 
@@ -210,7 +210,7 @@ class PostgresSnapshot:
         # Few languages stand in many rows: one string each is enough.
         shared = {language: language for language in languages}
         return FileTable(
-            [path_text(path) for path in paths],
+            path_texts(paths),
             np.array(contents, np.int64),
             [shared[language] for language in languages],
         )
