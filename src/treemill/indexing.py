@@ -158,7 +158,7 @@ def _carry_out(
             known=lambda: survey.known - run.tally.stats.skipped_files,
             vectors=_stage(provider, settings, stack),
         )
-        stack.enter_context(run.queue(_announced(survey.files, plan, run)))
+        stack.enter_context(run.queue(_announced(survey.files, plan, run), compact=True))
         with KnownFirst(make_crew(settings.chunker, work), work) as crew:
             stats = run.work(crew, writer)
         if not stats.cancelled:

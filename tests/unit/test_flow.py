@@ -9,6 +9,7 @@ import pickle
 import signal
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from treemill.flow import (
 )
 from treemill.flow.host import Host
 from treemill.flow.remote import RemoteCrew
+from treemill.types import DiscoveredFile
 
 CREWS = {"process": ProcessCrew, "thread": ThreadCrew, "inline": InlineCrew}
 
@@ -455,12 +457,51 @@ def test_a_slow_source_holds_up_neither_its_own_items_nor_outcomes() -> None:
     assert seen == [2, 4]
 
 
-def test_what_a_source_raises_reaches_the_reader() -> None:
+def _wait_for_end(ahead: Ahead[Any]) -> None:
+    for _ in range(2_000):
+        if ahead.ended:
+            return
+        time.sleep(0.01)
+    pytest.fail("the source is not read to its end")
+
+
+@pytest.mark.parametrize("count", [1, 511, 513, 5_000])
+def test_what_waits_as_bytes_comes_in_order_whole(count: int) -> None:
+    everything = [(f"folder/{number}.py", number) for number in range(count)]
+    with Ahead(iter(everything), compact=True) as ahead:
+        _wait_for_end(ahead)
+        first = next(iter(ahead))
+        some = list(itertools.islice(ahead, count // 3))
+        assert [first, *some, *ahead.rest()] == everything
+    with Ahead(iter(everything), compact=True) as ahead:
+        assert [item for item in ahead if item is not None] == everything
+
+
+def test_what_waits_as_bytes_takes_a_third_of_the_memory() -> None:
+    def files() -> Iterator[DiscoveredFile]:
+        for n in range(20_000):
+            yield DiscoveredFile(
+                f"a/folder/of/sources/{n:06}.py", "/root", "python", 70_000 + n, 10**18 + n, 10**18 - n
+            )
+
+    def held(*, compact: bool) -> int:
+        tracemalloc.start()
+        with Ahead(files(), compact=compact) as ahead:
+            _wait_for_end(ahead)
+            held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return held
+
+    assert held(compact=True) < held(compact=False) / 3
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_what_a_source_raises_reaches_the_reader(compact: bool) -> None:
     def breaking() -> Iterator[int]:
         yield 1
         raise OSError("the drive is gone")
 
-    with Ahead(breaking()) as ahead:
+    with Ahead(breaking(), compact=compact) as ahead:
         assert next(iter(ahead)) == 1
         with pytest.raises(OSError, match="the drive is gone"):
             list(ahead)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from treemill.flow.compact_queue import CompactQueue
+
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 0.02
@@ -23,7 +25,8 @@ class Ahead(Generic[T]):
     Where the next item takes a while, None comes in its place, so that nobody who reads is held up.
 
     With `most`, that many items at most are read and not taken yet, so that an endless iterable is fine. Then it waits
-    until half of them are taken: threads that take turns for every item cost more than the items.
+    until half of them are taken: threads that take turns for every item cost more than the items. With `compact`, items
+    can be pickled, and copies of those that wait long are handed out; see `CompactQueue`.
 
     `on_item` is called in that thread with each item, in order. `found` counts them so far, `ended` tells whether
     that is all. Leaving the `with`, or `stop`, ends the thread after the item in hand; what it found before can still
@@ -31,11 +34,17 @@ class Ahead(Generic[T]):
     """
 
     def __init__(
-        self, items: Iterable[T], on_item: Callable[[T], object] | None = None, *, most: int | None = None
+        self,
+        items: Iterable[T],
+        on_item: Callable[[T], object] | None = None,
+        *,
+        most: int | None = None,
+        compact: bool = False,
     ) -> None:
         self.found = 0
         self.ended = False
-        self._queue: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[T | _End] | CompactQueue[T | _End]
+        self._queue = CompactQueue() if compact else queue.SimpleQueue()
         self._stopping = False
         self._items = items
         self._on_item = on_item
@@ -80,7 +89,7 @@ class Ahead(Generic[T]):
         """Yield what was found and not taken, without waiting for more."""
         while True:
             try:
-                item = self._queue.get_nowait()
+                item = self._queue.get(timeout=0)
             except queue.Empty:
                 return
             if not isinstance(item, _End):
@@ -101,7 +110,11 @@ class Ahead(Generic[T]):
         except BaseException as raised:  # noqa: BLE001 - carried to the reader, which raises it
             error = raised
         self.ended = True
-        self._queue.put(_End(error))
+        end = _End(error)
+        if isinstance(self._queue, CompactQueue):
+            self._queue.put_plain(end)
+        else:
+            self._queue.put(end)
 
     def _wait_for_room(self, most: int) -> None:
         self._room.clear()

@@ -113,12 +113,13 @@ class Run(Generic[Q]):
         self._ended = False
 
     @contextmanager
-    def queue(self, files: Iterable[Q]) -> Iterator[None]:
+    def queue(self, files: Iterable[Q], *, compact: bool = False) -> Iterator[None]:
         """Take in files and tell of them while entered: the first is told of before there is a worker or a store.
 
-        `work` belongs inside, and whatever shall be over when the listener is told that the run is.
+        `work` belongs inside, and whatever shall be over when the listener is told that the run is. With `compact`,
+        files can be pickled, and those that wait long take less memory.
         """
-        with self._dispatcher, Ahead(files, self._queued if self._heard else None) as ahead:
+        with self._dispatcher, Ahead(files, self._queued if self._heard else None, compact=compact) as ahead:
             self._ahead = ahead
             if self._heard:
                 self._dispatcher.wait_for_first()
