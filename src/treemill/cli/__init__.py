@@ -40,16 +40,22 @@ COMMANDS = {
 
 INTERRUPTED = 130
 
+_WARMING = "treemill.cli.warming"
+
 
 def run(words: Sequence[str]) -> int:
     """Do what the words ask for and return the exit code."""
     arguments = parse(words)
     # The command line computes in workers; a pool of threads for matrices in this process only costs start-up time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if arguments.command == "index" and arguments.executor in (None, "process") and arguments.cluster is None:
-        import_module("treemill.cli.warming").warm_workers(arguments)
+    warms = arguments.command == "index" and arguments.executor in (None, "process") and arguments.cluster is None
+    if warms:
+        # This program has one processor for itself while it loads, or neither it nor a worker is ready early.
+        import_module(_WARMING).warm_workers(arguments, left=1)
     try:
         command = import_module(COMMANDS[arguments.command])
+        if warms:
+            import_module(_WARMING).warm_workers(arguments)
         _collect_from_now_on()
         code: int = command.run(arguments)
         sys.stdout.flush()

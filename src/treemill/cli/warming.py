@@ -13,8 +13,11 @@ from treemill.siblings import indexes_alike
 _WORK = "treemill.preparing"
 
 
-def warm_workers(arguments: argparse.Namespace) -> None:
-    """Start workers for a first run over a folder; a folder with an index in it may need none."""
+def warm_workers(arguments: argparse.Namespace, *, left: int = 0) -> None:
+    """Start workers for a first run over a folder, those that are missing; one with an index in it may need none.
+
+    So many processors are `left` to others, if there is another one.
+    """
     folder = Path(arguments.path)
     if not folder.is_dir() or (folder / ".treemill").exists() or not _has_files(folder):
         return
@@ -22,7 +25,7 @@ def warm_workers(arguments: argparse.Namespace) -> None:
         return  # a tree like it has been indexed: few workers are needed, or none
     wanted = 4 if arguments.workers is None else arguments.workers
     try:
-        warm(min(wanted, os.cpu_count() or 1), _WORK)
+        warm(min(wanted, max(1, (os.cpu_count() or 1) - left)), _WORK)
     except OSError:
         return  # the crew will say so, if it still cannot start one
 
