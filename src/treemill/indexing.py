@@ -29,7 +29,7 @@ from treemill.processing.seams import Intake, VectorStage, itself, name_of
 from treemill.recipes import governor_for, recipe_of
 from treemill.records import Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
-from treemill.settings import Settings
+from treemill.settings import ChunkerSettings, Settings
 from treemill.settled import is_settled
 from treemill.storage import ContentLookup, IndexStore, Writer
 from treemill.storage.content_cache import ContentCache
@@ -40,6 +40,9 @@ from treemill.work import Cutter, Prepare
 
 # Where files wait for vectors is loaded for providers that make them wait.
 _STAGE = "treemill.processing.stage"
+
+# The chunker that knows custom delimiters, for settings that have some.
+_DELIMITERS = "treemill.chunking.delimiter"
 
 # How often whoever waits for a writer looks at how far that is, and at whether it is to go on waiting.
 _WAIT_SECONDS = 0.5
@@ -104,9 +107,21 @@ def index_tree(
         removed=removed,
         skipped=(*plan.skipped, *stats.skipped),
         failures=tuple(stats.failures),
-        warnings=(*([_OUTDATED] if outdated else []), *(f"{each.path}: {each.detail}" for each in plan.unreadable)),
+        warnings=(
+            *_faults(settings.chunker),
+            *([_OUTDATED] if outdated else []),
+            *(f"{each.path}: {each.detail}" for each in plan.unreadable),
+        ),
         seconds=time.perf_counter() - began,
     )
+
+
+def _faults(settings: ChunkerSettings) -> tuple[str, ...]:
+    """Return what is wrong with custom delimiters and languages, if the settings have any."""
+    if not settings.custom_delimiters and not settings.custom_languages:
+        return ()
+    found: tuple[str, ...] = import_module(_DELIMITERS).faults(settings)
+    return found
 
 
 def _has_work(survey: Survey, store: IndexStore, recipe: Recipe) -> bool:

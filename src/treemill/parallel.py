@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from treemill.chunking import delimiter
 from treemill.chunking.governor import ChunkGovernor
 from treemill.cutting import CutBatch, Cutting
 from treemill.errors import WorkerCrashedError
@@ -148,13 +149,14 @@ def chunk_files_parallel(
     are gone, or are no files any more, are skipped.
 
     A governor's tokenizer goes into the workers with it. Where it cannot go into processes, threads do the work, with a
-    warning in the log, unless processes are asked for here.
+    warning in the log, unless processes are asked for here. So are custom delimiters that do not work.
 
     Raises:
         UsageError: there is no such executor, fewer than one worker is asked for, or processes are that cannot have
             the tokenizer.
         WorkersError: while reading: workers cannot be started.
     """
+    delimiter.tell_faults(governor.settings)
     work, executor = Cutting(governor), executor_type or governor.settings.concurrency.executor
     if governor.tokenizer is not None:
         executor = executor_for(governor.settings, work, executor_type)

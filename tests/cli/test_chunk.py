@@ -126,6 +126,26 @@ def test_the_size_of_chunks_is_a_flag_in_the_unit_that_is_asked_for(tree):
     assert (done.returncode, "not allowed with" in done.stderr) == (2, True)
 
 
+def test_a_delimiter_that_does_not_work_is_named_and_the_others_cut(tree):
+    settings = """
+        [[chunker.custom_languages]]
+        name = "brew"
+        suffixes = [".brew"]
+        delimiters = ["(unclosed", "^% "]
+        [chunker]
+        max_chunk_bytes = 16
+    """
+    root = tree({"a.brew": "% one\nalpha\n% two\nbeta\n", "treemill.toml": settings})
+    done = treemill(root, "chunk", "a.brew", "--jsonl")
+    assert [each["content"] for each in chunks(done)] == ["% one\nalpha\n", "% two\nbeta\n"]
+    assert done.stderr.count("the custom delimiter '(unclosed' of brew is left out: RE2 says") == 1
+    done = treemill(root, "index")
+    assert (
+        done.returncode,
+        done.stderr.count("'(unclosed' of brew is left out") or done.stdout.count("(unclosed"),
+    ) == (0, 1)
+
+
 def test_quiet_says_nothing_but_chunks_and_verbose_names_what_is_skipped(tree):
     root = tree({"a.py": "x = 1\n", "b.py": "#" * 1_100_000})
     assert treemill(root, "chunk", ".", "-q").stderr == ""

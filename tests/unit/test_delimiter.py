@@ -28,7 +28,7 @@ def first_lines(text: str, language: str, limit: int, settings: ChunkerSettings 
 @pytest.fixture(autouse=True)
 def _forget_what_was_said():
     """Warnings are given once a process; each test wants its own."""
-    for cached in (delimiter._custom_delimiters, delimiter._warn_of_family):
+    for cached in (delimiter._compiled, delimiter._tell):
         cached.cache_clear()
 
 

@@ -28,6 +28,7 @@ from treemill import (
     DiscoveredFile,
     PerformanceSettings,
     chunk_files_parallel,
+    chunk_files_parallel_dict,
     parallel,
 )
 from treemill.chunking import chunk
@@ -415,3 +416,15 @@ def test_a_chunk_does_not_keep_its_file():
     kept = cut_file.chunks(file, file.path, governor)[0]
     held = [each for each in gc.get_referents(vars(kept)) if isinstance(each, str | bytes)]
     assert max(map(len, held)) <= GOVERNOR.max_chunk_bytes
+
+
+def test_a_custom_delimiter_that_does_not_work_is_told_where_it_is_heard(tree, caplog):
+    settings = ChunkerSettings(custom_delimiters={"brew": ("(heard", "^% ")})
+    root = tree({"a.py": "x = 1\n"})
+    for executor in ("process", "thread"):
+        with caplog.at_level("WARNING"):
+            chunk_files_parallel_dict(
+                [DiscoveredFile.from_path("a.py", root=root)], ChunkGovernor(settings=settings), executor_type=executor
+            )
+    assert [each for each in caplog.messages if "'(heard' of brew is left out" in each] == caplog.messages
+    assert len(caplog.messages) == 1

@@ -13,6 +13,7 @@ and look-around. A delimiter that RE2 refuses is left out with a warning, the ot
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -46,17 +47,55 @@ def split(
     None says that the chunker knows nothing about the language: no family, and no custom delimiter that works. The
     time is linear in the text; what is no UTF-8 is kept and cut like anything else.
     """
-    family, patterns = _rules(language, settings)
-    delimiters = _custom_delimiters(language or "", patterns) if patterns else ()
+    if language is None:
+        return None
+    family, delimiters, wrong = _custom(language, settings)
+    if wrong:
+        _tell(language, _rules(language, settings)[1], wrong)
     if family is None and not delimiters:
         return None
     return _ends(text, limit, reach, family or "line", delimiters)
 
 
-def _rules(language: str | None, settings: ChunkerSettings) -> tuple[str | None, tuple[str, ...]]:
-    """Return the family of a language and its custom delimiters; what the settings say comes before the table."""
-    if language is None:
-        return None, ()
+def faults(settings: ChunkerSettings) -> tuple[str, ...]:
+    """Return what is wrong with the custom delimiters and languages, a sentence each.
+
+    What is named there is left out; everything else works.
+    """
+    return tuple(fault for language in _named(settings) for fault in _custom(language, settings)[2])
+
+
+def tell_faults(settings: ChunkerSettings) -> None:
+    """Log the faults of custom delimiters and languages, once each: what worker processes log is heard by nobody."""
+    for language in _named(settings):
+        _tell(language, _rules(language, settings)[1], _custom(language, settings)[2])
+
+
+@cache
+def _tell(language: str, patterns: tuple[str, ...], wrong: tuple[str, ...]) -> None:
+    """Log what is wrong with a language's patterns, the first time that it is said."""
+    for fault in wrong:
+        _log.warning("%s", fault)
+
+
+def _named(settings: ChunkerSettings) -> Iterable[str]:
+    """Return the languages that settings say anything about."""
+    return dict.fromkeys((*settings.custom_delimiters, *(custom.name for custom in settings.custom_languages)))
+
+
+def _custom(language: str, settings: ChunkerSettings) -> tuple[str | None, tuple[Any, ...], tuple[str, ...]]:
+    """Return a language's family, its custom delimiters, compiled, and what is wrong with either."""
+    family, patterns, unknown = _rules(language, settings)
+    delimiters, left_out = _compiled(language, patterns) if patterns else ((), ())
+    return family, delimiters, (*unknown, *left_out)
+
+
+def _rules(language: str, settings: ChunkerSettings) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """Return the family of a language, its custom delimiters, and what is wrong with families that settings name.
+
+    What the settings say comes before the table.
+    """
+    unknown: tuple[str, ...] = ()
     known = LANGUAGES.get(language)
     family = None if known is None else known.family
     patterns = tuple(settings.custom_delimiters.get(language, ()))
@@ -66,8 +105,8 @@ def _rules(language: str | None, settings: ChunkerSettings) -> tuple[str | None,
             if custom.family in FAMILIES:
                 family = custom.family
             elif custom.family is not None:
-                _warn_of_family(language, custom.family)
-    return family, patterns
+                unknown += (_unknown_family(language, custom.family),)
+    return family, patterns, unknown
 
 
 def _ends(text: bytes, limit: int, reach: Reach | None, family: str, delimiters: tuple[Any, ...]) -> list[int]:
@@ -144,16 +183,15 @@ def _last_resort(text: bytes, start: int, high: int) -> int:
 
 
 @cache
-def _custom_delimiters(language: str, patterns: tuple[str, ...]) -> tuple[Any, ...]:
-    """Compile the custom delimiters of a language, and say once which are left out and why."""
+def _compiled(language: str, patterns: tuple[str, ...]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """Compile the custom delimiters of a language, and say which are left out and why."""
     try:
         engine = import_module(_ENGINE)
     except ModuleNotFoundError:
-        _log.warning(
-            "the custom delimiters of %s are left out: they need RE2. Run: pip install 'treemill[delimiters]'", language
-        )
-        return ()
+        needed = "they need RE2. Run: pip install 'treemill[delimiters]'"
+        return (), (f"the custom delimiters of {language} are left out: {needed}",)
     compiled: list[Any] = []
+    left_out: list[str] = []
     room = MAX_CUSTOM_INSTRUCTIONS
     for pattern in patterns:
         try:
@@ -161,11 +199,11 @@ def _custom_delimiters(language: str, patterns: tuple[str, ...]) -> tuple[Any, .
             if delimiter.programsize > room:
                 raise ValueError(f"with it, they take more than {MAX_CUSTOM_INSTRUCTIONS:,} instructions")
         except (engine.error, ValueError) as error:
-            _log.warning("the custom delimiter %.100r of %s is left out: %s", pattern, language, _reason(error))
+            left_out.append(f"the custom delimiter {pattern[:100]!r} of {language} is left out: {_reason(error)}")
             continue
         room -= delimiter.programsize
         compiled.append(delimiter)
-    return tuple(compiled)
+    return tuple(compiled), tuple(left_out)
 
 
 def _compile(engine: Any, pattern: str) -> Any:
@@ -190,7 +228,5 @@ def _reason(error: Exception) -> str:
     return f"RE2 says {words.decode('utf-8', 'replace')}" if isinstance(words, bytes) else str(words)
 
 
-@cache
-def _warn_of_family(language: str, family: str) -> None:
-    known = ", ".join(FAMILIES)
-    _log.warning("the family %r of the custom language %r is unknown. Use one of: %s", family, language, known)
+def _unknown_family(language: str, family: str) -> str:
+    return f"the family {family!r} of the custom language {language!r} is unknown. Use one of: {', '.join(FAMILIES)}"

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
+from treemill.chunking import delimiter
 from treemill.chunking.governor import ChunkGovernor, Tokenizer
 from treemill.cli.given import settings_for
 from treemill.cli.index import EVERY_FILE_FAILED, SKIPPED_WITH_STRICT
@@ -62,6 +63,7 @@ class _Door:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
+        self._told: set[str] = set()
         self._reports: list[ChunkingReport] = []
 
     def chunk_folder(self, path: str) -> None:
@@ -108,6 +110,9 @@ class _Door:
         return SKIPPED_WITH_STRICT if self._arguments.strict and (skipped or failed) else 0
 
     def _chunk(self, files: Iterable[DiscoveredFile | None], settings: Settings, named: _Named) -> None:
+        for fault in set(delimiter.faults(settings.chunker)) - self._told:
+            self._note(fault)
+            self._told.add(fault)
         shown = _as_line_of_json if self._arguments.jsonl else _for_people
         with chunk_files_parallel(
             files,
