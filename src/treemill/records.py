@@ -200,7 +200,8 @@ class Coverage:
         return None if not self.vectors else self.vectors >= self.chunks
 
     def __str__(self) -> str:
-        return f"{self.searchable:,} of {self.known:,} files"
+        # While a run has not seen all of the tree, files of the run before may be more than it knows of.
+        return f"{self.searchable:,} of {max(self.searchable, self.known):,} files"
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,15 @@ def test_a_damaged_export_is_refused_and_changes_nothing(tree, export, harm):
     assert says(root) == before
 
 
+@pytest.mark.parametrize("head", [b"\xfd" * 40, b"no json", b"[" * 4000], ids=["no text", "no JSON", "deep"])
+def test_a_content_whose_head_is_none_is_told_in_words(tree, export, head):
+    first, *_ = frames(export)
+    one = json.dumps({**json.loads(first), "contents": 1}).encode()
+    forged(export, [one, struct.pack("<I", len(head)) + head])
+    with pytest.raises(UsageError, match=r"cannot be imported: no content: a head that is none\. Export it again"):
+        imported(tree(FILES), export)
+
+
 @pytest.mark.parametrize("kind", ["a FIFO", "a device", "a folder", "nothing"])
 def test_what_is_no_file_is_refused_at_once(tree, tmp_path, kind):
     place = tmp_path / "x"

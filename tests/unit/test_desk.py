@@ -15,3 +15,8 @@ def test_agents_are_told_what_else_to_know_about_an_answer() -> None:
         f"searched {WHOLE}. {OTHER}. No result: no file holds these words"
     )
     assert note_on("shop", Answer(Query("cart"), (), WHOLE)) == f"searched {WHOLE} in shop"
+
+
+def test_no_more_files_are_searchable_than_there_are_said_to_be() -> None:
+    assert str(Coverage(searchable=190, known=186, complete=False)) == "190 of 190 files"
+    assert str(Coverage(searchable=20, known=186, complete=False)) == "20 of 186 files"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def unpack_content(packed: bytes) -> Content:
         if length > _MOST_HEAD_BYTES:
             raise ValueError("no content: a head that long")
         place = _LENGTH.size + length
-        key, language, encoding, size, chunk_count, source, fallback, lengths = json.loads(packed[_LENGTH.size : place])
+        key, language, encoding, size, chunk_count, source, fallback, lengths = _head(packed[_LENGTH.size : place])
         bulk = []
         for each in lengths:
             _require(type(each) is int and 0 <= each <= len(packed) - place, "lengths that leave it")
@@ -99,6 +100,13 @@ def unpack_content(packed: bytes) -> Content:
         raise ValueError(f"no content: {error}") from error
     _check_head(content)
     return content
+
+
+def _head(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError("no content: a head that is none") from None
 
 
 def _check_head(content: Content) -> None:
