@@ -25,6 +25,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -170,25 +171,26 @@ class _Walk:
         try:
             self._note(folder.path)
             with os.scandir(self._prefix + folder.path) as listing:
-                entries = sorted(listing, key=_place) if wanted is None else list(listing)
+                entries = [(_place(entry), entry) for entry in listing]
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             self._saw(folder.path, None)
             yield Unreadable(folder.path.rstrip("/"), error.strerror or str(error))
             return
-        names = {entry.name for entry in entries}
+        names = {entry.name for _, entry in entries}
         if wanted is not None:
-            entries = sorted((entry for entry in entries if entry.name in wanted), key=_place)
+            entries = [each for each in entries if each[1].name in wanted]
+        entries.sort(key=_FIRST)
         if self._generated_inside(folder, names) is not None:
             if folder.path not in self._opened:
                 return
             folder = replace(folder, only_included=True)
         folder = self._with_its_rules(folder, names)
-        for entry in entries:
+        for place, entry in entries:
             path = folder.path + entry.name
             try:
-                found = self._look_at(entry, path, folder, names)
+                found = self._look_at(entry, place[-1] == "/", path, folder, names)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -197,8 +199,10 @@ class _Walk:
             if found is not None and (isinstance(found, _Folder | Unreadable) or _ends_at(entry.name, wanted)):
                 yield found
 
-    def _look_at(self, entry: os.DirEntry[str], path: str, folder: _Folder, beside: set[str]) -> Found | _Folder | None:
-        is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
+    def _look_at(
+        self, entry: os.DirEntry[str], is_folder: bool, path: str, folder: _Folder, beside: set[str]
+    ) -> Found | _Folder | None:
+        is_folder = is_folder and not _is_junction(entry)
         reason = self._left_out(path, entry.name, is_folder, folder, beside)
         if is_folder:
             below = path + "/"
@@ -289,8 +293,8 @@ class _Walk:
         """Return why an entry is left out, or None where it belongs."""
         if name in NEVER_ENTERED:
             return f"{name} is never indexed"
-        subject = os.fsencode(path + "/" if is_folder else path)
-        said = self._said(subject, folder)
+        ruled = self._chosen or folder.own or folder.git
+        said = self._said(os.fsencode(path + "/" if is_folder else path), folder) if ruled else None
         if said is not None:
             return f"{said} leaves it out" if said.ignored else None
         if folder.only_included:
@@ -389,4 +393,5 @@ def _ways_to(patterns: Iterable[str]) -> frozenset[str]:
     return frozenset(ways)
 
 
+_FIRST = itemgetter(0)
 _GLOB = frozenset("*?[\\")

@@ -235,16 +235,15 @@ def recorded_from(row: Sequence[Any]) -> RecordedFile:
     Raises:
         DamagedRow: it is not what was written.
     """
-    *head, total, key = row
-    path, _, size, stamp, changed_ns, seen_ns, status, reason, detail = head
+    path, _, size, stamp, changed_ns, seen_ns, status, reason, detail, total, key = row
     try:
-        whole = status in _STATUSES and (key is None) is (status != 0) and file_sum(tuple(head)) == total
+        whole = status in _STATUSES and (key is None) is (status != 0) and file_sum(tuple(row[:9])) == total
     except TypeError:  # a flipped bit makes other types of columns
         whole = False
     if not whole:
         raise DamagedRow("the table of files")
     return RecordedFile(
-        path_text(path), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns
+        path.decode(*_PATH_CODEC), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns
     )
 
 
