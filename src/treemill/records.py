@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from treemill.sources import Symbol
 
@@ -134,9 +134,10 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFile:
+class RecordedFile(NamedTuple):
     """What the store recorded of a path: the manifest entry that planning compares with the disk.
+
+    A tuple, because every look makes one for each file of the tree.
 
     `key` is the content's key for an indexed file, b"" otherwise. `seen_ns` is the wall clock when the file was
     read: a stamp within two seconds of it is not trusted ("racily clean", as git calls it). `reason` and `detail`

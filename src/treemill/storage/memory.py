@@ -277,7 +277,7 @@ class MemoryWriter:
 
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """Record paths that are skipped or failed; rows they had before are dropped."""
-        self._files.update((record.path, replace(record, key=b"")) for record in records)
+        self._files.update((record.path, record._replace(key=b"")) for record in records)
         self._changed = True
 
     def remove(self, paths: Iterable[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from treemill.records import Content, RecordedFile, RunRecord
@@ -66,7 +65,7 @@ def content_rows(repository: int, content_id: int, content: Content) -> tuple[tu
 
 def storable(record: RecordedFile) -> RecordedFile:
     """Return a record whose texts the server takes: it has neither half characters nor zeros."""
-    return replace(record, reason=_text(record.reason), detail=_text(record.detail))
+    return record._replace(reason=_text(record.reason), detail=_text(record.detail))
 
 
 def _text(text: str) -> str:
