@@ -253,7 +253,7 @@ class MemoryWriter:
             )
         self._seen_ns = time.time_ns()
         if recipe.succeeds(self._recipe):
-            self._files.update({path: replace(record, seen_ns=0) for path, record in self._files.items()})
+            self._files.update({path: record._replace(seen_ns=0) for path, record in self._files.items()})
         self._recipe = recipe
         self._run = RunRecord(self._seen_ns, 0, RunState.RUNNING, os.getpid(), 0)
         self._changed = True
