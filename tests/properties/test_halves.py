@@ -138,6 +138,11 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         b"".join(b"a={\nf(): %b {},\ng(): {} {},\nh(x): |{},}\n" % (b"T" * n) for n in range(57, 64)),
         "typescript",
     ),
+    "exports": (
+        b"module.exports = function shop() {}\nexports = class Cart {}\nexports = module.exports = () => 1\n"
+        b"module.exports = function () {}\nexports.a = function b() {}\nmodule.exportsx = function c() {}\n",
+        "javascript",
+    ),
     "a long literal": (b"x = '" + b"a" * 200_000 + b"'\n", "python"),
     "an unfinished head": (b"class A:\n  def f(self):", "python"),
     "bytes of no encoding": (bytes(range(256)) * 40, "cpp"),

@@ -61,6 +61,26 @@ def test_a_sample_is_cut_and_described_as_a_person_would(sample):
     assert render(sample) == sample.with_name(sample.name + ".golden").read_text()
 
 
+def test_what_is_exported_as_the_whole_module_goes_by_its_own_name():
+    """
+    module.exports = function open() {…}        open
+    exports = module.exports = class Shop {…}   Shop, and its method close
+    module.exports = function () {…}            exports: it has no other
+    exports.add = function plus() {…}           add: so it is called elsewhere
+    """
+    text = (
+        "module.exports = function open() {};\nexports = module.exports = class Shop { close() {} };\n"
+        "module.exports = function () {};\nexports.add = function plus() {};\n"
+    )
+    assert names(text, "javascript") == [
+        ("function", "open"),
+        ("class", "Shop"),
+        ("method", "Shop.close"),
+        ("function", "exports"),
+        ("function", "add"),
+    ]
+
+
 def test_at_least_fifteen_languages_have_a_golden_listing():
     assert len({language_of_name(path.name) for path in SAMPLES}) >= 15
 

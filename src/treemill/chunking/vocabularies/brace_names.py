@@ -14,6 +14,7 @@ _FUNCTIONS = frozenset(
     ("arrow_function", "function_expression", "generator_function", "function", "function_definition")
 )
 _OWNER_OF_NOBODY = frozenset((b"exports", b"module.exports", b"module", b"this", b"self", b"window", b"global"))
+_EXPORTS = frozenset((b"exports", b"module.exports"))
 _LF = ord("\n")
 _QUOTES = b"\"'`"
 
@@ -45,13 +46,19 @@ def script_pair(node: Node, text: bytes) -> Named | None:
 
 
 def script_assignment(node: Node, text: bytes) -> Named | None:
-    """`Shop.prototype.close = function …`, whose owner is Shop, and `exports.close = …`, which has none."""
+    """`Shop.prototype.close = function …`, whose owner is Shop, and `exports.close = …`, which has none.
+
+    What is exported as the whole module goes by its own name, if it has one: `module.exports = function close …`.
+    """
     left, value = node.child_by_field_name("left"), node.child_by_field_name("right")
     if left is None or value is None:
         return None
     kind = _script_kind(value)
     if kind == "variable":
         return None
+    own = value.child_by_field_name("name")
+    if own is not None and text[left.start_byte : left.end_byte] in _EXPORTS:
+        return (own.start_byte, own.end_byte, kind, b"", value)
     if left.type == "identifier":
         return (left.start_byte, left.end_byte, kind, b"", value)
     name, scope = left.child_by_field_name("property"), left.child_by_field_name("object")

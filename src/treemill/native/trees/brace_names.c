@@ -52,6 +52,12 @@ FINDS(script_pair) {
     return kind == kind_variable ? NAMELESS : as_unquoted(named, text, name, kind, value);
 }
 
+static bool is_exports(Text text, TSNode node) {
+    int64_t start = ts_node_start_byte(node), size = ts_node_end_byte(node) - start;
+    return (size == 7 && same_at(text, start, start + size, "exports", size))
+        || (size == 14 && same_at(text, start, start + size, "module.exports", size));
+}
+
 FINDS(script_assignment) {
     (void)rule;
     static const char *const nobody[] = {"exports", "module.exports", "module", "this", "self", "window", "global", NULL};
@@ -61,6 +67,9 @@ FINDS(script_assignment) {
     int kind = script_kind(value);
     if (kind == kind_variable)
         return NAMELESS;
+    TSNode own = CHILD(value, name);
+    if (!NONE(own) && is_exports(text, left))
+        return as_node(named, own, kind, value);
     if (is_type(left, "identifier"))
         return as_node(named, left, kind, value);
     TSNode name = CHILD(left, property), scope = CHILD(left, object);
