@@ -322,11 +322,25 @@ def test_batches_that_stand_ready_are_done_while_the_caller_is_busy() -> None:
     batches = ([f"double {n}"] for n in counted(pulled))
 
     with ThreadCrew(1, Deeds(), Limits()) as workers, closing(workers.map(batches, waiting=3)) as outcomes:
-        next(outcomes)
+        next(outcomes), next(outcomes)
         until = time.monotonic() + 30
         while workers.messages.qsize() < 4 and time.monotonic() < until:
             time.sleep(0.01)
-        assert (len(pulled), workers.messages.qsize()) == (5, 4)
+        assert (len(pulled), workers.messages.qsize()) == (6, 4)
+
+
+def test_an_outcome_is_told_before_batches_are_made_that_only_stand_ready() -> None:
+    made: list[int] = []
+
+    def batches() -> Iterator[list[str]]:
+        for number in range(200):
+            made.append(number)
+            time.sleep(0.02)
+            yield ["double 1"]
+
+    with ThreadCrew(1, Deeds(), Limits()) as workers, closing(workers.map(batches(), waiting=199)) as outcomes:
+        assert next(each for each in outcomes if isinstance(each, Done)).value == [2]
+        assert len(made) < 150
 
 
 def test_no_batch_stands_ready_where_the_caller_does_the_work() -> None:

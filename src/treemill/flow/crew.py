@@ -188,14 +188,18 @@ class Crew(Generic[T, R]):
     ) -> Generator[tuple[Batch[T] | None, Outcome[T, R]], None, None]:
         """Hand out batches while there is room, and yield what becomes of them beside the batch it concerns.
 
-        At most `most` are under way.
+        At most `most` are under way. What only stands ready is not made while the first outcome could be told.
         """
+        told = False
+        needed = self.batches_per_worker * self.count
         source = iter(batches)
         taken = under_way = 0
         exhausted = finished = False
         try:
             while True:
-                while not exhausted and under_way < most and room(taken):
+                while not exhausted and room(taken):
+                    if under_way >= (most if told or self.messages.empty() else needed):
+                        break
                     items = next(source, None)
                     if items is None:
                         exhausted = True
@@ -218,6 +222,7 @@ class Crew(Generic[T, R]):
                     self.hand_out(again)
                 under_way += len(message.again) - 1
                 if message.outcome is not None:
+                    told = True
                     yield message.batch, message.outcome
             finished = True
         finally:
