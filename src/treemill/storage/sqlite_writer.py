@@ -13,12 +13,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from treemill.errors import IndexMismatch, StorageError
+from treemill.flow.aside import Aside
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
 from treemill.storage import rows as tables
 from treemill.storage.connection import explained, open_database
@@ -89,6 +91,9 @@ class SqliteWriter:
         """
         if self._recipe is not None and self._recipe != recipe and not recipe.succeeds(self._recipe):
             raise _mismatch(self._folder.parent, self._recipe, recipe)
+        if self._recipe is None:
+            # All that a first run finds is new: what lays it out is loaded while the first files are on their way.
+            Aside(partial(import_module, _LAYOUTS))
         self._seen_ns = time.time_ns()
         with self._rolled_back():
             self._begin()
