@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "treemill"
 FLOORS = {
     0: {
         "choices",
+        "values",
         "sources",
         "types",
         "records",
@@ -86,6 +87,9 @@ FLOORS = {
     },
     4: {"adapters", "cli", "mcp", "web", "__main__"},
 }
+
+# Who may compile text, which imports nothing: the one who writes `__init__` methods, as the standard library does.
+COMPILES = "values.py"
 
 # Who may load modules by name, each from one table: public names, commands, grammars, an optional engine.
 LOADERS = {
@@ -205,6 +209,7 @@ def test_modules_are_loaded_by_name_only_where_the_table_says(path: Path) -> Non
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)
     }
+    loads -= {"exec"} if short(path) == COMPILES else set()
     assert not loads - {"import_module"}
     assert bool(loads) == (short(path) in LOADERS)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from treemill.embedding.registry import make_provider
 from treemill.embedding.wrappers import checked
 from treemill.errors import EmbeddingError, SettingsError
 from treemill.settings import Settings
+from treemill.values import dataclass
 
 _SAMPLE = "def add(a, b): return a + b"
 

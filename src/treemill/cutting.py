@@ -14,7 +14,7 @@ import time
 import traceback
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
@@ -37,6 +37,7 @@ from treemill.types import (
     Source,
     Symbol,
 )
+from treemill.values import dataclass
 
 # 4 bytes an offset: no file of 4 GB gets as far as this.
 _OFFSETS = "I"

@@ -23,7 +23,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate, takewhile
 from operator import itemgetter
 from pathlib import Path
@@ -45,6 +45,7 @@ from treemill.languages import language_of_name
 from treemill.reading import is_inside, kind_of, over_the_cap
 from treemill.settings import DiscoverySettings
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable, changed_ns
+from treemill.values import dataclass
 
 NEVER_ENTERED = frozenset({".git", ".treemill"})
 

@@ -7,8 +7,10 @@ at a time, in the order in which things happened, and the run never waits for th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
+
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from treemill.records import RunState, Status
 from treemill.settings import Settings
 from treemill.storage import IndexStore
 from treemill.types import DiscoveredFile
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

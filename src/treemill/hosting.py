@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +25,7 @@ from treemill.records import Coverage, FileText, IndexedFile, Query
 from treemill.reports import IndexReport
 from treemill.searching import Answer, Index
 from treemill.settings import Settings
+from treemill.values import dataclass
 
 PATIENCE_SECONDS = 0.5
 """How long a question waits for a look at what changed; then the last commit answers, and says so by its coverage."""

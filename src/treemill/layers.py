@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import field, is_dataclass
 from importlib import import_module
 from typing import Any, Generic, TypeVar, get_origin
 
 from treemill.errors import SettingsError
 from treemill.settings import WORDS, CustomLanguage, Field, Settings, check_value, schema, shown
+from treemill.values import dataclass
 
 Kind = TypeVar("Kind")
 

@@ -15,7 +15,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from inspect import GEN_RUNNING, getgeneratorstate
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from treemill.flow import Ahead, Cause, Crew, Done, Idle, Lost, weigh_batches
 from treemill.processing.crews import executor_for, failure_of, limits_of, make_crew
 from treemill.reading import ReadFile, read_file
 from treemill.types import CodeChunk, DiscoveredFile, Failure, Skipped
+from treemill.values import dataclass
 
 OnFailure = Callable[[Failure], object]
 """Called with each file that failed."""

@@ -15,7 +15,7 @@ import time
 import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from isal import isal_zlib
@@ -35,6 +35,7 @@ from treemill.ranking.word_pass import WordPass
 from treemill.reading import ReadFile, read_file
 from treemill.records import Content, PreparedFile
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
+from treemill.values import dataclass
 from treemill.work import TEXT_LEVEL, Prepare, Prepared, chunker_of, content_key, made_before
 
 _NATIVE = compiled("words")

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from treemill.objects import ObjectPlace, open_place
 from treemill.places import Place
 from treemill.settings import StorageSettings
 from treemill.transfer import export_index
+from treemill.values import dataclass
 
 MANIFEST_NAME = "manifest.json"
 FORMAT = 1

@@ -24,7 +24,6 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -32,6 +31,7 @@ from treemill.languages import language_of_shebang
 from treemill.native import compiled
 from treemill.small_files import OPEN_FLAGS
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Source, changed_ns
+from treemill.values import dataclass
 
 _NATIVE = compiled("files")
 _ANY_SIZE = 1 << 62

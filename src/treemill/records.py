@@ -10,11 +10,12 @@ they cross processes and enter the store as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from treemill.sources import Symbol
+from treemill.values import dataclass
 
 INDEX_FORMAT = 3
 """The version of the stored format; another one is a mismatch, never guessed at."""

@@ -7,11 +7,12 @@ the run committed.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from treemill.records import Coverage, Recipe
 from treemill.types import Failure, Skipped
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ name the bound, the value and where the value came from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, get_type_hints
 
 from treemill.choices import CLUSTER_FILES, EXECUTORS
 from treemill.errors import SettingsError
+from treemill.values import dataclass
 
 
 def _number(

@@ -16,7 +16,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Literal
 from treemill.languages import language_of_name
 from treemill.sources import Source as Source
 from treemill.sources import Symbol as Symbol
+from treemill.values import dataclass
 
 ChunkSource = Literal["semantic", "delimiter", "fixed"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from treemill.reading import keys_of_files, read_files
 from treemill.records import Content, PreparedFile
 from treemill.storage import ContentLookup, KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
+from treemill.values import dataclass
 
 # ISA-L deflates six times as fast as zlib at the same size, in a form that zlib reads.
 TEXT_LEVEL = 1

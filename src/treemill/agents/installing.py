@@ -17,7 +17,6 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from treemill.agents.table import AGENT_OF, AGENTS, Agent
 from treemill.agents.tomls import NotToml, remove_table, set_table
 from treemill.errors import UsageError
 from treemill.storage.ownership import state_folder
+from treemill.values import dataclass
 
 _LARGEST_FILE = 16_000_000
 

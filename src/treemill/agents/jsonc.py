@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from treemill.values import dataclass
 
 _DEEPEST = 64  # as deep as no settings file is; what is deeper is refused before the stack ends
 
@@ -23,7 +25,7 @@ class NotJson(ValueError):
     """A text is no JSON, even with comments; the message names the line."""
 
 
-@dataclass
+@dataclass()
 class Node:
     """A value in a text: `text[start:end]`. An object has `members` (key → its position and value), in order."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from treemill.values import dataclass
 
 _Search = Callable[[bytes], Iterator[re.Match[bytes]]]
 

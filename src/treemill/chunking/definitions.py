@@ -8,7 +8,6 @@ any depth is fine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from treemill.chunking.syntax import grammar
 from treemill.chunking.vocabularies import VOCABULARIES
 from treemill.chunking.vocabulary import Vocabulary
 from treemill.sources import Symbol
+from treemill.values import dataclass
 
 __all__ = ["defines", "pack_symbols", "symbols", "unpack_symbols"]
 

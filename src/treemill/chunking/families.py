@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+
+from treemill.values import dataclass
 
 LOOKAHEAD = 256
 """No expression of a family needs to see more than this many bytes behind the start of a line."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from treemill.chunking.spans import Reach, hard_split
 from treemill.errors import BinaryFileError
 from treemill.native import compiled
 from treemill.settings import check
+from treemill.values import dataclass
 
 _NATIVE = compiled("building")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sized
-from dataclasses import dataclass
 from typing import Any
 
 from treemill.errors import UsageError
 from treemill.settings import ChunkerSettings
+from treemill.values import dataclass
 
 CHUNKER_VERSION = "treemill-chunker-2"
 """Counts up whenever the same bytes and limits may be cut differently, or give other symbols.

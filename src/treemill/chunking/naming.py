@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from treemill.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -9,12 +9,12 @@ microsecond, a cue too few a definition; so there are too many.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from treemill.chunking import cues
 from treemill.chunking.cues import Cues
 from treemill.chunking.naming import Finder
+from treemill.values import dataclass
 
 Defines = Mapping[str, str | tuple[str, Finder]]
 

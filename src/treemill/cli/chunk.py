@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
@@ -26,6 +25,7 @@ from treemill.places import place_of
 from treemill.recipes import tokenizer_for
 from treemill.settings import Settings
 from treemill.types import CodeChunk, DiscoveredFile
+from treemill.values import dataclass
 
 
 def run(arguments: argparse.Namespace) -> int:

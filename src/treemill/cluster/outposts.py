@@ -8,7 +8,6 @@ long time, so there outposts only look, which needs none, and hosts of workers a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -16,6 +15,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import treemill.cluster.looking as looking
+from treemill.values import dataclass
 
 # Batches are handed one after the other, in order, while another thread of the actor waits for what ended.
 _LANES = {"hand": 1, "collect": 1}

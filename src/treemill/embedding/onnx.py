@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from treemill.embedding.texts import Prefixes, clipped
 from treemill.embedding.tokenizing import TOKENIZER_FILE, FileTokenizer
 from treemill.errors import EmbeddingError, SettingsError
 from treemill.settings import EmbeddingSettings
+from treemill.values import dataclass
 
 _MODEL = "model.onnx"
 _CONFIGS = ("config.json", "sentence_bert_config.json", "modules.json", "1_Pooling/config.json")

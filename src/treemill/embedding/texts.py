@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
 from treemill.settings import EmbeddingSettings
+from treemill.values import dataclass
 
 # Code is 3 to 4 characters a token for the usual vocabularies; the low end keeps a text inside its limit.
 CHARACTERS_PER_TOKEN = 3

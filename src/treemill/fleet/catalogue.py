@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Self
 
 from treemill.errors import StorageError
 from treemill.storage.lease import FLEET_NAME, Lease
+from treemill.values import dataclass
 
 CATALOGUE_NAME = "catalogue.sqlite"
 

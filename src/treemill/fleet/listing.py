@@ -15,12 +15,12 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from treemill.checkouts import is_url
 from treemill.errors import UsageError
+from treemill.values import dataclass
 
 _FIELDS = ("source", "name", "revision")
 _MOST_BYTES = 500_000_000

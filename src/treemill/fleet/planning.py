@@ -7,9 +7,9 @@ them. The order is by size, the largest first: what is left towards the end is s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from treemill.fleet.visiting import Order
+from treemill.values import dataclass
 
 # Below this, starting workers for one repository takes longer than they save.
 _WORTH_A_CREW_BYTES = 8_000_000

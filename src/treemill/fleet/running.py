@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from treemill.flow import Crew, Done, Limits, Lost
 from treemill.flow.outcomes import Outcome
 from treemill.processing.crews import make_crew, reached
 from treemill.settings import Settings
+from treemill.values import dataclass
 
 OnBegun = Callable[[str], object]
 """Told the name of a repository that is begun."""

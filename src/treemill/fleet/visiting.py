@@ -13,7 +13,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from treemill.storage import IndexStore
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.location import locate
 from treemill.storage.opening import open_store
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import queue
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from treemill.flow.outcomes import Cause, Done, Idle, Limits, Lost, Outcome
+from treemill.values import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -11,7 +11,6 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from treemill.errors import WorkersError
@@ -19,6 +18,7 @@ from treemill.flow import wire
 from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Settled
 from treemill.flow.outcomes import Done, Limits
 from treemill.flow.processes import ProcessCrew
+from treemill.values import dataclass
 
 # A host answers after this long even if nothing ended, so that the other end learns what is in hand.
 POLL_SECONDS = 0.5

@@ -15,12 +15,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from treemill.flow import wire
 from treemill.flow.freeing import ENVIRONMENT
+from treemill.values import dataclass
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from treemill.flow.child import main; main()"
 

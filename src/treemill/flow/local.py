@@ -10,11 +10,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from treemill.flow.crew import Batch, Broken, Crew, Settled, Work, set_apart, settle_loss
 from treemill.flow.outcomes import Cause, Done, Limits
+from treemill.values import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from treemill.values import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")

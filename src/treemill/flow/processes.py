@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, Any, TypeVar
 
 from treemill.errors import WorkersError
@@ -23,6 +23,7 @@ from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled,
 from treemill.flow.launching import Child, taken_or_launched
 from treemill.flow.outcomes import Cause, Done, Limits
 from treemill.flow.resident import resident_bytes
+from treemill.values import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
 from treemill.errors import WorkersError
@@ -21,6 +21,7 @@ from treemill.flow import wire
 from treemill.flow.crew import Batch, Broken, Crew, Settled, Work
 from treemill.flow.host import Answer, Reply
 from treemill.flow.outcomes import Cause, Done, Limits, Lost
+from treemill.values import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")

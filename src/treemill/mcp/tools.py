@@ -6,8 +6,9 @@ Descriptions are read by models: they say when to use a tool and what comes back
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from treemill.values import dataclass
 
 INSTRUCTIONS = """\
 Treemill answers questions about the code in the folders it was started for. Use `search` instead of grepping: ask in \

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any
 
 from treemill.events import Cancelled, Ended, Event, Finished, Heartbeat, Passed, Queued, Started
+from treemill.values import dataclass
 
 ProgressCallback = Callable[..., object]
 """A function of (current, total), (current, total, path) or (current, total, path, info)."""

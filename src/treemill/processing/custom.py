@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from treemill.chunking.fixed_size import FixedSizeChunker
 from treemill.errors import ChunkingError, ChunkLimitExceededError, UsageError
 from treemill.types import Chunking, DiscoveredFile, Failure, Source
+from treemill.values import dataclass
 
 Chunker = Any
 """An object with `chunk_file` or `chunk_text`, or a callable."""

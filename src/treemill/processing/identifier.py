@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from treemill.errors import UsageError
 from treemill.git import GitFacts, git_facts
 from treemill.processing.given import below, prefixes_of
+from treemill.values import dataclass
 
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 

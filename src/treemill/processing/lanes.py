@@ -12,7 +12,8 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from treemill.values import dataclass
 
 
 @dataclass(eq=False, slots=True)

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,6 +41,7 @@ from treemill.reports import FileProcessingResult
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage import IndexStore, Writer
 from treemill.types import DiscoveredFile, Skipped
+from treemill.values import dataclass
 from treemill.work import Prepare, chunker_of
 
 Metadata = FileMetadata | Mapping[str, object] | None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from treemill.records import PreparedFile
 from treemill.types import DiscoveredFile, Failure, Skipped
+from treemill.values import dataclass
 
 Q = TypeVar("Q")
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from treemill.records import PreparedFile
 from treemill.reports import LanguageStats, ProcessingStats
 from treemill.types import Failure, Skipped
+from treemill.values import dataclass
 
 _SLOWEST_KEPT = 10
 

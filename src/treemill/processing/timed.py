@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from treemill.embedding import EmbeddingProvider
 from treemill.embedding.wrappers import Wrapper
 from treemill.processing.lanes import Batch
+from treemill.values import dataclass
 
 
 @dataclass(eq=False, slots=True)

@@ -17,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +36,7 @@ from treemill.embedding.wrappers import (
 from treemill.errors import EmbeddingError, UsageError
 from treemill.processing.lanes import Batch, Lanes, Task, Wanted
 from treemill.processing.timed import Closing, Slot, Timed
+from treemill.values import dataclass
 
 THREAD_COUNT = 8
 """How many requests are under way at a time, unless told otherwise."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from treemill.ranking.paths import PathWords
 from treemill.ranking.question import Question
 from treemill.sources import Symbol
+from treemill.values import dataclass
 
 Array = npt.NDArray[np.float32]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from treemill.ranking.postings import Postings, from_plain
 from treemill.ranking.vocabulary import Stems
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import compress, repeat
 from operator import not_
 
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from treemill.ranking.identifiers import split_identifier, unspaced
 from treemill.ranking.tokens import Growing, Numbers, Places, cut, hash_tokens
 from treemill.ranking.words import LONGEST_TOKEN, name_terms, stem, stems, term_id
+from treemill.values import dataclass
 
 _COMPOUND = zlib.crc32(b"=")
 _NONE = np.zeros(0, np.int64)

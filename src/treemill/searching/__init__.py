@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from treemill.searching.changed import changed_files
 from treemill.searching.inventory import file_text, inventory
 from treemill.searching.moment import Moment
 from treemill.storage import IndexStore
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ match inside words must have such words in the file: files without them are not 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -23,6 +22,7 @@ from treemill.searching.moment import Moment, Numbers, Unpacked
 from treemill.searching.skimming import texts_of
 from treemill.searching.spelled import rows_with
 from treemill.sources import Symbol
+from treemill.values import dataclass
 
 # A pattern longer than this is a mistake; RE2 refuses programs above this many bytes of memory.
 _LONGEST_PATTERN = 1_000

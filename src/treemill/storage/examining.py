@@ -13,7 +13,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from treemill.storage.packed import check_content, text_of
 from treemill.storage.part_rows import read_parts
 from treemill.storage.segment_files import SegmentFile, read_segment_files, stray_segments
 from treemill.storage.segments import SegmentRefused, open_segment
+from treemill.values import dataclass
 
 _MOST_PAGES_NAMED = 5
 

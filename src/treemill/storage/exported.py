@@ -20,7 +20,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +30,7 @@ from treemill.errors import IndexMismatch, UsageError
 from treemill.records import Content, Recipe
 from treemill.storage import Snapshot
 from treemill.storage.packed import check_content, pack_content, unpack_content
+from treemill.values import dataclass
 
 EXPORT_VERSION = 1
 

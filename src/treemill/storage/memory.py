@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +22,7 @@ from treemill.records import Content, Coverage, PreparedFile, Recipe, RecordedFi
 from treemill.storage import FileTable, Segment
 from treemill.storage.layout import Part, lay_out, part_from
 from treemill.types import Failure
+from treemill.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ variables and files of that library fill it in. The password is in no text that 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import psycopg
@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from treemill.errors import SettingsError
 from treemill.storage.postgres.explaining import unreachable
+from treemill.values import dataclass
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -22,7 +22,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +44,7 @@ from treemill.storage.segment_files import (
     stray_segments,
 )
 from treemill.storage.segments import SegmentRefused, open_segment, write_segment
+from treemill.values import dataclass
 
 _log = logging.getLogger(__name__)
 

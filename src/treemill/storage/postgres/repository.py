@@ -6,13 +6,13 @@ A repository is found by its name at every use: a rebuild swaps names, and whoev
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 
 from treemill.errors import IndexMismatch, IndexMissing
 from treemill.records import INDEX_FORMAT, Recipe
 from treemill.storage.ownership import new_id
 from treemill.storage.postgres.address import Address, Connection, query
 from treemill.storage.rows import recipe_from
+from treemill.values import dataclass
 
 LEASE_CLASS = 0x7472_6D6C
 """The first half of the advisory lock of a repository's writer; the second is the repository's number."""
