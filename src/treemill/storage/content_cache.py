@@ -7,7 +7,8 @@ One SQLite file in the user's cache folder, shared by all processes. It is no pa
 only time: it is not forced to disk, what is damaged is thrown away, and where it is busy, full or on a file system
 that is not fit for it, a run does without.
 
-An entry stands under the content's key, the model, the format and the version of Treemill, and carries a keyed digest
+An entry has no text: whoever looks for it has just read the file, and so half of the bytes of a run are not written
+twice. It stands under the content's key, the model, the format and the version of Treemill, and carries a keyed digest
 over both. The key is this user's (`treemill.storage.ownership`), so an entry that somebody else put there, changed or
 moved under another name is not taken.
 
@@ -98,7 +99,10 @@ class CachedContents:
         self._secret = b""
 
     def get(self, key: bytes) -> Content | None:
-        """Return the content under that key as it was made for this recipe, `cached` set; None if it is not held."""
+        """Return the content under that key as it was made for this recipe, `cached` set; None if it is not held.
+
+        It comes without its text, unless that is empty.
+        """
         entry = entry_key(key, self._recipe)
         with self._lock:
             connection = self._opened()
@@ -174,13 +178,14 @@ class ContentCache:
     def keep(self, recipe: Recipe, contents: Sequence[Content]) -> None:
         """Keep these contents, and note that those that came out of the cache were used."""
         today = int(time.time()) // _DAY_SECONDS
+        pack = import_module(_PACKED).pack_content
         new, used = [], []
         for content in contents:
             entry = entry_key(content.key, recipe)
             if content.cached:
                 used.append((today, entry, today))
             elif content.fallback not in BY_CHANCE:
-                data = import_module(_PACKED).pack_content(content)
+                data = pack(content, text=not content.size)
                 new.append((entry, today, len(data), data))
         try:
             connection = self._opened()

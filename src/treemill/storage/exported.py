@@ -20,7 +20,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -71,7 +71,7 @@ def write_export(snapshot: Snapshot, target: Path) -> ExportHead:
             sink.write(_MAGIC)
             sink.frame(json.dumps(asdict(head)).encode())
             for content in snapshot.wholes(ids):
-                sink.frame(pack_content(replace(content, text=b"")))
+                sink.frame(pack_content(content, text=False))
             sink.frame(b"")
             file.write(sink.digest.digest())
             file.flush()

@@ -34,10 +34,10 @@ KEY_BYTES = 16
 _PARTS = 7
 
 
-def pack_content(content: Content) -> bytes:
-    """Return a content as bytes."""
+def pack_content(content: Content, *, text: bool = True) -> bytes:
+    """Return a content as bytes, on request without its text."""
     bulk: list[bytes] = [
-        content.text,
+        content.text if text else b"",
         content.ends,
         content.lines,
         content.lengths,
