@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import pairwise
 from operator import methodcaller
 
 import pytest
@@ -59,6 +60,18 @@ def test_a_text_that_a_tokenizer_fails_at_costs_its_file_and_no_other(tree, exec
         assert sorted(str(path) for path, _ in stream) == ["a.py", "c.py"]
     assert [(each.path, each.error_type) for each in failed] == [("b.py", "ValueError")]
     assert "in _count" in failed[0].traceback
+
+
+def test_overlap_is_counted_in_the_same_tokens_as_the_chunks():
+    settings = ChunkerSettings(max_chunk_tokens=100, overlap_tokens=60)
+    for tokenizer in (WORDS, None, list):
+        chunks = chunk_text(CODE, name="a.py", governor=ChunkGovernor(settings=settings, tokenizer=tokenizer))
+        sizes = [len((tokenizer or WORDS)(chunk.overlap_before)) for chunk in chunks]
+        assert sizes[0] == 0
+        assert all(size > 0 for size in sizes[1:])
+        assert tokenizer is None or max(sizes) <= 60
+        assert all(a.content.endswith(b.overlap_before) for a, b in pairwise(chunks))
+        assert "".join(chunk.content for chunk in chunks) == CODE
 
 
 def test_what_is_neither_tokens_nor_a_number_is_an_error():

@@ -11,6 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from treemill.chunking.governor import ChunkGovernor
+from treemill.chunking.sizes import count_tokens
 from treemill.native import compiled
 from treemill.types import Chunking, CodeChunk, DiscoveredFile, Source, Symbol
 
@@ -18,6 +19,9 @@ _NATIVE = compiled("building")
 
 # Encodings in which a line feed is a byte, and no part of anything else.
 _BY_BYTES = ("utf-8", "latin-1")
+
+# More than most tokens take: what is looked at for an overlap in tokens.
+_LONG_TOKEN_BYTES = 8
 
 _new, _set = object.__new__, object.__setattr__
 
@@ -31,7 +35,7 @@ def build_chunks(
 
     `symbols` are the definitions that start in the chunk; `symbol` is the largest of these, else the innermost that
     the chunk continues. `overlap_before` is about `governor.overlap_bytes` of the chunk before, from a line's
-    beginning where there is one.
+    beginning where there is one; where chunks are counted in tokens, at most `governor.overlap_tokens`.
     """
     if _NATIVE is None or governor.overlap_bytes or source.encoding not in _BY_BYTES:
         return build_chunks_in_python(file, source, chunking, governor, path=path)
@@ -85,7 +89,10 @@ def build_chunks_in_python(
         }
         _set(chunk, "__dict__", fields)
         chunks.append(chunk)
-        before = _tail(content, overlap) if overlap else ""
+        if overlap:
+            before = (
+                _tail(content, overlap) if governor.max_chunk_tokens is None else _tail_in_tokens(content, governor)
+            )
     return chunks
 
 
@@ -164,11 +171,30 @@ def _size(symbol: Symbol) -> int:
 
 def _tail(content: str, size: int) -> str:
     """Return about the last `size` bytes of a text: whole characters, and whole lines if half the size is left."""
+    return _from_line(content, _bytes_of_tail(content, size))
+
+
+def _tail_in_tokens(content: str, governor: ChunkGovernor) -> str:
+    """Return about the last tokens of a text, never more than the governor's overlap; else as `_tail`."""
+    most = governor.overlap_tokens
+    tail = _bytes_of_tail(content, most * _LONG_TOKEN_BYTES)
+    while (found := count_tokens(tail.encode("utf-8", "surrogateescape"), governor.tokenizer)) > most and tail:
+        tail = tail[max(1, len(tail) - len(tail) * most // found) :]
+    return _from_line(content, tail)
+
+
+def _bytes_of_tail(content: str, size: int) -> str:
+    """Return the last `size` bytes of a text, less what a character takes that would be parted."""
     tail = content[-size:]
     excess = len(tail.encode("utf-8", "surrogateescape")) - size
     while excess > 0:
         tail = tail[max(1, excess // 4) :]
         excess = len(tail.encode("utf-8", "surrogateescape")) - size
+    return tail
+
+
+def _from_line(content: str, tail: str) -> str:
+    """Return the end of a text from its first beginning of a line, if half of it is left."""
     if len(tail) == len(content):
         return tail
     lines = tail[tail.find("\n") + 1 :]

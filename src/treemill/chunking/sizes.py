@@ -13,9 +13,9 @@ shorter ones; the pieces that are cut are counted again in the end, so that none
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from treemill.chunking.governor import ChunkGovernor
+from treemill.chunking.governor import ChunkGovernor, Tokenizer
 from treemill.chunking.spans import Reach, character_break
 from treemill.ranking.identifiers import count_parts
 
@@ -53,8 +53,23 @@ def size_in(text: bytes, governor: ChunkGovernor) -> Size:
     least = min(each for each in (most, characters, tokens) if each is not None)
     if tokens is None:
         return Size(least, _Characters(text, most, characters).reach)
-    measured = _Tokens(_Characters(text, most, characters), tokens, governor.tokenizer or count_parts)
+    measured = _Tokens(_Characters(text, most, characters), tokens, governor.tokenizer)
     return Size(least, measured.reach, measured.mended)
+
+
+def count_tokens(text: bytes, tokenizer: Tokenizer | None) -> int:
+    """Return how many tokens a text in UTF-8 has; without a tokenizer, of the model in the package.
+
+    Raises:
+        TypeError: the tokenizer returns neither tokens nor a number.
+        Exception: whatever the tokenizer raises.
+    """
+    counted = (tokenizer or count_parts)(text.decode("utf-8", "replace"))
+    if isinstance(counted, int):
+        return counted
+    if isinstance(counted, Sized):
+        return len(counted)
+    raise TypeError(f"the tokenizer returned {type(counted).__name__}; it should return tokens, or how many")
 
 
 class _Characters:
@@ -78,7 +93,7 @@ class _Characters:
 class _Tokens:
     """What fits by a limit in tokens, and by those in bytes and characters."""
 
-    def __init__(self, others: _Characters, limit: int, tokenizer: Callable[[str], Any]) -> None:
+    def __init__(self, others: _Characters, limit: int, tokenizer: Tokenizer | None) -> None:
         self._text = others.text
         self._others = others
         self._limit = limit
@@ -152,15 +167,4 @@ class _Tokens:
         return found
 
     def _count(self, start: int, end: int) -> int:
-        """Return how many tokens a piece has.
-
-        Raises:
-            TypeError: the tokenizer returns neither tokens nor a number.
-            Exception: whatever the tokenizer raises.
-        """
-        counted = self._tokenizer(self._text[start:end].decode("utf-8", "replace"))
-        if isinstance(counted, int):
-            return counted
-        if isinstance(counted, Sized):
-            return len(counted)
-        raise TypeError(f"the tokenizer returned {type(counted).__name__}; it should return tokens, or how many")
+        return count_tokens(self._text[start:end], self._tokenizer)

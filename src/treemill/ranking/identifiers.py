@@ -10,7 +10,6 @@ from functools import cache
 
 _ASCII_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+").findall
 _UNICODE_PARTS = re.compile(r"[^\W\d_]+|\d+")
-_TOKENS = re.compile(r"[0-9A-Za-z_\x80-\U0010ffff]+").findall
 
 
 def unspaced(text: str) -> bool:
@@ -51,4 +50,10 @@ def count_parts(text: str) -> int:
     """
     if text.isascii():
         return len(_ASCII_PARTS(text))
-    return sum(len(split_identifier(token)) for token in _TOKENS(text))
+    return sum(len(split_identifier(token)) for token in _tokens().findall(text))
+
+
+@cache
+def _tokens() -> re.Pattern[str]:
+    """Compiled for the first text that is not of ASCII alone."""
+    return re.compile(r"[0-9A-Za-z_\x80-\U0010ffff]+")
