@@ -130,6 +130,7 @@ def asks_for(terms: Sequence[Term], kind: str) -> bool:
     return any(term.word in _ASKING[kind] for term in terms)
 
 
+@lru_cache(maxsize=20_000)
 def version_of(path: str) -> int | None:
     """Return the version that a folder of the path is named after: 3 for `src/v3/types.ts`."""
     found = _VERSION.search(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,6 +45,11 @@ def alike(moment: Moment, evidence: Evidence, files: Numbers, chunks: Numbers) -
 
 
 def _cover(name: str, weights: Mapping[str, float]) -> float:
-    words = {stem(part) for part in split_identifier(name)}
+    words = _stems_of(name)
     asked = [weights[word] for word in words if word in weights]
     return math.sqrt(math.fsum(asked) * len(asked) / len(words)) if asked else 0.0
+
+
+@lru_cache(maxsize=50_000)
+def _stems_of(name: str) -> frozenset[str]:
+    return frozenset(stem(part) for part in split_identifier(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -139,14 +139,26 @@ def _breaks(text: str) -> int:
 
 def _best_line(text: str, question: Question) -> int:
     """Return how many lines stand before the one that holds most of the question."""
-    best, place = 0.0, None
     text = text.lower()
-    present = [(term.word, term.weight) for term in question.terms if term.word in text]
-    for number, line in enumerate(text.split("\n")):
-        weight = sum([weight for word, weight in present if word in line])
-        if weight > best or (place is None and line.strip()):
-            best, place = weight, number
-    return place or 0
+    weights: dict[int, float] = {}
+    for term in question.terms:
+        for line in _lines_with(term.word, text):
+            weights[line] = weights.get(line, 0.0) + term.weight
+    most = max(weights.values(), default=0.0)
+    if most > 0:
+        return min(line for line, weight in weights.items() if weight == most)
+    return text.count("\n", 0, len(text) - len(text.lstrip())) if text.strip() else 0
+
+
+def _lines_with(word: str, text: str) -> Iterator[int]:
+    """Yield how many lines stand before each one that holds a word."""
+    line, counted = 0, 0
+    at = text.find(word)
+    while at >= 0:
+        line += text.count("\n", counted, at)
+        yield line
+        counted = text.find("\n", at)
+        at = -1 if counted < 0 else text.find(word, counted + 1)
 
 
 def lines_of(text: str, first: int, last: int, context: int) -> tuple[int, int, str]:

@@ -78,7 +78,7 @@ def _without_suffix(path: str) -> str:
 def _units(vectors: Array) -> Array:
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     units: Array = vectors / np.maximum(lengths, 1e-9)[:, None]
-    return units.astype(np.float32)
+    return units.astype(np.float32, copy=False)
 
 
 def _positive(values: Array) -> Array:
