@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, FrozenInstanceError
 from operator import attrgetter
 from reprlib import recursive_repr
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
@@ -103,7 +104,14 @@ def _initialiser(cls: type[Any], fields: Sequence[Field[Any]], *, frozen: bool) 
             given = f"{name}=_factory"
             value = f"_default_{name}() if {name} is _factory else {name}"
         parameters[bool(field.kw_only)].append(given)
-        body.append(f"_put(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+        slot = getattr(cls, name, None)
+        if not frozen:
+            body.append(f"self.{name} = {value}")
+        elif isinstance(slot, MemberDescriptorType):  # without looking for it by name
+            known[f"_put_{name}"] = slot.__set__
+            body.append(f"_put_{name}(self, {value})")
+        else:
+            body.append(f"_put(self, {name!r}, {value})")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     named = ["*", *parameters[True]] if parameters[True] else []
