@@ -19,7 +19,17 @@ from typing import IO, Any, TypeVar
 
 from treemill.errors import WorkersError
 from treemill.flow import wire
-from treemill.flow.crew import BATCHES_PER_WORKER, Batch, Broken, Crew, Settled, Work, set_apart, settle_loss
+from treemill.flow.crew import (
+    BATCHES_PER_WORKER,
+    TICK_SECONDS,
+    Batch,
+    Broken,
+    Crew,
+    Settled,
+    Work,
+    set_apart,
+    settle_loss,
+)
 from treemill.flow.launching import Child, taken_or_launched
 from treemill.flow.outcomes import Cause, Done, Limits
 from treemill.flow.resident import resident_bytes
@@ -120,7 +130,8 @@ class ProcessCrew(Crew[T, R]):
                 continue
             if self.limits.seconds is not None and now - since > self.limits.seconds:
                 slot.verdict = (Cause.OVERRAN_TIME, now - since)
-            elif self.limits.memory_bytes is not None and resident:
+            elif self.limits.memory_bytes is not None and resident and now - since > TICK_SECONDS:
+                # One that began since the last look is not worth asking the system about.
                 growth = resident_bytes(child.process.pid) - resident
                 if growth > self.limits.memory_bytes:
                     slot.verdict = (Cause.OVERRAN_MEMORY, float(growth))

@@ -48,6 +48,10 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False, waiting: int = 0
     ) -> Generator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle, None, None]:
         """As `Crew.map`."""
+        if self._prepare.lookup is None and self._prepare.cache is None:
+            # Nobody knows anything: to read a part of the files here as well would be for nothing.
+            yield from self.inner.map(batches, ordered=ordered, waiting=waiting)
+            return
         known: deque[Done[DiscoveredFile, Prepared]] = deque()
         with closing(self.inner.map(self._others(batches, known), ordered=ordered, waiting=waiting)) as outcomes:
             for outcome in outcomes:
