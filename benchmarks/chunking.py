@@ -1,6 +1,7 @@
-"""What `chunk_files_parallel` takes for 100, 1,000 and 10,000 files; hostile files one by one; windows of one length.
+"""What `chunk_files_parallel` takes for 100, 1,000 and 10,000 files; hostile files one by one; windows of one length;
+sizes in other units than bytes.
 
-    python -m benchmarks.chunking [CORPUS] [--rounds N] [--only files,hostile,windows]
+    python -m benchmarks.chunking [CORPUS] [--rounds N] [--only files,hostile,windows,sizes]
 
 Each figure of the first table is a fresh interpreter, from the call to the last chunk, its workers' start included;
 the files are an even sample of the corpus and in the page cache. "Handed out" counts the chunks of each file without
@@ -15,6 +16,7 @@ import os
 import resource
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,16 @@ from treemill import (
     DiscoveredFile,
     FixedSizeChunker,
     PerformanceSettings,
+    chunk,
     chunk_files_parallel,
 )
 from treemill.discovery import discover
+from treemill.ranking.identifiers import count_parts
+from treemill.reading import ReadFile, read_file
 
 COUNTS = (100, 1_000, 10_000)
 EXECUTORS = (("inline", 1), ("thread", 1), ("thread", 2), ("process", 1), ("process", 2))
-PARTS = ("files", "hostile", "windows")
+PARTS = ("files", "hostile", "windows", "sizes")
 
 # Size and count are what hostile files are made of: with these, time, memory and depth are left to decide.
 RAISED = PerformanceSettings(max_file_size_mb=100, max_chunks_per_file=1_000_000)
@@ -156,6 +161,46 @@ def windows(rounds: int) -> tuple[Table, list[Check]]:
     return Table("FixedSizeChunker", ("MB", "MB/s"), rows), checks
 
 
+def sizes(root: Path, rounds: int) -> Table:
+    """Cut an even sample in each unit, in this process, and tell how much text a tokenizer was given for it.
+
+    The tokens are those of the model in the package, as many to a chunk as 1,800 bytes of code have on average.
+    """
+    found = [each for each in discover(root) if isinstance(each, DiscoveredFile)]
+    reads = [read_file(found[i * len(found) // COUNTS[1]]) for i in range(min(COUNTS[1], len(found)))]
+    sources = [each.source for each in reads if isinstance(each, ReadFile)]
+    total, asked = sum(len(source.data) for source in sources) / 1e6, Counter[str]()
+
+    def tokens(text: str) -> int:
+        asked["bytes"] += len(text.encode("utf-8", "surrogatepass"))
+        return count_parts(text)
+
+    governors = {
+        "1,800 bytes": ChunkGovernor(),
+        "1,800 characters": ChunkGovernor(settings=ChunkerSettings(max_chunk_characters=1800)),
+        "256 tokens": ChunkGovernor(settings=ChunkerSettings(max_chunk_tokens=256), tokenizer=tokens),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in governors}
+    chunks = dict.fromkeys(governors, 0)
+    for _ in range(rounds):
+        for name, governor in governors.items():
+            start = time.process_time()
+            chunks[name] = sum(len(chunk(source, governor).ends) for source in sources)
+            seconds[name].append(time.process_time() - start)
+    plain = spread(seconds["1,800 bytes"]).median
+    rows = tuple(
+        (
+            name,
+            chunks[name],
+            total / spread(each).median,
+            spread(each).median / plain,
+            asked["bytes"] / rounds / 1e6 / total if name == "256 tokens" else None,
+        )
+        for name, each in seconds.items()
+    )
+    return Table("Sizes by unit", ("a chunk has at most", "chunks", "MB/s", "CPU, × bytes", "text counted, ×"), rows)
+
+
 def main(arguments: list[str]) -> int:
     """Measure and publish."""
     if arguments[:1] == ["--pass"]:
@@ -179,6 +224,8 @@ def main(arguments: list[str]) -> int:
         table, found = windows(given.rounds)
         tables.append(table)
         checks += found
+    if "sizes" in given.only:
+        tables.append(sizes(corpus(given.corpus), given.rounds))
     publish(Run(f"parallel-{given.corpus}", tuple(tables), tuple(checks)), write=given.write)
     return 0 if all(check.holds for check in checks) else 1
 
