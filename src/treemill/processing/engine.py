@@ -232,9 +232,15 @@ class Run(Generic[Q]):
                 return
 
     def _commit_what_is_due(self) -> None:
-        due = time.monotonic() - self._last_commit >= self._wait_seconds
+        due = time.monotonic() - self._last_commit >= self._wait_seconds and self._more_comes()
         if self.tally.pending and (due or self._uncommitted_bytes > _MOST_UNCOMMITTED_BYTES):
             self._commit()
+
+    def _more_comes(self) -> bool:
+        """Whether other files may follow those that are put: the last ones are committed with the end of the run."""
+        ahead, stats = self._ahead, self.tally.stats
+        queued = ahead is None or not ahead.ended or ahead.found > stats.submitted_files
+        return queued or stats.submitted_files > stats.ended_files + len(self.tally.pending)
 
     def _take_batch(self, done: Done[DiscoveredFile, Prepared]) -> None:
         prepared = done.value
