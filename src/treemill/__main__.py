@@ -21,7 +21,8 @@ def main() -> None:
     code = run(sys.argv[1:])
     if sys.argv[1:2] == ["search"] and not _WORKING & sys.modules.keys():
         # What was opened to answer is closed. To take down all that is loaded would cost as much again as the answer.
-        sys.stderr.flush()
+        if sys.stderr is not None:  # as it is where it was closed before the start
+            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

@@ -18,6 +18,7 @@ from conftest import Tree
 from treemill.choices import FILE_KINDS
 from treemill.cli import run
 from treemill.places import place_of
+from treemill.plan import FINE_TRUST_NS
 from treemill.storage.sqlite import SqliteStore
 
 FILES = {
@@ -349,6 +350,20 @@ def test_help_and_version_start_without_the_heavy_parts() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "treemill search" in done.stdout
+
+
+def test_a_question_on_a_tree_that_stands_still_loads_nothing_that_walks_or_indexes(tree: Tree) -> None:
+    root = tree(FILES)
+    ask = [sys.executable, "-X", "importtime", "-m", "treemill", "search", "cart", str(root), "--json"]
+    loaded: set[str] = set()
+    for _ in range(3):
+        time.sleep(1.5 * FINE_TRUST_NS / 1e9)
+        done = subprocess.run(ask, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["results"]
+        loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "treemill.searching" in loaded
+    assert not {"treemill.discovery", "treemill.freshness", "treemill.indexing", "treemill.types", "re2"} & loaded
 
 
 def test_garbage_is_collected_from_when_a_command_is_loaded(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
