@@ -22,7 +22,7 @@ from support.processes import environment
 from support.store_writer import FILES, files_of, path_of, text_of, version_of
 from treemill.errors import IndexLocked, StorageError, TreemillError
 from treemill.records import PreparedFile, RunState
-from treemill.storage import housekeeping
+from treemill.storage import housekeeping, segment_files
 from treemill.storage.ownership import data_folder, read_mark
 from treemill.storage.sqlite import SqliteLookup, SqliteStore
 
@@ -115,7 +115,7 @@ def test_after_a_kill_the_next_run_completes_the_index_and_clears_what_was_left(
                 process.kill()
     stray = data_of(folder) / "0123456789abcdef.segment.new"
     stray.write_bytes(b"half a segment")
-    monkeypatch.setattr(housekeeping, "_GRACE_SECONDS", 0)
+    monkeypatch.setattr(segment_files, "_GRACE_SECONDS", 0)
     texts = {path_of(number): text_of(number, 99) for number in range(FILES)}
     with SqliteStore(folder) as store:
         put(store, texts)

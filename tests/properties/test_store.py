@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from support.contents import RECIPE, expected, prepared, shown
 from treemill.records import RecordedFile, RunState, Status
-from treemill.storage import IndexStore, Snapshot, Writer, housekeeping, sqlite_writer
+from treemill.storage import IndexStore, Snapshot, Writer, segment_files, sqlite_writer
 from treemill.storage.garbage import GarbageLimits
 from treemill.storage.memory import MemoryStore
 from treemill.storage.sqlite import SqliteStore
@@ -146,9 +146,9 @@ class ImpatientMachine(StoreMachine):
 def _eager_segments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Lay out segments after every other change, so that few steps see merges, dead contents and stray files."""
     monkeypatch.setenv("TREEMILL_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(housekeeping, "SMALL_TAIL_CHUNKS", 2)
-    monkeypatch.setattr(housekeeping, "SMALL_TAIL_CONTENTS", 2)
-    monkeypatch.setattr(housekeeping, "_GRACE_SECONDS", 0)
+    monkeypatch.setattr(segment_files, "SMALL_TAIL_CHUNKS", 2)
+    monkeypatch.setattr(segment_files, "SMALL_TAIL_CONTENTS", 2)
+    monkeypatch.setattr(segment_files, "_GRACE_SECONDS", 0)
     monkeypatch.setattr(sqlite_writer, "TAIL_CHUNKS", 4)
 
 
