@@ -174,7 +174,10 @@ def _carry_out(
             vectors=_stage(provider, settings, stack),
         )
         stack.enter_context(run.queue(_announced(survey.files, plan, run), compact=True))
-        with KnownFirst(make_crew(settings.chunker, work), work) as crew:
+        workers = make_crew(settings.chunker, work)
+        # Into an empty index, what is known are copies of files of this run: workers see those themselves.
+        first = built is None and made_before is None
+        with workers if first else KnownFirst(workers, work) as crew:
             stats = run.work(crew, writer)
         if not stats.cancelled:
             removed = _settle(plan, writer)

@@ -131,15 +131,9 @@ def passed_on(files: Sequence[DiscoveredFile], lookup: Counting, size: int) -> l
     return done
 
 
-def test_where_nobody_knows_anything_no_file_is_read_before_the_workers_do(tree: Tree) -> None:
-    #  picture.dat ─▶ worker ─▶ skipped
-    root = tree({"picture.dat": b"\x89\0\1"})
-    files = [DiscoveredFile("picture.dat", str(root), None, 0, 0)]
-    work = Prepare(ChunkGovernor())
-    with KnownFirst(InlineCrew(1, work, Limits()), work) as crew:
-        done = [each for each in crew.map([files]) if isinstance(each, Done)]
-        assert [each.worker for each in done] != [crew.count]
-    assert [type(result) for each in done for result in each.value.results] == [Skipped]
+def test_a_first_run_reads_no_file_before_the_workers_do(tree: Tree) -> None:
+    root = tree({**FILES, "old/picture.dat": b"\x89\0\1"})
+    assert BY_THE_RUN not in workers_of(root, MemoryStore())
 
 
 def test_of_many_new_files_few_are_looked_up_in_vain(tree: Tree) -> None:

@@ -6,7 +6,7 @@
 
 After a switch of branches, a move or in a new worktree nearly every file is one of these. Reading and hashing one takes
 less time than handing it to another process, and where all are known no worker is started at all. Where few are, only
-now and then one is tried, so that new files cost nothing more.
+now and then one is tried, so that new files cost nothing more; a first run has no use for this crew.
 """
 
 from __future__ import annotations
@@ -48,10 +48,6 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         self, batches: Iterable[Sequence[DiscoveredFile]], *, ordered: bool = False, waiting: int = 0
     ) -> Generator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle, None, None]:
         """As `Crew.map`."""
-        if self._prepare.lookup is None and self._prepare.cache is None:
-            # Nobody knows anything: to read a part of the files here as well would be for nothing.
-            yield from self.inner.map(batches, ordered=ordered, waiting=waiting)
-            return
         known: deque[Done[DiscoveredFile, Prepared]] = deque()
         with closing(self.inner.map(self._others(batches, known), ordered=ordered, waiting=waiting)) as outcomes:
             for outcome in outcomes:
