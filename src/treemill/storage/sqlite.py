@@ -384,7 +384,11 @@ def remove_strays(folder: Path, index_id: bytes) -> None:
 def _remove_leftovers(folder: Path) -> None:
     """Remove what processes that were killed while they made or replaced an index have left beside it."""
     beside = re.compile(re.escape(folder.name) + r"\..{3}-.{8}", re.DOTALL)
-    for path in [path for path in folder.parent.iterdir() if beside.fullmatch(path.name)]:
+    try:
+        names = os.listdir(folder.parent)
+    except FileNotFoundError:
+        return  # nobody has made one there yet
+    for path in [folder.parent / name for name in names if beside.fullmatch(name)]:
         # Somebody else's, or one that is being made right now, is not touched.
         with contextlib.suppress(OSError, StorageError):
             check_private(path, directory=True)
