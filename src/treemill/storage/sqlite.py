@@ -386,8 +386,8 @@ def _remove_leftovers(folder: Path) -> None:
     beside = re.compile(re.escape(folder.name) + r"\..{3}-.{8}", re.DOTALL)
     try:
         names = os.listdir(folder.parent)
-    except FileNotFoundError:
-        return  # nobody has made one there yet
+    except (FileNotFoundError, PermissionError):
+        return  # nobody has made one there yet, or what lies there is not for us to know
     for path in [folder.parent / name for name in names if beside.fullmatch(name)]:
         # Somebody else's, or one that is being made right now, is not touched.
         with contextlib.suppress(OSError, StorageError):
