@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 
 from conftest import Tree
 from support.chunkers import DirectedChunker, line_chunker
-from support.providers import BlockingProvider, HashProvider, PoisonProvider, ScriptedProvider, vector_of
+from support.providers import BlockingProvider, HashProvider, PoisonProvider, ScriptedProvider, Vectors, vector_of
 from support.stores import wrong_vectors
 from support.timing import soonest
 from treemill.chunking.fixed_size import FixedSizeChunker
@@ -143,12 +143,27 @@ def test_counting_counts_errors_too() -> None:
 # Vectors in threads
 
 
+class _Held(HashProvider):
+    """Answers its first request when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def answer(self, number: int, texts: Sequence[str]) -> Vectors:
+        if number == 0:
+            self.go_on.wait(20)
+        return super().answer(number, texts)
+
+
 def test_batches_hold_texts_of_several_tasks_in_order() -> None:
-    provider = HashProvider()
+    provider = _Held()
     with VectorCalculationManager(provider, 1, batch_size=4) as manager:
+        manager.submit_batch_task([f"first {number}" for number in range(4)], None)
         futures = [manager.submit_batch_task([f"{task} {number}" for number in range(3)], task) for task in range(4)]
+        provider.go_on.set()
     assert [future.result().metadata for future in futures] == [0, 1, 2, 3]
-    assert [len(batch) for batch in provider.batches] == [4, 4, 4]
+    assert [len(batch) for batch in provider.batches] == [4, 4, 4, 4]
     for task in range(4):
         assert [text for text in provider.texts if text.startswith(f"{task} ")] == [f"{task} {n}" for n in range(3)]
 
