@@ -11,8 +11,9 @@ Who decides about an entry, strongest first:
 4. Hidden names, and folders that evidently hold generated files (`treemill.generated`), are left out.
 
 What is left out by a rule is not reported (`why_ignored` tells). What would belong but cannot be indexed is: files
-over the size cap, FIFOs, sockets and devices, links that lead out of the root or nowhere. A link to a place inside
-the root is left out silently, as its target is met under its own name. Links are never followed, so there are no loops.
+over the size cap, FIFOs, sockets and devices, links that lead out of the root. A link to a place inside the root is
+left out silently, as its target is met under its own name, now or when it comes. Links are never followed, so there
+are no loops.
 
 The walk is lazy: it holds the listings of the folders on the way to where it is, nothing else.
 """
@@ -229,9 +230,7 @@ class _Walk:
         self._saw(path, entry if os.path.exists(target) else None, target)
         if not is_inside(target, self._real_root):
             return Skipped(path, SkipReason.OUTSIDE_ROOT, f"a link to {target}")
-        if not os.path.exists(target):
-            return Skipped(path, SkipReason.NOT_REGULAR, "a link that leads nowhere")
-        return None
+        return None  # also where nothing is there yet: what becomes of a path must not hang on another one
 
     def why(self, relative: str) -> str | None:
         """Go down to one path as the walk would, and return what it is stopped by."""
@@ -278,6 +277,8 @@ class _Walk:
         if is_folder or reason is not None:
             return reason
         found = self._describe(path, entry)
+        if found is None and not os.path.exists(self._prefix + path):
+            return "it is a link to a place inside the root where nothing is"
         if found is None:
             return "it is a link to a place inside the root, which is indexed under its own name"
         return f"it is {found.reason}: {found.detail}" if isinstance(found, Skipped) else None

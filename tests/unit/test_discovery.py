@@ -363,11 +363,11 @@ def test_links_are_never_followed_and_only_those_that_hide_something_are_reporte
     (root / "out.py").symlink_to(outside / "secret.py")
     (root / "outer").symlink_to(outside / "folder")
     (root / "sub" / "up").symlink_to("..")
+    (root / "out_of_reach.py").symlink_to(outside / "gone.py")
     assert names(root) == ["a.py", "sub/b.py"]
     assert [(each.path, each.reason) for each in rest(root)] == [
-        ("loop.py", SkipReason.NOT_REGULAR),
-        ("nowhere.py", SkipReason.NOT_REGULAR),
         ("out.py", SkipReason.OUTSIDE_ROOT),
+        ("out_of_reach.py", SkipReason.OUTSIDE_ROOT),
         ("outer", SkipReason.OUTSIDE_ROOT),
     ]
 
@@ -443,6 +443,7 @@ def test_an_unreadable_root_is_unknown_as_a_whole(reachable):
         ("venv/x.py", "venv/ is left out: pyvenv.cfg in it marks a generated folder"),
         ("big.py", "it is too large: 2 kB, the cap is 1 kB"),
         ("inside.py", "it is a link to a place inside the root, which is indexed under its own name"),
+        ("empty_link.py", "it is a link to a place inside the root where nothing is"),
         ("folder_link/b.py", "folder_link is a link, and links are not followed"),
         ("gone.py", "it cannot be looked at: No such file or directory"),
         (".git/config", ".git is left out: .git is never indexed"),
@@ -469,6 +470,7 @@ def test_why_names_the_rule_that_keeps_a_file_out(tree, path, sentence):
         }
     )
     (root / "inside.py").symlink_to("a.py")
+    (root / "empty_link.py").symlink_to("later.py")
     (root / "folder_link").symlink_to("sub")
     settings = DiscoverySettings(max_file_bytes=1000, exclude=("excluded.py",))
     said = why_ignored(root, path, settings)
