@@ -30,7 +30,7 @@ def workers_of(pid: int) -> list[int]:
 def test_killing_workers_during_a_run_loses_no_file(tree: Tree) -> None:
     """The next one is killed when all that was in hand at the time of the last is committed: twice is a fault."""
     body = "".join(f"def f{i}(a, b):\n    return a + b * {i}\n\n" for i in range(600))
-    root = tree({f"m{n:03}.py": f"def g{n}(): ...\n{body}" for n in range(120)})
+    root = tree({f"m{n:03}.py": f"def g{n}(): ...\n{body}" for n in range(400)})
     command = [sys.executable, "-m", "treemill", "index", str(root), "--json", "--progress", "json"]
     running = subprocess.Popen(
         [*command, "--executor", "process", "--workers", "2"],
@@ -60,5 +60,5 @@ def test_killing_workers_during_a_run_loses_no_file(tree: Tree) -> None:
     assert running.returncode == 0
     assert len(killed) >= 2
     report = json.loads(out)
-    assert (report["stats"]["files_processed"], report["stats"]["failed_files"]) == (120, 0)
-    assert report["coverage"]["searchable"] == 120
+    assert (report["stats"]["files_processed"], report["stats"]["failed_files"]) == (400, 0)
+    assert report["coverage"]["searchable"] == 400
