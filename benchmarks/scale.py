@@ -43,13 +43,17 @@ _POLL_SECONDS = 0.01
 
 
 def limit(name: str, rounds: int, seconds: float | None = None) -> Run:
-    """Index what has a grammar beside the bare parse of it on two cores, with two workers and with one."""
+    """Index what has a grammar beside the bare parse of it, with two workers and with one.
+
+    What two cores of this machine are worth beside one shows in the bare parse, which shares nothing.
+    """
     with _scratch() as scratch:
         root = scratch / name
         _lay_out(corpus(name), root, (each.file.name for each in reference.select(corpus(name)) if each.language))
         files = reference.select(root)
-        parsed, one, two = [], [], []
+        alone, parsed, one, two = [], [], [], []
         for _ in rounds_within(rounds, seconds):
+            alone.append(reference.seconds_on_cores(files, 1))
             parsed.append(reference.seconds_on_cores(files, CORES))
             two.append(index_cold(root, scratch, "--workers", str(CORES), memory=False))
             one.append(index_cold(root, scratch, "--workers", "1", memory=False))
@@ -57,11 +61,14 @@ def limit(name: str, rounds: int, seconds: float | None = None) -> Run:
     figures = {
         "bare parse on two cores, s": spread(parsed),
         "bare parse on two cores, MB/s": spread(mb / each for each in parsed),
+        "bare parse, two cores × one": spread(a / b for a, b in zip(alone, parsed, strict=True)),
         "cold, two workers, s": spread(each.seconds for each in two),
         "cold, two workers, MB/s": spread(mb / each.seconds for each in two),
         "cold, one worker, s": spread(each.seconds for each in one),
         "share of the physical limit": spread(a / b.seconds for a, b in zip(parsed, two, strict=True)),
         "two workers, × one": spread(a.seconds / b.seconds for a, b in zip(one, two, strict=True)),
+        "all processors, two workers, s": spread(each.cpu_seconds for each in two),
+        "all processors, one worker, s": spread(each.cpu_seconds for each in one),
         "files": spread([len(files)]),
         "MB": spread([mb]),
     }
