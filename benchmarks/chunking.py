@@ -4,8 +4,8 @@ sizes in other units than bytes.
     python -m benchmarks.chunking [CORPUS] [--rounds N] [--only files,hostile,windows,sizes]
 
 Each figure of the first table is a fresh interpreter, from the call to the last chunk, its workers' start included;
-the files are an even sample of the corpus and in the page cache. "Handed out" counts the chunks of each file without
-looking at them, "looked at" reads every chunk's text and symbols.
+the files are an even sample of the corpus and in the page cache. "Handed out" counts the chunks of each file,
+"looked at" also reads every chunk's text and symbols.
 """
 
 from __future__ import annotations

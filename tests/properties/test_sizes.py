@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.words import WORDS
 from treemill.chunking import chunk
 from treemill.chunking.governor import ChunkGovernor, Tokenizer
 from treemill.chunking.spans import tiles
@@ -20,27 +21,9 @@ from treemill.ranking.identifiers import count_parts
 from treemill.settings import ChunkerSettings
 from treemill.types import DiscoveredFile, Source
 
-WORDS = (
-    *("def ", "class ", "function ", "return ", "if ", "{", "}", "(", ")", ";", ":", ",", "=", '"', "#", "//", "<div>"),
-    *(
-        "\n",
-        "\r\n",
-        "\r",
-        "\n\n",
-        "    ",
-        "\t",
-        "name",
-        "parseHTTPHeader_v2",
-        "Größe",
-        "日本語",
-        "😀",
-        "👩‍👩‍👧‍👦",
-        "é",
-        "\ufb01",
-    ),
-    *("x" * 90, " " * 70, "\n" * 40, "a1" * 30, ";" * 60, "\u2028"),
-)
-TEXTS = st.lists(st.sampled_from(WORDS), max_size=120).map("".join)
+# Characters of many bytes, and runs that a tokenizer takes for one token or for none.
+LONG = ("parseHTTPHeader_v2", "👩‍👩‍👧‍👦", "e\u0301", "\ufb01", "x" * 90, " " * 70, "\n" * 40, "a1" * 30, ";" * 60)
+TEXTS = st.lists(st.sampled_from((*WORDS, *LONG)), max_size=120).map("".join)
 BYTES = st.one_of(TEXTS.map(str.encode), st.binary(max_size=500).map(lambda data: data.replace(b"\0", b"0")))
 LANGUAGE = st.sampled_from([*sorted(each.name for each in LANGUAGES.values() if each.grammar), "perl", "cobol", None])
 LIMITS = st.integers(16, 120)

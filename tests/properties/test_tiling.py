@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.words import WORDS
 from treemill.chunking import chunk
 from treemill.chunking.build import build_chunks
 from treemill.chunking.governor import ChunkGovernor
@@ -16,28 +17,6 @@ from treemill.languages import LANGUAGES
 from treemill.settings import ChunkerSettings
 from treemill.types import DiscoveredFile, Source
 
-WORDS = (
-    *("def ", "class ", "function ", "return ", "if ", "{", "}", "(", ")", "[", "]", ";", ":", ",", "=", '"', "'"),
-    *(
-        "#",
-        "//",
-        "/*",
-        "*/",
-        "<div>",
-        "</div>",
-        "\n",
-        "\r\n",
-        "\r",
-        "\n\n",
-        "    ",
-        "\t",
-        "name",
-        "Größe",
-        "日本",
-        "😀",
-    ),
-    *("\x0b", "\x0c", "\u2028", "\u3000", "=>", "->", "@", "`", "\\", "1", "end", "x" * 60),
-)
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=120).map("".join)
 GRAMMARS = sorted(each.name for each in LANGUAGES.values() if each.grammar)
 LIMITS = st.integers(16, 200)
