@@ -42,6 +42,9 @@ _BY_FOLDER = sys.platform == "linux"
 _END_SECONDS = 2.0
 _ATTEMPTS = 5
 
+# After so many steps a burst that has begun is over, and has been told.
+_LAST_STEPS = HOLD_MS // STEP_MS + 2
+
 
 class FileEvents:
     """Changes below one root. `listen` before `next`; leaving the `with` ends it.
@@ -60,8 +63,8 @@ class FileEvents:
     def listen(self, folders: Iterable[str]) -> None:
         """Hear of changes in these folders (relative to the root, "" for the root), and in no others, from now on.
 
-        Folders that are gone are passed over. What changed before this call returns may not be reported: look at new
-        folders afterwards.
+        Folders that are gone are passed over. What changed in new folders before this call returns may not be reported:
+        look at them afterwards. What changed in those that were listened to before is, if need be twice.
 
         Raises:
             OSError: the platform cannot listen to so many folders, or not to this file system.
@@ -69,7 +72,7 @@ class FileEvents:
         places = [self._prefix + folder.rstrip("/") for folder in folders] if self.by_folder else [self.root]
         before, self._reader = self._reader, _Reader(self, [os.path.normpath(each) for each in places])
         if before is not None:
-            before.end()
+            before.retire()
 
     def next(self, timeout: float) -> frozenset[str] | None:
         """Return the paths that have changed, relative to the root; None if none did for so many seconds."""
@@ -118,6 +121,28 @@ class FileEvents:
         return ""
 
 
+class _Ending:
+    """What the library asks at every step whether it is to end: at once, or when a burst that has begun is told.
+
+    The library forgets what it is collecting when it is told to end.
+    """
+
+    def __init__(self) -> None:
+        self.now = False
+        self.soon = False
+        self._steps = 0
+
+    def begin(self) -> bool:
+        """Begin to count steps; return whether this is the last time."""
+        self._steps = 0
+        return self.soon
+
+    def is_set(self) -> bool:
+        """Whether to end here."""
+        self._steps += self.soon
+        return self.now or self._steps > _LAST_STEPS
+
+
 class _Reader:
     """One set of folders that is listened to, and the thread that hears."""
 
@@ -125,14 +150,18 @@ class _Reader:
         self._events = events
         self._places = places
         self._notify = self._opened()
-        self._stopping = threading.Event()
+        self._ending = _Ending()
         self._thread = threading.Thread(target=self._read, name="file-events", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
-        """End the thread; what it has heard stays with the events."""
-        self._stopping.set()
+        """End the thread; what it has told stays with the events."""
+        self._ending.now = True
         self._thread.join(_END_SECONDS)
+
+    def retire(self) -> None:
+        """Have the thread end by itself, when it has told what it has heard."""
+        self._ending.soon = True
 
     def _opened(self) -> RustNotify:
         """Open the platform's watcher for those of the folders that are there and may be read.
@@ -149,11 +178,16 @@ class _Reader:
         raise OSError(f"folders come and go too fast below {self._events.root}")
 
     def _read(self) -> None:
-        while not self._stopping.is_set():
+        last = False
+        while not (self._ending.now or last):
+            # What came between two calls is told by the one that begins after the end was asked for.
+            last = self._ending.begin()
             try:
-                heard = self._notify.watch(HOLD_MS, STEP_MS, 0, self._stopping)
+                heard = self._notify.watch(HOLD_MS, STEP_MS, 0, self._ending)
             except WatchfilesRustInternalError:
-                if not self._reopen():
+                if last:
+                    self._events.lose()
+                elif not self._reopen():
                     return
                 continue
             if isinstance(heard, str):

@@ -281,6 +281,20 @@ def test_changes_come_as_paths_below_the_root(tree: Tree, by_folder: bool) -> No
         assert not events.deaf
 
 
+@pytest.mark.parametrize("pause", [0, 0.03, 0.2])
+def test_what_changed_before_more_folders_are_listened_to_is_still_told(tree: Tree, pause: float) -> None:
+    root = tree(FILES)
+    with FileEvents(root) as events:
+        events.listen({"", "shop/"})
+        heard: set[str] = set()
+        for number in range(3):
+            name = f"shop/new{number}.py"
+            (root / name).write_text("pass\n")
+            time.sleep(pause)
+            events.listen({"", "shop/", "web/"})
+            assert eventually(lambda name=name: heard.update(events.next(0.1) or ()) or name in heard)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only there names can be any bytes")
 def test_a_name_that_the_library_cannot_tell_is_reported_as_something_lost(tree: Tree) -> None:
     root = tree(FILES)
