@@ -1,9 +1,10 @@
 """How fast an index follows its tree: nothing changed, one edit, a switch of branches; as whole processes, and watched.
 
-The tree is made of small Python files from a rule, so that its size can be asked for; a corpus stands for files of
-ordinary size. A switch moves known files to other folders; its figure is a ratio to indexing those files cold, in the
-same run. So is that of a copy, which stands for a clone or a new worktree. The delay of an edit counts from the moment
-that `treemill watch` says it has noticed to the one at which it says the file is committed.
+The tree is made of small Python files from a rule, so that its size can be asked for; corpora stand for files of
+ordinary size: a checkout, of which a switch moves most, and folders of many packages in some twenty languages, evenly
+taken, all of which it moves. A switch moves known files to other folders; its figure is a ratio to indexing those files
+cold, in the same run. So is that of a copy, which stands for a clone or a new worktree. The delay of an edit counts
+from the moment that `treemill watch` says it has noticed to the one at which it says the file is committed.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ FOLDER_FILES = 20
 FUNCTIONS = 8
 EDITS = 10
 BRANCH_FILES = 10_000
+SPREAD = "languages"
+SPREAD_OVER = 7
 PATIENCE = 120.0
 
 # What the design promises for trees of these sizes, in seconds.
@@ -80,14 +83,14 @@ class Known:
 
 
 def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
-    """Measure a tree of so many files, of which a switch moves some, and the same of a corpus.
+    """Measure a tree of so many files, of which a switch moves some, and the same of two corpora.
 
     Raises:
         CommandError: a command failed.
         CorpusError: the corpus cannot be made.
     """
     with fresh_place() as place:
-        root, ordinary = place / "tree", place / name
+        root, ordinary, many = place / "tree", place / name, place / SPREAD
         plant(root, files)
         shutil.copytree(
             checkout(corpus(name)), ordinary, copy_function=link, ignore=shutil.ignore_patterns(".treemill")
@@ -99,6 +102,9 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
         small = known_elsewhere(root, moved, rounds)
         index(ordinary)
         usual = known_elsewhere(ordinary, moved, rounds)
+        lay_out(corpus(SPREAD), every_folder(corpus(SPREAD), SPREAD_OVER)[:moved], many)
+        index(many)
+        mixed = known_elsewhere(many, moved, rounds)
         noticed, whole = watched(root)
         branch = some_files(root, BRANCH_FILES)
         followed, missed = watched_switch(root, branch)
@@ -115,7 +121,7 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
         at_most("watch: noticed to committed, s", noticed.median, EDIT_SECONDS),
         at_most("watch: paths missed in a switch", missed, 0),
     ]
-    for what, known in (("small files", small), (name, usual)):
+    for what, known in (("small files", small), (name, usual), (SPREAD, mixed)):
         switch, copy = known.ratios
         checks.append(at_least(f"{what}: known files moved, times as fast as cold", switch, SWITCH_RATIO))
         checks.append(at_least(f"{what}: a copy of an indexed tree, times as fast as cold", copy, COPY_RATIO))
@@ -125,6 +131,7 @@ def run(files: int, *, moved: int, rounds: int, name: str = "django") -> Run:
     tables = (
         Table(f"A tree of {files:,} small files", columns, rows),
         Table(f"Files of ordinary size: {name}", columns, usual.rows()),
+        Table(f"Files of many packages: {SPREAD}, every {SPREAD_OVER}th folder", columns, mixed.rows()),
     )
     return Run(f"incremental-{files}", tables, tuple(checks))
 
@@ -199,6 +206,15 @@ def some_files(root: Path, wanted: int) -> list[Path]:
     """Return files of a tree, relative to it and folder by folder, as many as are wanted or as there are."""
     files = (path.relative_to(root) for path in sorted(walk(root)))
     return [path for path in files if path.parts[0] != ".treemill"][-wanted:]
+
+
+def every_folder(root: Path, nth: int) -> list[Path]:
+    """Return the files of every nth folder that holds any, relative to a tree and folder by folder."""
+    folders: dict[Path, list[Path]] = {}
+    for path in (path.relative_to(root) for path in sorted(walk(root))):
+        if path.parts[0] != ".treemill":
+            folders.setdefault(path.parent, []).append(path)
+    return [path for folder in list(folders)[::nth] for path in folders[folder]]
 
 
 def plant(root: Path, files: int) -> None:

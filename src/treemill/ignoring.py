@@ -175,6 +175,8 @@ def rules_of_setting(patterns: tuple[str, ...], setting: str, *, bring_back: boo
     Raises:
         SettingsError: one of them is no pattern.
     """
+    if not patterns:  # nothing that would have to be loaded
+        return ()
     for each in patterns:
         if not Rules([os.fsencode(each)], setting):
             raise SettingsError(f"{setting} holds {each!r}, which is no pattern", suggestion="Use gitignore syntax")
