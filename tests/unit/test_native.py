@@ -17,10 +17,12 @@ from treemill import native
 from treemill.chunking.packing import json_of
 from treemill.native import compiled
 from treemill.preparing import first_lines
+from treemill.storage.sums import FILE_COLUMNS, file_sum, file_sums
 from treemill.types import Symbol
 
 WORDS = compiled("words")
 PACKING = compiled("packing")
+SUMS = compiled("sums")
 needs_words = pytest.mark.skipif(WORDS is None, reason="this installation has no compiled halves")
 
 
@@ -106,3 +108,27 @@ SYMBOL = Symbol("a", "class", ("b",), 0, 9, 1, (0, 3), None)
 def test_symbols_that_are_none_are_refused(wrong):
     with pytest.raises((TypeError, IndexError, OverflowError, UnicodeEncodeError)):
         PACKING.symbols_json(wrong)
+
+
+NUMBERS = st.integers(-(2**63), 2**63 - 1)
+PLAIN_ROWS = st.tuples(
+    st.binary(), st.none() | NUMBERS, *[NUMBERS] * 5, st.sampled_from(("", "binary")), st.text('ab c."', max_size=9)
+)
+ODD = st.none() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.booleans()
+
+
+@pytest.mark.skipif(SUMS is None, reason="this installation has no compiled halves")
+@given(rows=st.lists(PLAIN_ROWS))
+def test_rows_of_files_have_the_same_sums(rows):
+    assert SUMS.file_sums(rows) == [file_sum(row) for row in rows]
+
+
+@given(row=st.tuples(st.binary(), st.none() | NUMBERS, *[ODD] * 7), after=st.lists(ODD, max_size=2))
+def test_a_row_with_odd_columns_has_the_sum_that_python_gives_it(row, after):
+    assert len(row) == FILE_COLUMNS
+    assert file_sums([(*row, *after)]) == [file_sum(row)]
+
+
+def test_a_path_that_is_no_bytes_has_no_sum():
+    with pytest.raises(TypeError):
+        file_sums([("a.py", 1, 0, 0, 0, 0, 0, "", "")])

@@ -29,6 +29,7 @@ from treemill.storage.packed import check_content, text_of
 from treemill.storage.part_rows import read_parts
 from treemill.storage.segment_files import SegmentFile, read_segment_files, stray_segments
 from treemill.storage.segments import SegmentRefused, open_segment
+from treemill.storage.sums import file_sum
 from treemill.values import dataclass
 
 _MOST_PAGES_NAMED = 5
@@ -165,7 +166,7 @@ def _files(connection: sqlite3.Connection) -> Iterator[Finding]:
     )
     for *head, total, held in found:
         path, content_id, status = head[0], head[1], head[6]
-        if tables.file_sum(tuple(head)) != total or (content_id is None) is not (status != 0):
+        if file_sum(tuple(head)) != total or (content_id is None) is not (status != 0):
             problem = "the entry of {} is damaged"
         elif content_id is not None and held is None:
             problem = "what {} held is not there"

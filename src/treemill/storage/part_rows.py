@@ -9,7 +9,8 @@ from typing import Any
 from treemill.ranking.spellings import INCOMPLETE
 from treemill.storage.connection import DamagedRow
 from treemill.storage.layout import Part, part_of, stored_spellings
-from treemill.storage.rows import CONTENT_HEAD, content_from, sum_of_head, sum_of_read
+from treemill.storage.rows import CONTENT_HEAD, content_from
+from treemill.storage.sums import sum_of_head, sum_of_read
 
 _SELECT_PARTS = f"""
     SELECT c.id, {CONTENT_HEAD}, c.sum, s.postings, s.vectors, s.sum

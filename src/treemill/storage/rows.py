@@ -1,6 +1,7 @@
 """How values lie in the tables: contents, files, runs and the recipe, to rows and back.
 
-A row's `sum` is the CRC-32 of its other columns, so that a byte that the disk has changed is found when it is read.
+A row's `sum` is over its other columns (`treemill.storage.sums`), so that a byte that the disk has changed is found
+when it is read.
 """
 
 from __future__ import annotations
@@ -8,17 +9,16 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
-import struct
 import sys
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from treemill.records import Content, Recipe, RecordedFile, RunRecord, RunState, Status
+from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage.connection import DamagedRow
+from treemill.storage.sums import are_entries_whole, bulk_sum, file_sum, file_sums, sum_of_head, sum_of_read
 
-# So many values are bound in one statement.
+# So many values are bound in one statement, and so many rows are read at a time.
 _VARIABLES = 500
 
 STATUS_CODES = {Status.INDEXED: 0, Status.SKIPPED: 1, Status.FAILED: 2}
@@ -167,6 +167,20 @@ def file_row(
     return *row, file_sum(row)
 
 
+def indexed_rows(files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_ns: int) -> list[tuple[Any, ...]]:
+    """Return the rows for `files` of indexed files, given the ids of their contents by key.
+
+    Raises:
+        UnicodeEncodeError: no file system has such a path.
+    """
+    status = STATUS_CODES[Status.INDEXED]
+    rows = [
+        (path_bytes(file.path), ids[file.key], file.size, file.stamp, file.changed_ns, seen_ns, status, "", "")
+        for file in files
+    ]
+    return [(*row, total) for row, total in zip(rows, file_sums(rows), strict=True)]
+
+
 def doubted(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, int, bytes]]:
     """Yield (seen_ns, sum, path) with which rows of `files`, their sum last, prove nothing of the files any more.
 
@@ -196,7 +210,7 @@ def table_from(found: Sequence[Sequence[Any]]) -> tuple[list[bytes], list[int], 
         return [], [], []
     paths, contents, sums, ids, languages = map(list, zip(*found, strict=True))
     try:
-        whole = contents == ids and list(map(zlib.crc32, paths, contents)) == [total & _LOW_BITS for total in sums]
+        whole = contents == ids and are_entries_whole(paths, contents, sums)
     except (TypeError, OverflowError):  # a flipped bit makes other types of columns
         whole = False
     if not whole:
@@ -207,8 +221,9 @@ def table_from(found: Sequence[Sequence[Any]]) -> tuple[list[bytes], list[int], 
 def read_files(connection: sqlite3.Connection, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
     """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
     if within is None or "" in within:
-        for row in connection.execute(f"{_SELECT_FILE} ORDER BY f.path"):
-            yield recorded_from(row)
+        found_rows = connection.execute(f"{_SELECT_FILE} ORDER BY f.path")
+        while rows := found_rows.fetchmany(_VARIABLES):
+            yield from recorded_from_all(rows)
         return
     found = {}
     for path in map(path_bytes, within):
@@ -235,16 +250,29 @@ def recorded_from(row: Sequence[Any]) -> RecordedFile:
     Raises:
         DamagedRow: it is not what was written.
     """
-    path, _, size, stamp, changed_ns, seen_ns, status, reason, detail, total, key = row
+    return recorded_from_all([tuple(row)])[0]
+
+
+def recorded_from_all(rows: Sequence[tuple[Any, ...]]) -> list[RecordedFile]:
+    """Return what `recorded_from` does, for many rows.
+
+    Raises:
+        DamagedRow: one is not what was written.
+    """
     try:
-        whole = status in _STATUSES and (key is None) is (status != 0) and file_sum(tuple(row[:9])) == total
+        whole = file_sums(rows) == [row[9] for row in rows] and all(
+            row[6] in _STATUSES and (row[10] is None) is (row[6] != 0) for row in rows
+        )
     except TypeError:  # a flipped bit makes other types of columns
         whole = False
     if not whole:
         raise DamagedRow("the table of files")
-    return RecordedFile(
-        path.decode(*_PATH_CODEC), size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns
-    )
+    return [
+        RecordedFile(path, size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns)
+        for path, (_, _, size, stamp, changed_ns, seen_ns, status, reason, detail, _, key) in zip(
+            path_texts([row[0] for row in rows]), rows, strict=True
+        )
+    ]
 
 
 def read_run(connection: sqlite3.Connection) -> RunRecord | None:
@@ -313,43 +341,3 @@ def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
     """Return a value of `meta`, or None."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if row is None else row[0]
-
-
-def sum_of_head(content_id: int, head: tuple[Any, ...]) -> int:
-    """Return the CRC-32 of the small columns of a content."""
-    return zlib.crc32(repr((content_id, *head)).encode("utf-8", "surrogatepass"))
-
-
-def file_sum(row: tuple[Any, ...]) -> int:
-    """Return the sum of a row of `files`: 32 bits over the path and its content, and 31 above them over all of it.
-
-    What every question reads can so be checked without the rest.
-    """
-    return zlib.crc32(repr(row).encode("utf-8", "surrogatepass")) >> 1 << 32 | _entry_sum(row[0], row[1])
-
-
-_LOW_BITS = 0xFFFFFFFF
-
-
-def _entry_sum(path: bytes, content_id: int | None) -> int:
-    """Return a CRC-32 of a path and the content it has."""
-    return zlib.crc32(path, content_id or 0)
-
-
-def sum_of_read(content_id: int, *blobs: Any) -> int:
-    """Return the sum of bulk columns as they were read; a flipped bit makes other types of them as well.
-
-    Raises:
-        DamagedRow: one is no bytes.
-    """
-    if not all(isinstance(blob, bytes) for blob in blobs):
-        raise DamagedRow(f"content {content_id}")
-    return bulk_sum(content_id, *blobs)
-
-
-def bulk_sum(content_id: int, *blobs: bytes) -> int:
-    """Return the CRC-32 of bulk columns, their lengths and the content they belong to."""
-    total = zlib.crc32(struct.pack(f"<{len(blobs) + 1}q", content_id, *map(len, blobs)))
-    for blob in blobs:
-        total = zlib.crc32(blob, total)
-    return total

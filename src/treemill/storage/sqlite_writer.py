@@ -300,7 +300,6 @@ class SqliteWriter:
     def _insert(self, files: Sequence[PreparedFile]) -> None:
         ids = tables.read_ids(self._connection, {file.key for file in files})
         new: list[tuple[int, Content]] = []
-        entries = []
         for file in files:
             content_id = ids.get(file.key)
             if content_id is None:
@@ -311,16 +310,6 @@ class SqliteWriter:
                 content_id = ids[file.key] = self._next_id
                 self._next_id += 1
                 new.append((content_id, file.content))
-            entries.append(
-                tables.file_row(
-                    file.path,
-                    content_id,
-                    size=file.size,
-                    stamp=file.stamp,
-                    changed_ns=file.changed_ns,
-                    seen_ns=self._seen_ns,
-                )
-            )
         if new:
             part_from = import_module(_LAYOUT).part_from
             self._pending.extend(part_from(i, content, dimension=self._dimension) for i, content in new)
@@ -328,7 +317,7 @@ class SqliteWriter:
             self._connection.executemany(tables.INSERT_CONTENT, heads)
             self._connection.executemany(tables.INSERT_BODY, bodies)
             self._connection.executemany(tables.INSERT_SCAN, scans)
-        self._connection.executemany(tables.REPLACE_FILE, entries)
+        self._connection.executemany(tables.REPLACE_FILE, tables.indexed_rows(files, ids, self._seen_ns))
 
 
 class _RolledBack:

@@ -9,7 +9,8 @@ from typing import Any
 
 from treemill.records import Content
 from treemill.storage.connection import DamagedRow
-from treemill.storage.rows import bulk_sum, read_content
+from treemill.storage.rows import read_content
+from treemill.storage.sums import bulk_sum
 
 # So many values are bound in one statement.
 _MOST_AT_ONCE = 500

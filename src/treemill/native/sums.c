@@ -1,0 +1,214 @@
+/* Rows of the table of files → their sums: the compiled half of `treemill.storage.sums.file_sum`.
+ *
+ * A sum is over the text that Python's `repr` gives of a row; here that text is written without an object a number. A
+ * row in which something stands that is not written so simply is left to the half in Python: its sum is None.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 9, NUMBERS = 24 };
+
+typedef struct {
+    char *at;
+    size_t used, room;
+} Text;
+
+static uint32_t crc_table[8][256];
+
+static void fill_crc_table(void) {
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t crc = i;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? 0xEDB88320u ^ crc >> 1 : crc >> 1;
+        crc_table[0][i] = crc;
+    }
+    for (int step = 1; step < 8; step++)
+        for (int i = 0; i < 256; i++)
+            crc_table[step][i] = crc_table[0][crc_table[step - 1][i] & 0xFF] ^ crc_table[step - 1][i] >> 8;
+}
+
+/* As `zlib.crc32(data, start)`, eight bytes at a time. */
+static uint32_t crc_of(const char *data, size_t size, uint32_t start) {
+    uint32_t crc = ~start;
+    for (; size >= 8; data += 8, size -= 8) {
+        uint32_t low, high;
+        memcpy(&low, data, 4);
+        memcpy(&high, data + 4, 4);
+        low ^= crc;
+        crc = crc_table[7][low & 0xFF] ^ crc_table[6][low >> 8 & 0xFF] ^ crc_table[5][low >> 16 & 0xFF] ^
+              crc_table[4][low >> 24] ^ crc_table[3][high & 0xFF] ^ crc_table[2][high >> 8 & 0xFF] ^
+              crc_table[1][high >> 16 & 0xFF] ^ crc_table[0][high >> 24];
+    }
+    for (; size > 0; data++, size--)
+        crc = crc_table[0][(crc ^ (unsigned char)*data) & 0xFF] ^ crc >> 8;
+    return ~crc;
+}
+
+/* Makes room for so many more bytes, and says whether there is some. */
+static int has_room(Text *text, size_t more) {
+    if (text->room - text->used >= more)
+        return 1;
+    size_t room = 2 * text->room > text->used + more ? 2 * text->room : text->used + more;
+    char *at = realloc(text->at, room);
+    if (at == NULL)
+        return 0;
+    text->at = at;
+    text->room = room;
+    return 1;
+}
+
+static void put(Text *text, const char *what, size_t size) {
+    memcpy(text->at + text->used, what, size);
+    text->used += size;
+}
+
+/* Writes bytes as `repr` does. */
+static int write_bytes(Text *text, const char *data, size_t size) {
+    static const char digits[] = "0123456789abcdef";
+    if (!has_room(text, 4 * size + 3))
+        return 0;
+    char quote = memchr(data, '\'', size) != NULL && memchr(data, '"', size) == NULL ? '"' : '\'';
+    char *to = text->at + text->used;
+    *to++ = 'b';
+    *to++ = quote;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)data[i];
+        if (c == (unsigned char)quote || c == '\\') {
+            *to++ = '\\';
+            *to++ = (char)c;
+        } else if (c == '\t' || c == '\n' || c == '\r') {
+            *to++ = '\\';
+            *to++ = c == '\t' ? 't' : c == '\n' ? 'n' : 'r';
+        } else if (c < ' ' || c >= 0x7F) {
+            *to++ = '\\';
+            *to++ = 'x';
+            *to++ = digits[c >> 4];
+            *to++ = digits[c & 15];
+        } else {
+            *to++ = (char)c;
+        }
+    }
+    *to++ = quote;
+    text->used = (size_t)(to - text->at);
+    return 1;
+}
+
+/* Writes a whole number of 64 bits, as `repr` does; 0 where it is none of those. */
+static int write_number(Text *text, PyObject *value, long long *number) {
+    char digits[NUMBERS];
+    int beyond;
+    if (!PyLong_CheckExact(value) || !has_room(text, NUMBERS))
+        return 0;
+    *number = PyLong_AsLongLongAndOverflow(value, &beyond);
+    if (beyond)
+        return 0;
+    unsigned long long left = *number < 0 ? 0ULL - (unsigned long long)*number : (unsigned long long)*number;
+    char *from = digits + sizeof digits;
+    do {
+        *--from = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (*number < 0)
+        *--from = '-';
+    put(text, from, (size_t)(digits + sizeof digits - from));
+    return 1;
+}
+
+/* Writes a text of plain ASCII without quotes and backslashes, as `repr` does; 0 for any other. */
+static int write_plain(Text *text, PyObject *value) {
+    Py_ssize_t size;
+    if (!PyUnicode_CheckExact(value))
+        return 0;
+    const char *data = PyUnicode_AsUTF8AndSize(value, &size);
+    if (data == NULL) {
+        PyErr_Clear(); /* half a surrogate pair */
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)data[i];
+        if (c < ' ' || c >= 0x7F || c == '\'' || c == '\\')
+            return 0;
+    }
+    if (!has_room(text, (size_t)size + 2))
+        return 0;
+    put(text, "'", 1);
+    put(text, data, (size_t)size);
+    put(text, "'", 1);
+    return 1;
+}
+
+/* Writes a row as `repr` does and gives its sum; 0 where the row is not so simple. */
+static int sum_of(Text *text, PyObject *row, unsigned long long *sum) {
+    char *path;
+    Py_ssize_t length;
+    long long content = 0, other;
+    text->used = 0;
+    if (!PyTuple_CheckExact(row) || PyTuple_Size(row) < COLUMNS || !PyBytes_CheckExact(PyTuple_GetItem(row, 0)) ||
+        PyBytes_AsStringAndSize(PyTuple_GetItem(row, 0), &path, &length) != 0 || !has_room(text, 1))
+        return 0;
+    put(text, "(", 1);
+    if (!write_bytes(text, path, (size_t)length))
+        return 0;
+    for (int i = 1; i < COLUMNS; i++) {
+        PyObject *value = PyTuple_GetItem(row, i);
+        if (!has_room(text, 8))
+            return 0;
+        put(text, ", ", 2);
+        if (i == 1 && value == Py_None)
+            put(text, "None", 4);
+        else if (i < 7 ? !write_number(text, value, i == 1 ? &content : &other) : !write_plain(text, value))
+            return 0;
+    }
+    if (!has_room(text, 1))
+        return 0;
+    put(text, ")", 1);
+    *sum = (unsigned long long)(crc_of(text->at, text->used, 0) >> 1) << 32 |
+           crc_of(path, (size_t)length, (uint32_t)(unsigned long long)content);
+    return 1;
+}
+
+PyDoc_STRVAR(file_sums_doc, "file_sums(rows: Sequence[tuple]) -> list[int | None]\n\n"
+                            "Return the sums of rows of the table of files, of their first nine columns.\n\n"
+                            "None of a row in which something else stands than bytes, numbers of 64 bits and plain"
+                            " text.");
+
+static PyObject *file_sums(PyObject *module, PyObject *given) {
+    PyObject *rows = PySequence_Tuple(given);
+    if (rows == NULL)
+        return NULL;
+    Py_ssize_t count = PyTuple_Size(rows);
+    Text text = {NULL, 0, 0};
+    PyObject *result = PyList_New(count);
+    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
+        unsigned long long sum;
+        PyObject *one = sum_of(&text, PyTuple_GetItem(rows, i), &sum) ? PyLong_FromUnsignedLongLong(sum)
+                                                                      : Py_NewRef(Py_None);
+        if (one == NULL || PyList_SetItem(result, i, one) != 0)
+            Py_CLEAR(result);
+    }
+    free(text.at);
+    Py_DECREF(rows);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"file_sums", file_sums, METH_O, file_sums_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "treemill.native._sums",
+    .m_size = 0,
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC PyInit__sums(void) {
+    fill_crc_table();
+    return PyModuleDef_Init(&definition);
+}
