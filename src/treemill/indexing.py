@@ -158,6 +158,7 @@ def _carry_out(
             cache=made_before,
             cutter=cutter,
             provider=provider if provider is not None and provider.runs_in == "worker" else None,
+            blocks=writer.takes_blocks and (provider is None or provider.runs_in == "worker"),
         )
         # Workers in this process have asked through these; an open reader keeps the write-ahead log from ending.
         for asked in (lookup, made_before):

@@ -28,12 +28,13 @@ from treemill.embedding.quantise import to_int8
 from treemill.embedding.wrappers import checked
 from treemill.errors import ChunkingError
 from treemill.native import compiled
+from treemill.ranking.blocks import Member, block_of
 from treemill.ranking.occurrences import IndexedText, Occurrences, TextToIndex
 from treemill.ranking.postings import pack_plain
 from treemill.ranking.spellings import INCOMPLETE
 from treemill.ranking.word_pass import WordPass
 from treemill.reading import ReadFile, read_file
-from treemill.records import Content, PreparedFile
+from treemill.records import Block, Content, PreparedFile
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, Source
 from treemill.values import dataclass
 from treemill.work import TEXT_LEVEL, Prepare, Prepared, chunker_of, content_key, made_before
@@ -105,10 +106,12 @@ class Preparer:
         mark(-1)
         indexed, occurrences = self._words.read([each.text for each in cut])
         clock.lap("words")
+        block = _block(cut, indexed) if self._work.blocks else None
+        clock.lap("pack")
         vectors = self._vectors(occurrences, clock)
         for each, found in zip(cut, map(_Found, indexed, vectors), strict=True):
             mark(each.place)
-            results[each.place] = self._pack(files[each.place], each, found, clock)
+            results[each.place] = self._pack(files[each.place], each, found, block, clock)
         whole = tuple(result for result in results if result is not None)
         return Prepared(whole, tuple(shapes), clock.stages, tuple(seconds))
 
@@ -152,7 +155,9 @@ class Preparer:
         clock.lap("embed")
         return [rows[first:last].tobytes() for first, last in itertools.pairwise(edges)]
 
-    def _pack(self, file: DiscoveredFile, cut: _Cut, found: _Found, clock: _Clock) -> PreparedFile | Failure:
+    def _pack(
+        self, file: DiscoveredFile, cut: _Cut, found: _Found, block: Block | None, clock: _Clock
+    ) -> PreparedFile | Failure:
         source, chunking, vectors = cut.read.source, cut.chunking, found.vectors
         if self._provider is not None:
             try:
@@ -176,11 +181,25 @@ class Preparer:
             symbols=pack_symbols(chunking.symbols),
             postings=pack_plain(found.text.plain),
             vectors=vectors,
-            plain=found.text.plain,
-            spellings=found.text.spellings if source.encoding == "utf-8" else INCOMPLETE,
+            plain=found.text.plain if block is None else None,
+            spellings=_spellings(cut, found.text) if block is None else None,
+            block=block,
         )
         clock.lap("pack")
         return PreparedFile(file.name, cut.read.size, cut.read.stamp, cut.key, content, cut.read.changed_ns)
+
+
+def _block(cut: Sequence[_Cut], indexed: Sequence[IndexedText]) -> Block | None:
+    members = [
+        Member(each.key, len(each.chunking.ends), text.plain, _spellings(each, text))
+        for each, text in zip(cut, indexed, strict=True)
+    ]
+    return block_of(members) if members else None
+
+
+def _spellings(cut: _Cut, text: IndexedText) -> bytes:
+    """Return the words of a file as they are spelled; a pattern sees a text in another encoding than UTF-8 itself."""
+    return text.spellings if cut.read.source.encoding == "utf-8" else INCOMPLETE
 
 
 def embed_chunks(provider: EmbeddingProvider, source: Source, chunking: Chunking) -> bytes:

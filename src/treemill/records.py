@@ -51,6 +51,24 @@ class Recipe:
         return int(number) > int(number_before)
 
 
+class Block(NamedTuple):
+    """What a segment takes from the contents of a batch, in order of `keys`, brought together by who made them.
+
+    Content i has `chunk_counts[i]` chunks; those of all are numbered through. `terms` (uint32, ascending and distinct)
+    stand in so many chunks as `counts` says, those of `chunks`, each with its weight in `weights` (uint8); counts and
+    chunks are uint16 where that is enough. `spellings` are the distinct words of all contents whose `spelled` is 1.
+    """
+
+    keys: tuple[bytes, ...]
+    chunk_counts: tuple[int, ...]
+    terms: bytes
+    counts: bytes
+    chunks: bytes
+    weights: bytes
+    spellings: bytes
+    spelled: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a file's bytes came to: everything that search needs and the path does not change.
@@ -63,8 +81,8 @@ class Content:
 
     `plain` is the postings once more, as the bytes of their four arrays: whoever has them at hand spares the store
     unpacking what was just packed; `spellings` are the text's words (see `treemill.ranking.spellings`), for whoever
-    has the text at hand. `cached` says that it came out of the user's content cache. None of them is part of the
-    content, and none is stored.
+    has the text at hand. `block` holds both for all contents of a batch. `cached` says that it came out of the user's
+    content cache. None of them is part of the content, and none is stored.
     """
 
     key: bytes
@@ -84,6 +102,7 @@ class Content:
     plain: tuple[bytes, bytes, bytes, bytes] | None = field(default=None, compare=False, repr=False)
     cached: bool = field(default=False, compare=False, repr=False)
     spellings: bytes | None = field(default=None, compare=False, repr=False)
+    block: Block | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[type[Content], tuple[object, ...]]:
         # As in DiscoveredFile: what every file crosses a process border with is taken apart by hand.
@@ -105,6 +124,7 @@ class Content:
             self.plain,
             self.cached,
             self.spellings,
+            self.block,
         )
 
 

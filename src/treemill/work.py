@@ -52,8 +52,8 @@ class Prepare:
     `lookup` tells which contents the store holds already: those are read and recognised, not chunked again.
     `cache` has contents that were made before elsewhere: those are read and taken over, not chunked again.
     `provider` embeds in the worker, where there is one that runs there. `cutter` cuts in the place of Treemill's own
-    chunkers. `tell_refused` makes files that are too large or binary failures, as the library has it; an index skips
-    them.
+    chunkers. `blocks` has the contents of a batch come with their `Block`, for a store that takes batches whole.
+    `tell_refused` makes files that are too large or binary failures, as the library has it; an index skips them.
     """
 
     governor: ChunkGovernor
@@ -63,6 +63,7 @@ class Prepare:
     provider: EmbeddingProvider | None = None
     cutter: Cutter | None = None
     tell_refused: bool = False
+    blocks: bool = False
 
     def start(self) -> Callable[[Sequence[DiscoveredFile], Callable[[int], None]], Prepared]:
         """Make the function that prepares batches."""

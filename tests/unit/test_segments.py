@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from support.contents import check_duties, content_of
 from treemill.native import compiled
+from treemill.ranking.regrouping import regrouped_plainly
 from treemill.storage import Segment
-from treemill.storage.layout import Part, dead_share, lay_out, merge, part_of, regrouped_plainly, spellings
+from treemill.storage.layout import Part, dead_share, lay_out, merge, part_of, spellings
 from treemill.storage.segment_files import FULL_CHUNKS, SegmentFile, plan_merges
 from treemill.storage.segments import SegmentRefused, open_segment, write_segment
 
@@ -163,6 +164,7 @@ def test_the_dead_share_counts_chunks():
 def test_chunk_numbers_take_four_bytes_only_where_two_do_not_suffice():
     line = part(1, "word\n")
     block = line._replace(
+        sizes=np.array([FULL_CHUNKS // 2]),
         lengths=np.ones(FULL_CHUNKS // 2, np.uint16),
         postings=line.postings._replace(
             counts=np.array([FULL_CHUNKS // 2], np.uint16),
@@ -170,8 +172,9 @@ def test_chunk_numbers_take_four_bytes_only_where_two_do_not_suffice():
             weights=np.ones(FULL_CHUNKS // 2, np.uint8),
         ),
     )
-    full = lay_out([block, block._replace(content=2)], dimension=0)
-    over = lay_out([block, block._replace(content=2), line._replace(content=3)], dimension=0)
+    full = lay_out([block, block._replace(contents=np.array([2]))], dimension=0)
+    others = block._replace(contents=np.array([2])), line._replace(contents=np.array([3]))
+    over = lay_out([block, *others], dimension=0)
     assert (full.chunks.dtype, over.chunks.dtype) == (np.uint16, np.uint32)
     for segment in (full, over):
         check_duties(segment)

@@ -13,6 +13,8 @@ from treemill.types import Failure
 class CollectingWriter:
     """See `treemill.storage.Writer`. `take` hands out the vectors of a committed file, once."""
 
+    takes_blocks = False
+
     def __init__(self) -> None:
         self._generation = 0
         self._pending: dict[str, bytes] = {}

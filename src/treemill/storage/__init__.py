@@ -103,6 +103,10 @@ class Snapshot(AbstractContextManager["Snapshot"], Protocol):
 class Writer(AbstractContextManager["Writer"], Protocol):
     """The one that may change the store, used from one thread. Leaving it rolls back to the last commit."""
 
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether contents may come with the `Block` of their batch, instead of each with its own postings at hand."""
+
     def begin_run(self, recipe: Recipe) -> None:
         """Record that a run began. An empty store takes the recipe, and so does one that it succeeds.
 

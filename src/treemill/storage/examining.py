@@ -209,7 +209,7 @@ def _segments(connection: sqlite3.Connection, data: Path, index_id: bytes) -> It
 def _says_the_same(connection: sqlite3.Connection, segment: Segment, file: SegmentFile, dimension: int) -> bool:
     parts = list(read_parts(connection, file.after, file.last_id, dimension=dimension, spelled=True))
     wanted = lay_out(parts, dimension=dimension)
-    live = np.array([part.content for part in parts], np.int64)
+    live = np.array([int(part.contents[0]) for part in parts], np.int64)
     found = merge([segment], live=live)
     exact = [name for name in Segment._fields if name not in ("spellings", "spelled")]
     return _spells_enough(found, wanted) and all(

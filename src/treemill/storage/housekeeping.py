@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from treemill.flow.freeing import give_back_now
 from treemill.storage import Segment
-from treemill.storage.layout import Part, dead_share, lay_out, lost_share, merge
+from treemill.storage.layout import Part, dead_share, lay_out, live_part, lost_share, merge
 from treemill.storage.part_rows import read_parts
 from treemill.storage.segment_files import (
     SegmentFile,
@@ -43,12 +43,12 @@ class Layouts:
         self._folder = folder
         self._index_id = index_id
         self._connection = connection
-        self._tail: dict[int, Part] = {}
+        self._tail: list[Part] = []
         self.tail_chunks = 0
 
     def add(self, parts: Sequence[Part]) -> None:
         """Take note of parts that have been committed."""
-        self._tail.update((part.content, part) for part in parts)
+        self._tail += parts
         self.tail_chunks += sum(len(part.lengths) for part in parts)
 
     def lay_out_tail(self, dimension: int) -> None:
@@ -62,13 +62,12 @@ class Layouts:
     def _lay_out_tail(self, dimension: int) -> None:
         files = read_segment_files(self._connection)
         after = files[-1].last_id if files else 0
-        found = [
-            row[0] for row in self._connection.execute("SELECT id FROM contents WHERE id > ? ORDER BY id", (after,))
-        ]
-        if found:
+        rows = self._connection.execute("SELECT id FROM contents WHERE id > ? ORDER BY id", (after,))
+        found = np.fromiter((row[0] for row in rows), np.int64)
+        if len(found):
             parts = self._parts(found, after, dimension)
-            self._replace([], lay_out(parts, dimension=dimension), after=after, last_id=found[-1])
-        self._tail = {}
+            self._replace([], lay_out(parts, dimension=dimension), after=after, last_id=int(found[-1]))
+        self._tail = []
         self.tail_chunks = 0
 
     def tidy(self, dimension: int, *, collected: int) -> None:
@@ -92,11 +91,12 @@ class Layouts:
             self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-    def _parts(self, ids: Sequence[int], after: int, dimension: int) -> list[Part]:
+    def _parts(self, ids: npt.NDArray[np.int64], after: int, dimension: int) -> list[Part]:
         """Return the parts of these contents: from memory if all are there, else from the rows."""
-        if all(content_id in self._tail for content_id in ids):
-            return [self._tail[content_id] for content_id in ids]
-        return self._read_parts(after, ids[-1], dimension)
+        parts = [live_part(part, ids) for part in self._tail]
+        if sum(len(part.contents) for part in parts) == len(ids):
+            return parts
+        return self._read_parts(after, int(ids[-1]), dimension)
 
     def _read_parts(self, after: int, last: int, dimension: int) -> list[Part]:
         return list(read_parts(self._connection, after, last, dimension=dimension, spelled=True))

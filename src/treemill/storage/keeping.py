@@ -21,6 +21,11 @@ class Keeping:
         self._recipe = recipe
         self._new: list[Content] = []
 
+    @property
+    def takes_blocks(self) -> bool:
+        """As the inner writer's."""
+        return self._inner.takes_blocks
+
     def begin_run(self, recipe: Recipe) -> None:
         """As the inner writer's."""
         self._inner.begin_run(recipe)

@@ -2,26 +2,27 @@
 
     contents ──lay_out──▶ Segment ◀──merge── Segments
 
-A content's postings are grouped by term already, and so are a segment's. Laying out and merging are therefore the
-same regrouping: the (source, term) groups are sorted by term, sources staying in order, and each group's postings
-are moved as a block. Only groups are sorted, not postings, and since sources number their chunks in ascending
-ranges, every term's chunks come out ascending.
+The postings of a content are grouped by term already, and so are those of a block of contents and of a segment.
+Laying out and merging are therefore the same (`treemill.ranking.regrouping`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
 from treemill.flow.aside import Aside
-from treemill.native import compiled
+from treemill.ranking.blocks import postings_of as block_postings
+from treemill.ranking.blocks import without
 from treemill.ranking.postings import Postings, from_plain, unpack
+from treemill.ranking.regrouping import Source, joined_arrays, offsets_of, regrouped
 from treemill.ranking.spellings import INCOMPLETE, joined, spellings_of
-from treemill.records import Content
+from treemill.records import Block, Content
 from treemill.storage import Segment
 from treemill.storage.packed import text_of
 from treemill.storage.segment_files import FULL_CHUNKS
@@ -32,24 +33,66 @@ _MANY_CONTENTS = 1_000
 # Vectors are turned into floating point so many at a time, which stay in a core's cache.
 _BLOCK = 1024
 
-_NATIVE = compiled("layout")
-
-Source = tuple[npt.NDArray[np.uint32], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.uint8], int]
-"""Postings as they came, in groups: `terms` uint32[n], of which group i has `counts[i]` (uint16 or uint32) postings;
-`chunks` (uint16 or uint32) and `weights` uint8[m] of all groups; and from where on the chunks are numbered."""
-
 
 class Part(NamedTuple):
-    """What a segment takes from one content: `lengths` uint16[n], its postings, `vectors` int8[n or 0, dimension].
+    """What a segment takes from one content, or from several of one block: `contents` int64[k], their ids, ascending.
 
-    Without its `spellings`, patterns look into the content itself.
+    Content i has `sizes[i]` (int64) chunks. `lengths` uint16[n] and the postings are of all chunks, numbered through;
+    so are `vectors` int8[n or 0, dimension]. `spellings` are the words of the contents whose `spelled` (uint8[k]) is 1;
+    patterns look into the others themselves.
     """
 
-    content: int
+    contents: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.uint16]
     postings: Postings
     vectors: npt.NDArray[np.int8]
-    spellings: bytes = INCOMPLETE
+    spellings: bytes
+    spelled: npt.NDArray[np.uint8]
+
+
+def parts_from(contents: Sequence[tuple[int, Content]], *, dimension: int) -> list[Part]:
+    """Return the parts of contents that are whole, with ascending ids: one for those of a block that come in a row.
+
+    Raises:
+        ValueError: their fields are damaged or do not fit each other.
+    """
+    parts = []
+    for _, group in itertools.groupby(contents, key=lambda pair: id(pair[1].block)):
+        some = list(group)
+        block = some[0][1].block
+        if block is None:
+            parts += [part_from(content_id, content, dimension=dimension) for content_id, content in some]
+        else:
+            parts.append(_part_of_block(block, some, dimension=dimension))
+    return parts
+
+
+def _part_of_block(block: Block, contents: Sequence[tuple[int, Content]], *, dimension: int) -> Part:
+    """Return the part of those contents of a block, of which it may have others."""
+    ids, found = zip(*contents, strict=True)
+    for content in found:
+        _check_lengths(content.chunk_count, content.lengths, content.vectors, dimension)
+    postings, counts = block_postings(block), np.array(block.chunk_counts, np.int64)
+    spelled = np.frombuffer(block.spelled, np.uint8)
+    if len(found) < len(block.keys):
+        place_of = {key: place for place, key in reversed(list(enumerate(block.keys)))}
+        alive = np.zeros(len(block.keys), np.bool_)
+        alive[[place_of[content.key] for content in found]] = True
+        if counts[~alive].any():
+            postings = without(postings, np.repeat(alive, counts))
+        counts, spelled = counts[alive], spelled[alive]
+    if counts.tolist() != [content.chunk_count for content in found]:
+        raise ValueError("contents are not in the order of their block")
+    return Part(
+        np.array(ids, np.int64),
+        counts,
+        np.frombuffer(b"".join([content.lengths for content in found]), "<u2"),
+        postings,
+        _rows(b"".join([content.vectors for content in found]), dimension),
+        block.spellings,
+        spelled,
+    )
 
 
 def part_from(content_id: int, content: Content, *, dimension: int) -> Part:
@@ -97,13 +140,27 @@ def part_of(
     Raises:
         ValueError: they are damaged or do not fit each other.
     """
+    _check_lengths(chunk_count, lengths, vectors, dimension)
+    return Part(
+        np.array([content], np.int64),
+        np.array([chunk_count], np.int64),
+        np.frombuffer(lengths, "<u2"),
+        unpack(postings, chunk_count) if plain is None else from_plain(plain),
+        _rows(vectors, dimension),
+        spellings,
+        np.array([spellings != INCOMPLETE], np.uint8),
+    )
+
+
+def _check_lengths(chunk_count: int, lengths: bytes, vectors: bytes, dimension: int) -> None:
     if len(lengths) != 2 * chunk_count:
         raise ValueError(f"{len(lengths)} bytes of lengths for {chunk_count} chunks")
     if vectors and len(vectors) != chunk_count * dimension:
         raise ValueError(f"{len(vectors)} bytes of vectors for {chunk_count} chunks of dimension {dimension}")
-    rows = np.frombuffer(vectors, np.int8).reshape(-1, dimension) if vectors else np.empty((0, dimension), np.int8)
-    unpacked = unpack(postings, chunk_count) if plain is None else from_plain(plain)
-    return Part(content, np.frombuffer(lengths, "<u2"), unpacked, rows, spellings)
+
+
+def _rows(vectors: bytes, dimension: int) -> npt.NDArray[np.int8]:
+    return np.frombuffer(vectors, np.int8).reshape(-1, dimension) if vectors else np.empty((0, dimension), np.int8)
 
 
 def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
@@ -111,25 +168,37 @@ def lay_out(parts: Sequence[Part], *, dimension: int) -> Segment:
 
     A content without vectors gets zeros where `dimension` is not 0.
     """
-    words = _beside(len(parts), lambda: _deflated(joined(part.spellings for part in parts)))
-    sizes = np.array([len(part.lengths) for part in parts], np.int64)
-    first_chunk = _offsets(sizes)
-    vectors = np.zeros((int(first_chunk[-1]) if dimension else 0, dimension), np.int8)
+    contents = joined_arrays([part.contents for part in parts], np.int64)
+    words = _beside(len(contents), lambda: _deflated(joined(part.spellings for part in parts)))
+    starts = offsets_of(np.array([len(part.lengths) for part in parts], np.int64)).tolist()
+    vectors = np.zeros((starts[-1] if dimension else 0, dimension), np.int8)
     if dimension:
-        for start, part in zip(first_chunk.tolist(), parts, strict=False):
+        for start, part in zip(starts, parts, strict=False):
             vectors[start : start + len(part.vectors)] = part.vectors
-    postings = [part.postings for part in parts]
     return _regrouped(
-        [
-            (each.terms, each.counts, each.chunks, each.weights, base)
-            for each, base in zip(postings, first_chunk.tolist(), strict=False)
-        ],
-        contents=np.array([part.content for part in parts], np.int64),
-        first_chunk=first_chunk,
-        lengths=_joined([part.lengths for part in parts], np.uint16),
+        [(*part.postings, start) for start, part in zip(starts, parts, strict=False)],
+        contents=contents,
+        first_chunk=offsets_of(joined_arrays([part.sizes for part in parts], np.int64)),
+        lengths=joined_arrays([part.lengths for part in parts], np.uint16),
         vectors=vectors,
         words=words,
-        spelled=np.array([part.spellings != INCOMPLETE for part in parts], np.uint8),
+        spelled=joined_arrays([part.spelled for part in parts], np.uint8),
+    )
+
+
+def live_part(part: Part, live: npt.NDArray[np.int64]) -> Part:
+    """Return a part without the contents that are not in `live`."""
+    alive = np.isin(part.contents, live, assume_unique=True)
+    if alive.all():
+        return part
+    chunk_alive = np.repeat(alive, part.sizes)
+    return part._replace(
+        contents=part.contents[alive],
+        sizes=part.sizes[alive],
+        lengths=part.lengths[chunk_alive],
+        postings=without(part.postings, chunk_alive),
+        vectors=part.vectors[chunk_alive] if len(part.vectors) else part.vectors,
+        spelled=part.spelled[alive],
     )
 
 
@@ -143,19 +212,19 @@ def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segmen
         sum(len(each.contents) for each in kept),
         lambda: kept[0].spellings if len(kept) == 1 else _deflated(joined(map(spellings, kept))),
     )
-    bases = _offsets(np.array([len(each.lengths) for each in kept], np.int64))
+    bases = offsets_of(np.array([len(each.lengths) for each in kept], np.int64))
     starts = [each.first_chunk[:-1] + base for each, base in zip(kept, bases.tolist(), strict=False)]
     return _regrouped(
         [
             (each.terms, np.diff(each.offsets).astype(np.uint32), each.chunks, each.weights, base)
             for each, base in zip(kept, bases.tolist(), strict=False)
         ],
-        contents=_joined([each.contents for each in kept], np.int64),
-        first_chunk=np.append(_joined(starts, np.int64), bases[-1]),
-        lengths=_joined([each.lengths for each in kept], np.uint16),
+        contents=joined_arrays([each.contents for each in kept], np.int64),
+        first_chunk=np.append(joined_arrays(starts, np.int64), bases[-1]),
+        lengths=joined_arrays([each.lengths for each in kept], np.uint16),
         vectors=np.concatenate([each.vectors for each in kept]) if kept else np.empty((0, 0), np.int8),
         words=words,
-        spelled=_joined([each.spelled for each in kept], np.uint8),
+        spelled=joined_arrays([each.spelled for each in kept], np.uint8),
     )
 
 
@@ -198,7 +267,6 @@ def _regrouped(
     spelled: npt.NDArray[np.uint8],
 ) -> Segment:
     """Return a segment with the postings of the sources; `words` gives its spellings."""
-    regrouped = regrouped_plainly if _NATIVE is None else _regrouped_in_c
     terms, offsets, chunks, weights = regrouped(sources, narrow=len(lengths) <= FULL_CHUNKS)
     segment = Segment(
         contents=contents,
@@ -218,31 +286,6 @@ def _regrouped(
     return segment
 
 
-def _regrouped_in_c(sources: list[Source], *, narrow: bool) -> tuple[npt.NDArray[Any], ...]:
-    assert _NATIVE is not None
-    kinds = (np.uint32, np.int64, np.uint16 if narrow else np.uint32, np.uint8)
-    return tuple(map(np.frombuffer, _NATIVE.regrouped(sources, narrow), kinds))
-
-
-def regrouped_plainly(sources: list[Source], *, narrow: bool) -> tuple[npt.NDArray[Any], ...]:
-    """Return terms, offsets (int64), chunks (uint16 if `narrow`, else uint32) and weights in order of term."""
-    counts = _joined([each[1] for each in sources], np.int64)
-    chunks = _joined([each[2] + np.uint32(each[4]) for each in sources], np.uint32)
-    weights = _joined([each[3] for each in sources], np.uint8)
-    keys = _joined([each[0] for each in sources], np.uint64) << np.uint64(32)
-    keys |= np.arange(len(keys), dtype=np.uint64)
-    keys.sort()
-    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    sorted_terms = (keys >> np.uint64(32)).astype(np.uint32)
-    sorted_counts = counts[order]
-    starts = _offsets(sorted_counts)
-    take = np.repeat((_offsets(counts)[:-1])[order] - starts[:-1], sorted_counts)
-    take += np.arange(len(take))
-    firsts = np.flatnonzero(np.diff(sorted_terms, prepend=sorted_terms[:1] ^ np.uint32(1)))
-    offsets = np.append(starts[firsts], len(take))
-    return sorted_terms[firsts], offsets, chunks.astype(np.uint16 if narrow else np.uint32)[take], weights[take]
-
-
 def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:
     """Return the segment without the contents that are not in `live`."""
     alive = np.isin(segment.contents, live, assume_unique=True)
@@ -252,15 +295,15 @@ def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:
     chunk_alive = np.repeat(alive, sizes)
     number = np.cumsum(chunk_alive, dtype=np.int64) - 1
     keep = chunk_alive[segment.chunks]
-    kept_before = _offsets(keep.astype(np.int64))
+    kept_before = offsets_of(keep.astype(np.int64))
     counts = kept_before[segment.offsets[1:]] - kept_before[segment.offsets[:-1]]
     used = counts > 0
     return Segment(
         contents=segment.contents[alive],
-        first_chunk=_offsets(sizes[alive]),
+        first_chunk=offsets_of(sizes[alive]),
         lengths=segment.lengths[chunk_alive],
         terms=segment.terms[used],
-        offsets=_offsets(counts[used]),
+        offsets=offsets_of(counts[used]),
         chunks=number[segment.chunks[keep]].astype(np.uint32),
         weights=segment.weights[keep],
         vectors=segment.vectors[chunk_alive] if len(segment.vectors) else segment.vectors,
@@ -278,15 +321,3 @@ def _norms(vectors: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
         np.einsum("ij,ij->i", block, block, out=norms[start : start + _BLOCK])
     np.sqrt(norms, out=norms)
     return np.maximum(norms, np.float32(1))
-
-
-def _offsets(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return where each of consecutive runs of these lengths starts, and where the last one ends."""
-    result = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=result[1:])
-    return result
-
-
-def _joined(arrays: Sequence[npt.NDArray[Any]], kind: type[np.generic]) -> npt.NDArray[Any]:
-    """Return the arrays one behind the other, as that kind, also where there are none."""
-    return np.concatenate(arrays, dtype=kind) if arrays else np.empty(0, kind)

@@ -233,6 +233,8 @@ class MemorySnapshot:
 class MemoryWriter:
     """See `treemill.storage.Writer`."""
 
+    takes_blocks = False
+
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._seen_ns = time.time_ns()

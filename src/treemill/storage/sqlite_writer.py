@@ -63,6 +63,8 @@ _BAD_VALUE = (
 class SqliteWriter:
     """See `treemill.storage.Writer`. Holds the lease and a transaction since the first change after a commit."""
 
+    takes_blocks = True
+
     def __init__(self, folder: Path, index_id: bytes, lease: Lease, *, garbage: GarbageLimits) -> None:
         """Open the database in a data folder; the writer owns the lease from here on, also when this raises."""
         self._folder = folder
@@ -300,19 +302,18 @@ class SqliteWriter:
     def _insert(self, files: Sequence[PreparedFile]) -> None:
         ids = tables.read_ids(self._connection, {file.key for file in files})
         new: list[tuple[int, Content]] = []
-        for file in files:
-            content_id = ids.get(file.key)
-            if content_id is None:
+        # Those of a block come in a row, whatever else is among them.
+        for file in sorted(files, key=lambda each: each.content is None or each.content.block is None):
+            if file.key not in ids:
                 if file.content is None:
                     raise ValueError("the index does not hold its content, which was left out")
                 if file.content.key != file.key:
                     raise ValueError("its content has another key")
-                content_id = ids[file.key] = self._next_id
+                ids[file.key] = self._next_id
+                new.append((self._next_id, file.content))
                 self._next_id += 1
-                new.append((content_id, file.content))
         if new:
-            part_from = import_module(_LAYOUT).part_from
-            self._pending.extend(part_from(i, content, dimension=self._dimension) for i, content in new)
+            self._pending += import_module(_LAYOUT).parts_from(new, dimension=self._dimension)
             heads, bodies, scans = zip(*(tables.content_rows(i, content) for i, content in new), strict=True)
             self._connection.executemany(tables.INSERT_CONTENT, heads)
             self._connection.executemany(tables.INSERT_BODY, bodies)

@@ -105,7 +105,7 @@ class Layouts:
             return
         for parts in _batches(connection, repository, _covered(entries), known):
             segment = lay_out(parts, dimension=repository.dimension)
-            entries.append(self._write(repository, segment, _covered(entries), parts[-1].content))
+            entries.append(self._write(repository, segment, _covered(entries), int(parts[-1].contents[-1])))
         self._record(self._merged(connection, repository, entries))
 
     def _merged(self, connection: Connection, repository: Repository, entries: list[_Entry]) -> list[_Entry]:

@@ -135,7 +135,7 @@ def _records(parts: Sequence[Part], rows: int, dimension: int) -> memoryview:
     filled["fields"], filled["content_bytes"], filled["chunk_bytes"] = 3, 8, 4
     filled["embedding_bytes"], filled["dimension"] = 4 + 2 * dimension, dimension
     counts = [len(part.vectors) for part in parts]
-    filled["content"] = np.repeat([part.content for part in parts], counts)
+    filled["content"] = np.repeat([int(part.contents[0]) for part in parts], counts)
     filled["chunk"] = np.concatenate([np.arange(count) for count in counts])
     filled["embedding"] = np.concatenate([part.vectors for part in parts if len(part.vectors)])
     return filled.view(np.uint8).data

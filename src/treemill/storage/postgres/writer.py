@@ -57,6 +57,8 @@ _BAD_VALUE = (ValueError, TypeError, OverflowError, psycopg.DataError, psycopg.I
 class PostgresWriter:
     """See `treemill.storage.Writer`. Holds the lease, and a transaction since the first change after a commit."""
 
+    takes_blocks = False
+
     def __init__(
         self, connection: Connection, address: Address, repository: Repository, garbage: GarbageLimits
     ) -> None:
@@ -188,7 +190,7 @@ class PostgresWriter:
                 raise _taken_over(self._address)
             self._connection.execute("COMMIT")
             repository = read_by_id(self._connection, self._address, self._repository)
-        self._tail.update((part.content, part) for part in self._pending)
+        self._tail.update((int(part.contents[0]), part) for part in self._pending)
         self._tail_chunks += sum(len(part.lengths) for part in self._pending)
         self._take(repository)
         if self._tail_chunks >= _TAIL_CHUNKS:
