@@ -34,7 +34,9 @@ FLOORS = {
     },
     1: {"settings", "layers", "chunking", "plan", "ranking"},
     2: {
+        "belonging",
         "discovery",
+        "listing",
         "extras",
         "file_events",
         "generated",

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from treemill.discovery import Saw, discover, unwatched
+from treemill.belonging import Saw, unwatched
+from treemill.discovery import discover
 from treemill.plan import Plan
 from treemill.records import RunState, Status
 from treemill.settings import Settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from treemill.discovery import NEVER_ENTERED
+from treemill.belonging import NEVER_ENTERED
 from treemill.ignoring import GIT_IGNORE_FILE, OWN_IGNORE_FILE
 
 GIT_RULES = ".git/info"

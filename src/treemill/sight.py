@@ -18,10 +18,9 @@ from treemill.plan import is_trusted
 from treemill.records import Recipe
 from treemill.settings import DiscoverySettings, Settings
 from treemill.settled import rests
-from treemill.stamps import stamp_of
+from treemill.stamps import Entry
 from treemill.storage.location import UNFIT_FILE_SYSTEMS, file_system_of
 from treemill.storage.opening import RootStore
-from treemill.types import changed_ns
 
 
 class Sight:
@@ -37,16 +36,16 @@ class Sight:
         self._stamps: dict[str, tuple[int, ...]] = {}
         self._links: dict[str, str] = {}
 
-    def __call__(self, path: str, entry: os.stat_result | None, target: str = "", /) -> None:
-        """See `treemill.discovery.Saw`."""
-        if entry is None or not is_trusted(entry.st_mtime_ns, changed_ns(entry), self._began_ns):
+    def __call__(self, path: str, entry: Entry | None, target: str = "", /) -> None:
+        """See `treemill.belonging.Saw`."""
+        if entry is None or not is_trusted(entry.mtime_ns, entry.changed_ns, self._began_ns):
             self._whole = False
             return
         if not path:
-            self._device = entry.st_dev
-        elif stat.S_ISDIR(entry.st_mode) and entry.st_dev != self._device:
+            self._device = entry.device
+        elif stat.S_ISDIR(entry.mode) and entry.device != self._device:
             self._whole = False  # another file system, which may keep stamps in other ways
-        self._stamps[path.rstrip("/")] = stamp_of(entry)
+        self._stamps[path.rstrip("/")] = entry.stamp
         if target:
             self._links[path] = target
 

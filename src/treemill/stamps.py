@@ -5,20 +5,39 @@ from __future__ import annotations
 import os
 from array import array
 from pathlib import Path
+from typing import NamedTuple
 
 from treemill.native import compiled
+from treemill.types import changed_ns
 
 _LOW_BITS = 2**63 - 1
 _NATIVE = compiled("files")
 
 
-def stamp_of(entry: os.stat_result) -> tuple[int, int, int, int, int]:
-    """Return size, times of modification and of any change (ns, 0 where not told), inode and device of an entry.
+class Entry(NamedTuple):
+    """What the file system says of an entry itself, links not followed.
 
-    Of the latter two the low 63 bits.
+    Times of modification and of any change in ns, the latter 0 where it does not say; of inode and device the low 63
+    bits.
     """
-    changed = entry.st_ctime_ns if os.name == "posix" else 0
-    return entry.st_size, entry.st_mtime_ns, changed, entry.st_ino & _LOW_BITS, entry.st_dev & _LOW_BITS
+
+    mode: int
+    size: int
+    mtime_ns: int
+    changed_ns: int
+    inode: int
+    device: int
+
+    @property
+    def stamp(self) -> tuple[int, int, int, int, int]:
+        """What tells one state of the entry from another."""
+        return self[1:]
+
+
+def entry_of(said: os.stat_result) -> Entry:
+    """Return what `os.stat` said as an entry."""
+    inode, device = said.st_ino & _LOW_BITS, said.st_dev & _LOW_BITS
+    return Entry(said.st_mode, said.st_size, said.st_mtime_ns, changed_ns(said), inode, device)
 
 
 def stamps_below(root: Path, paths: bytes) -> bytes:
@@ -40,5 +59,5 @@ def stamps_plainly(root: Path, paths: bytes) -> bytes:
     prefix = os.path.join(root, "")
     numbers = array("q")
     for path in paths.decode("utf-8", "surrogateescape").split("\0"):
-        numbers.extend(stamp_of(os.lstat(prefix + path) if path else os.stat(root)))
+        numbers.extend(entry_of(os.lstat(prefix + path) if path else os.stat(root)).stamp)
     return numbers.tobytes()

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Tree
 from treemill.native import compiled
-from treemill.stamps import stamp_of, stamps_below, stamps_plainly
+from treemill.stamps import entry_of, stamps_below, stamps_plainly
 
 NATIVE = compiled("files")
 
@@ -27,7 +27,7 @@ def test_stamps_are_those_of_each_entry(tree: Tree) -> None:
     (root / "gone").symlink_to("nowhere")
     names = ["", "pkg", *FILES, "link", "gone", "link/b.py"]
     found = memoryview(stamps_below(root, paths_of(*names))).cast("q").tolist()
-    expected = [stamp_of(os.lstat(root / name)) for name in names]
+    expected = [entry_of(os.lstat(root / name)).stamp for name in names]
     assert [tuple(found[at : at + 5]) for at in range(0, len(found), 5)] == expected
 
 

@@ -1,0 +1,73 @@
+"""A folder → its entries, each with what the file system says of it, in one go.
+
+    for place, name, mode, size, mtime_ns, changed_ns, inode, device in list_folder(path): ...
+
+What a walk asks of a folder are its names and, of everything in it but folders, the stamps. Where there is a compiled
+half, it asks without the interpreter's lock and makes no object for each answer of the system.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Container
+
+from treemill.native import compiled
+from treemill.stamps import entry_of
+
+_NATIVE = compiled("listing")
+
+FOLDER = 0
+"""The mode that stands for a folder, which is not looked at before it is entered."""
+
+Listed = tuple[str, str, int, int, int, int, int, int]
+"""An entry: its place, its name, and what `treemill.stamps.Entry` says of it.
+
+Entries sorted by place stand such that whole paths come in order: it is the name, with a slash behind that of a folder.
+A folder has the mode FOLDER and nothing else; a negative mode is the number of the error for which an entry cannot be
+looked at, its sign turned.
+"""
+
+
+def list_folder(path: str, wanted: Container[str] | None = None) -> list[Listed]:
+    """Return what a folder holds, sorted by place. What vanishes meanwhile is left out.
+
+    Of names that are not `wanted`, nothing but the name is told; they look like folders.
+
+    Raises:
+        OSError: it cannot be read, or is none.
+    """
+    listed: list[Listed] | None = None
+    if _NATIVE is not None and wanted is None:
+        listed = _NATIVE.list_folder(os.fsencode(path))
+    if listed is None:
+        listed = list_plainly(path, wanted)
+    listed.sort()  # by place alone: none is there twice
+    return listed
+
+
+def list_plainly(path: str, wanted: Container[str] | None = None) -> list[Listed]:
+    """As `list_folder`, one by one and in no order."""
+    found: list[Listed] = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            try:
+                if wanted is not None and entry.name not in wanted:
+                    found.append((entry.name, entry.name, FOLDER, 0, 0, 0, 0, 0))
+                    continue
+                is_folder = entry.is_dir(follow_symlinks=False)
+                place = entry.name + "/" if is_folder else entry.name
+                if is_folder and not _is_junction(entry):
+                    found.append((place, entry.name, FOLDER, 0, 0, 0, 0, 0))
+                else:
+                    found.append((place, entry.name, *entry_of(entry.stat(follow_symlinks=False))))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                found.append((entry.name, entry.name, -(error.errno or errno.EIO), 0, 0, 0, 0, 0))
+    return found
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder is a mount point of Windows, which leads elsewhere as a link does."""
+    return os.name == "nt" and getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == 0xA0000003
