@@ -81,6 +81,13 @@ def changed_ns(entry: os.stat_result) -> int:
     return entry.st_ctime_ns if os.name == "posix" else 0
 
 
+def _is_plain(path: str) -> bool:
+    """Whether a path to a file is relative and POSIX, with nothing in it that could be left out."""
+    if os.sep != "/" or path.startswith(("/", "./")):
+        return False
+    return "//" not in path and "/./" not in path
+
+
 @dataclass(frozen=True, slots=True)
 class DiscoveredFile:
     """A regular file to index, known by its directory entry alone.
@@ -118,7 +125,8 @@ class DiscoveredFile:
             return None
         if not stat.S_ISREG(entry.st_mode):
             return None
-        name = given if base is None else Path(absolute).relative_to(base).as_posix()
+        plain = base is None or _is_plain(given)  # as nearly all are: to take a path apart costs ten times the look
+        name = given if plain else Path(absolute).relative_to(base or "").as_posix()
         return cls(name, base, language_of_name(name), entry.st_size, entry.st_mtime_ns, changed_ns(entry))
 
     def __reduce__(self) -> tuple[type[DiscoveredFile], tuple[object, ...]]:

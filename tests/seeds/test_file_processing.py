@@ -35,7 +35,7 @@ from treemill import (
     VectorCalculationManager,
 )
 from treemill.errors import IndexLocked, StorageError, UsageError
-from treemill.events import Event, Finished, Heartbeat, Queued, Started
+from treemill.events import Ended, Event, Finished, Heartbeat, Queued, Started
 from treemill.processing.callbacks import QUEUED
 from treemill.settings import ChunkerSettings, ConcurrencySettings, PerformanceSettings, Settings, StorageSettings
 
@@ -424,6 +424,37 @@ def test_a_callback_may_call_back_into_the_processor(tree: Tree) -> None:
 
     assert processor.process_files_high_throughput(paths(root), 1, progress_callback=callback).files_processed == 10
     assert "at work already" in errors[0]
+
+
+def test_a_listener_that_wants_no_files_is_told_of_none_beside_a_callback_that_does(tree: Tree) -> None:
+    class Summary(list[Event]):
+        wants_files = False
+        __call__ = list.append
+
+    root, summary = tree(many(10)), Summary()
+    calls, callback = recorder()
+    HighThroughputProcessor(None, MemoryStore(), root=root, settings=settings("inline")).process_files_high_throughput(
+        paths(root), 1, progress_callback=callback, on_event=summary
+    )
+    assert [info for *_, info in calls].count(QUEUED) == 10
+    assert not [event for event in summary if isinstance(event, Queued | Started | Finished)]
+    assert isinstance(summary[-1], Ended)
+
+
+def test_a_method_given_with_each_file_is_told_once_how_it_ended(tree: Tree) -> None:
+    class Progress:
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def on_progress(self, current: int, total: int, path: object, info: str) -> None:
+            self.told.append(info)
+
+    root, progress = tree(many(5)), Progress()
+    with FileChunkingManager(None, None, 1, settings=settings("inline")) as manager:
+        for path in paths(root):
+            manager.submit_file_for_processing(path, None, progress.on_progress)
+    assert progress.told.count(QUEUED) == 5
+    assert len([info for info in progress.told if "5 processed in" in info]) == 1
 
 
 def test_one_bad_file_fails_alone_and_says_why(tree: Tree) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from itertools import pairwise
 from pathlib import Path
@@ -26,12 +26,14 @@ from treemill.embedding.wrappers import Cached, Counting, Limited, Retrying
 from treemill.errors import EmbeddingError, UsageError
 from treemill.events import Ended, Event, Finished, Heartbeat, Queued, Started, ignore
 from treemill.indexing import index_tree
-from treemill.processing.callbacks import QUEUED, listener_of
+from treemill.processing.callbacks import QUEUED, Counts, Teller, listener_of, tell_all
 from treemill.processing.crews import executor_for
 from treemill.processing.custom import CustomCutter, cutter_for
 from treemill.processing.dispatch import PULSE_SECONDS, Dispatcher
 from treemill.processing.given import GivenFiles
 from treemill.processing.identifier import FileIdentifier
+from treemill.processing.pace import Pace
+from treemill.processing.portions import FIRST_BATCH_BYTES, Portions
 from treemill.processing.vectors import VectorCalculationManager
 from treemill.reading import source_of
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
@@ -473,6 +475,21 @@ def test_interrupt_is_heard_whatever_the_shape() -> None:
     assert heard.is_set()
 
 
+def test_a_callback_that_raises_does_not_keep_the_others_from_hearing_of_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def failing(current: int, total: int) -> None:
+        raise ValueError("first")
+
+    tellers = [
+        Teller(callback, given=Path, interrupt=lambda: None)
+        for callback in (failing, lambda current, total: seen.append((current, total)))
+    ]
+    with pytest.raises(ValueError, match="first"):
+        tell_all(tellers, Ended(0, 2, 0, 0, 0, 0), Counts(2, 2))
+    assert seen == [(2, 2)]
+
+
 @pytest.fixture
 def told() -> list[Event]:
     return []
@@ -537,11 +554,101 @@ def test_a_listener_that_never_returns_is_left_behind() -> None:
     assert soonest(seconds, within=1) < 1
 
 
+def test_events_handed_over_as_one_are_made_when_they_are_told_and_stay_in_order(told: list[Event]) -> None:
+    made: list[tuple[str, int]] = []
+
+    def events() -> Iterator[Event]:
+        for path in ("b", "c"):
+            made.append((path, sum(isinstance(event, Started) for event in told)))
+            yield Started(0, path)
+
+    with Dispatcher(told.append, lambda: Queued(0, "beat")) as dispatcher:
+        dispatcher.post(Started(0, "a"))
+        dispatcher.post_all(events(), 2)
+        dispatcher.post(Started(0, "d"))
+    assert [event.path for event in told if isinstance(event, Started)] == ["a", "b", "c", "d"]
+    assert made == [("b", 1), ("c", 2)]
+
+
+def test_the_pulse_goes_on_within_events_handed_over_as_one(told: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("treemill.processing.dispatch.PULSE_SECONDS", 0.0)
+    with Dispatcher(told.append, lambda: Started(0, "beat")) as dispatcher:
+        dispatcher.post_all((Queued(0, path) for path in "abc"), 3)
+    first = told.index(Queued(0, "a"))
+    assert told[first : first + 5] == [event for path in "abc" for event in (Queued(0, path), Started(0, "beat"))][:5]
+
+
+def test_what_is_left_of_events_handed_over_as_one_is_counted_as_dropped() -> None:
+    taken, never = threading.Event(), threading.Event()
+
+    def listener(event: Event) -> None:
+        if isinstance(event, Started):
+            taken.set()
+            never.wait()
+
+    with Dispatcher(listener, lambda: Queued(0, "beat")) as dispatcher:
+        dispatcher.post_all((each for each in (Queued(0, "a"), Started(0, "b"), Queued(0, "c"))), 3)
+        dispatcher.post_all((Queued(0, str(number)) for number in range(5)), 5)
+        assert taken.wait(20)
+    assert dispatcher.dropped == 6
+    never.set()
+
+
+def test_a_listener_that_would_exit_is_called_on(told: list[Event]) -> None:
+    def listener(event: Event) -> None:
+        told.append(event)
+        raise SystemExit
+
+    with Dispatcher(listener, lambda: Queued(0, "beat")) as dispatcher:
+        for path in "abc":
+            dispatcher.post(Started(0, path))
+    assert [event.path for event in told if isinstance(event, Started)] == ["a", "b", "c"]
+    assert dispatcher.errors == len(told)
+
+
 def test_without_a_listener_there_is_no_thread() -> None:
     before = threading.active_count()
     with Dispatcher(ignore, lambda: Queued(0, "beat")) as dispatcher:
         dispatcher.post(Queued(0, "a"))
         assert threading.active_count() == before
+
+
+# When is committed, and how much is handed out
+
+
+def test_the_first_files_are_committed_at_once_and_the_next_ones_wait_ever_longer() -> None:
+    pace = Pace(60)
+    assert pace.time_is_up()
+    waited = []
+    for _ in range(2):
+        pace.committed()
+        began = time.monotonic()
+        while not pace.time_is_up():
+            time.sleep(0.005)
+        waited.append(time.monotonic() - began)
+    assert waited[0] > 0.09
+    assert waited[1] > 0.19
+    eager = Pace(0)
+    eager.committed()
+    assert eager.time_is_up()
+
+
+def test_many_bytes_do_not_wait_for_their_time() -> None:
+    pace = Pace(60)
+    pace.put(31_000_000)
+    assert not pace.too_much_waits()
+    pace.put(2_000_000)
+    assert pace.too_much_waits()
+    pace.committed()
+    assert not pace.too_much_waits()
+
+
+def test_batches_are_as_large_as_pays_and_small_at_the_end() -> None:
+    portions = Portions()
+    for size in (9_400, 19_400):
+        assert portions.weigh(DiscoveredFile("a.py", None, None, size, 0)) == size + 600
+    assert portions.fair_share(2, 1000, 2) == 1000 * 15_000 // 8
+    assert portions.fair_share(2, 3, 2) == portions.fair_share(2, 0, 2) == FIRST_BATCH_BYTES
 
 
 # One engine

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_a_file_without_a_root_is_read_by_its_name(tree):
     got = read_file(file)
     assert isinstance(got, ReadFile)
     assert got.source.data == b"1"
+
+
+@pytest.mark.parametrize(
+    "given", ["b/a.py", "./b/a.py", "b//a.py", "b/./a.py", "b/../b/a.py", "b/.hidden.py", "b/..a.py", ".b/a.py"]
+)
+def test_a_file_is_named_alike_however_its_path_is_written(tree, given):
+    root = tree({"b/a.py": "", "b/.hidden.py": "", "b/..a.py": "", ".b/a.py": ""})
+    expected = Path(root, given).relative_to(root).as_posix()
+    for path in (given, Path(given), root / given, f"{root}/{given}"):
+        file = DiscoveredFile.from_path(path, root=root)
+        assert file is not None
+        assert file.name == expected
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs links and FIFOs")

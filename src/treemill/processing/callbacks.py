@@ -8,7 +8,7 @@ returns "INTERRUPT" cancels the run.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import Parameter
 from typing import Any
 
@@ -20,6 +20,9 @@ ProgressCallback = Callable[..., object]
 
 INTERRUPT = "INTERRUPT"
 QUEUED = "📥 Queued for processing"
+
+# A file ends with one of these.
+_ENDS = frozenset((Finished, Passed, Cancelled))
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -33,9 +36,10 @@ class Counts:
 
     def note(self, event: Event) -> None:
         """Count an event."""
-        if isinstance(event, Queued):
+        kind = type(event)
+        if kind is Queued:
             self.known += 1
-        elif isinstance(event, Finished | Passed | Cancelled):
+        elif kind in _ENDS:
             self.ended += 1
 
 
@@ -48,19 +52,32 @@ class Teller:
     def __init__(
         self, callback: ProgressCallback, *, given: Callable[[str], object], interrupt: Callable[[], object]
     ) -> None:
-        self._call = _with_four(callback)
-        self._given = given
+        self._call = _with_event(callback, given)
         self._interrupt = interrupt
 
     def tell(self, event: Event, counts: Counts) -> None:
         """Call the callback, if the event is one of those it is told of. What the callback raises is raised."""
-        told = _told(event)
-        if told is None:
+        kind = type(event)
+        if kind is Queued:
+            answer = self._call(0, 0, event)
+        elif kind in _TOLD:
+            answer = self._call(counts.ended, counts.known, event)
+        else:
             return
-        path, info = told
-        current, total = (0, 0) if isinstance(event, Queued) else (counts.ended, counts.known)
-        if self._call(current, total, self._given(path), info) == INTERRUPT:
+        if answer == INTERRUPT:
             self._interrupt()
+
+
+def tell_all(tellers: Iterable[Teller], event: Event, counts: Counts) -> None:
+    """Tell several callbacks of an event, each of them whatever the others raise; the first error is raised then."""
+    errors: list[Exception] = []
+    for teller in tellers:
+        try:
+            teller.tell(event, counts)
+        except Exception as error:  # noqa: BLE001 - raised below, behind the last of them
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def listener_of(
@@ -74,26 +91,6 @@ def listener_of(
         teller.tell(event, counts)
 
     return listener
-
-
-def _told(event: Event) -> tuple[str, str] | None:
-    """Return the path and the text for an event, or None for those that callbacks are not told of."""
-    match event:
-        case Queued(path=path):
-            return path, QUEUED
-        case Started(path=path):
-            return path, "🔄 Processing"
-        case Finished(path=path, chunks=chunks):
-            return path, f"✅ Committed, {chunks:,} chunk{'' if chunks == 1 else 's'}"
-        case Passed(path=path, reason=reason, detail=detail, failed=failed):
-            return path, f"{'❌ Failed' if failed else '⏭️ Skipped'}: {reason}: {detail}"
-        case Cancelled(path=path):
-            return path, "🚫 Cancelled"
-        case Heartbeat():
-            return _pulse(event)
-        case Ended():
-            return "", in_words(event)
-    return None
 
 
 def _pulse(beat: Heartbeat) -> tuple[str, str]:
@@ -125,21 +122,51 @@ def in_words(ended: Ended) -> str:
     return f"{mark} {', '.join([f'{ended.processed:,} processed', *others])} in {ended.seconds:.1f} s"
 
 
-def _with_four(callback: ProgressCallback) -> Callable[[int, int, object, str], object]:
-    """Return a function of (current, total, path, info) that calls the callback with what it takes."""
+# The path and the text for each kind of event that callbacks are told of.
+_TOLD: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
+    Queued: lambda event: (event.path, QUEUED),
+    Started: lambda event: (event.path, "🔄 Processing"),
+    Finished: lambda event: (event.path, f"✅ Committed, {event.chunks:,} chunk{'' if event.chunks == 1 else 's'}"),
+    Passed: lambda event: (
+        event.path,
+        f"{'❌ Failed' if event.failed else '⏭️ Skipped'}: {event.reason}: {event.detail}",
+    ),
+    Cancelled: lambda event: (event.path, "🚫 Cancelled"),
+    Heartbeat: _pulse,
+    Ended: lambda event: ("", in_words(event)),
+}
+
+
+def _with_event(callback: ProgressCallback, given: Callable[[str], object]) -> Callable[[int, int, Event], object]:
+    """Return a function of (current, total, event) that calls the callback with what it takes.
+
+    There are three events a file: the path as it was given and the text are only made for callbacks that take them.
+    """
+
+    def with_path(current: int, total: int, event: Event) -> object:
+        return callback(current, total, given(_TOLD[type(event)](event)[0]))
+
+    def with_info(current: int, total: int, event: Event) -> object:
+        path, info = _TOLD[type(event)](event)
+        return callback(current, total, given(path), info)
+
+    def with_named_info(current: int, total: int, event: Event) -> object:
+        path, info = _TOLD[type(event)](event)
+        return callback(current, total, given(path), info=info)
+
     try:
         parameters = list(inspect.signature(callback).parameters.values())
     except (TypeError, ValueError):  # functions made in C do not always tell
-        return lambda current, total, path, info: callback(current, total, path)
+        return with_path
     kinds = {each.kind for each in parameters}
     positional = sum(each.kind in _POSITIONAL for each in parameters)
     if Parameter.VAR_KEYWORD in kinds or any(_takes_info(each) for each in parameters):
-        return lambda current, total, path, info: callback(current, total, path, info=info)
+        return with_named_info
     if positional >= 4 or Parameter.VAR_POSITIONAL in kinds:
-        return lambda current, total, path, info: callback(current, total, path, info)
+        return with_info
     if positional == 3:
-        return lambda current, total, path, info: callback(current, total, path)
-    return lambda current, total, path, info: callback(current, total)
+        return with_path
+    return lambda current, total, event: callback(current, total)
 
 
 def _takes_info(parameter: Any) -> bool:

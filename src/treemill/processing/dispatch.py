@@ -7,25 +7,35 @@ said for a while it makes a heartbeat itself, so that a sign of life does not de
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 from treemill.events import Ended, Event, Listener, ignore
+from treemill.values import dataclass
 
 logger = logging.getLogger(__name__)
 
 PULSE_SECONDS = 0.5
 """How often a heartbeat is made; signs of life are promised every second."""
 
-# After each look the thread sleeps: to be woken for every one of a run's events would cost more than making them.
-_NAP_SECONDS = 0.01
+# After each look the thread sleeps, and then tells what has gathered: to be woken for every one of a run's events would
+# cost more than making them, and each waking takes the interpreter from the thread that writes.
+_NAP_SECONDS = 0.025
 
 _LAST_WAIT_SECONDS = 0.5
 _FIRST_WAIT_SECONDS = 0.01
+
+
+@dataclass(eq=False, slots=True)
+class _Group:
+    """Events that are handed over as one, and how many of them have not been told."""
+
+    events: Iterable[Event]
+    left: int
 
 
 class Dispatcher:
@@ -39,9 +49,13 @@ class Dispatcher:
         self.errors = 0
         self._listener = listener
         self._beat = beat
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._next_beat = 0.0
+        self._posted: deque[Event | _Group] = deque()
+        self._in_hand = _Group((), 0)
         self._silent = listener is ignore
+        self._news = threading.Event()
         self._first = threading.Event()
+        self._closing = threading.Event()
         self._abandoned = False
         self._thread = threading.Thread(target=self._deliver, name="dispatcher", daemon=True)
 
@@ -55,12 +69,14 @@ class Dispatcher:
     ) -> None:
         if self._silent or self._abandoned:
             return
-        self._events.put(None)
+        self._closing.set()
+        self._news.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(_LAST_WAIT_SECONDS)
         if self._thread.is_alive():
             self._abandoned = True
-            self.dropped = max(0, self._events.qsize() - 1)
+            waiting = [each.left if isinstance(each, _Group) else 1 for each in list(self._posted)]
+            self.dropped = self._in_hand.left + sum(waiting)
 
     def wait_for_first(self) -> None:
         """Let the first event be told before anything heavy begins, if that takes no longer than a moment."""
@@ -69,32 +85,63 @@ class Dispatcher:
 
     def post(self, event: Event) -> None:
         """Hand over an event; returns at once."""
-        if not self._silent:
-            self._events.put(event)
+        self._post(event)
+
+    def post_all(self, events: Iterable[Event], count: int) -> None:
+        """Hand over so many events as one; returns at once. What makes them lazily makes them when they are told."""
+        self._post(_Group(events, count))
+
+    def _post(self, posted: Event | _Group) -> None:
+        if self._silent:
+            return
+        self._posted.append(posted)
+        # Put first and looked at then, and the other way round in the thread, so that nothing is left lying.
+        if not self._news.is_set():
+            self._news.set()
 
     def _deliver(self) -> None:
-        next_beat = time.monotonic() + PULSE_SECONDS
+        self._next_beat = time.monotonic() + PULSE_SECONDS
         while not self._abandoned:
-            try:
-                event = self._events.get(timeout=max(0.0, next_beat - time.monotonic()))
-                if event is None:
+            heard = self._news.wait(max(0.0, self._next_beat - time.monotonic()))
+            closing = self._closing.is_set()
+            self._news.clear()
+            if self._posted:
+                self._first.set()
+            while self._posted and not self._abandoned:
+                if self._tell_each(self._posted.popleft()):
                     return
+            if closing:
+                return
+            self._keep_the_pulse()
+            if heard:
+                self._closing.wait(_NAP_SECONDS)
+
+    def _tell_each(self, posted: Event | _Group) -> bool:
+        """Tell events, and keep the pulse meanwhile; return whether that was the last one."""
+        if isinstance(posted, _Group):
+            self._in_hand = posted
+            for event in posted.events:
+                posted.left -= 1
                 self._tell(event)
-                if isinstance(event, Ended):
-                    return
-                if self._events.empty():
-                    time.sleep(_NAP_SECONDS)
-            except queue.Empty:
-                pass
-            if time.monotonic() >= next_beat:
-                self._tell(self._beat())
-                next_beat = time.monotonic() + PULSE_SECONDS
+                if self._abandoned:
+                    return True
+                self._keep_the_pulse()
+            return False
+        self._tell(posted)
+        if isinstance(posted, Ended):
+            return True
+        self._keep_the_pulse()
+        return False
+
+    def _keep_the_pulse(self) -> None:
+        if time.monotonic() >= self._next_beat and not self._abandoned:
+            self._tell(self._beat())
+            self._next_beat = time.monotonic() + PULSE_SECONDS
 
     def _tell(self, event: Event) -> None:
         try:
-            self._first.set()
             self._listener(event)
-        except Exception as error:
+        except BaseException as error:  # also an exit, which would end this thread and all that it has yet to tell
             self.errors += 1
             if self.errors == 1:
                 logger.warning("the progress listener failed and is called on: %s: %s", type(error).__name__, error)

@@ -15,24 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Generic, TypeVar
 
-from treemill.events import (
-    Cancelled,
-    Committed,
-    Ended,
-    Event,
-    Finished,
-    Heartbeat,
-    Listener,
-    Passed,
-    Queued,
-    Started,
-    Worked,
-    ignore,
-    wants_files,
-)
+from treemill.events import Event, Heartbeat, Listener, ignore
 from treemill.flow import Ahead, Crew, Done, Idle, Limits, Lost, weigh_batches
 from treemill.processing.crews import failure_of
-from treemill.processing.dispatch import Dispatcher
+from treemill.processing.herald import Herald
+from treemill.processing.pace import Pace
+from treemill.processing.portions import BATCH_BYTES, FIRST_BATCH_BYTES, Portions
 from treemill.processing.seams import Intake, VectorStage
 from treemill.processing.tally import Tally
 from treemill.records import PreparedFile, RecordedFile, Status
@@ -43,28 +31,8 @@ from treemill.work import Prepared
 
 Q = TypeVar("Q")
 
-# Workers take about this much source at a time. One file each costs a quarter of the parse; with 200 kB word pass,
-# encoder and rows take a tenth more than with this much, which a worker has in hand for a tenth of a second all the
-# same, and whose results fit a pipe. The first batches are small, so that the first files are searchable soon.
-BATCH_BYTES = 600_000
-FIRST_BATCH_BYTES = 25_000
-
-# What a file costs a worker besides its bytes: opening it, a row, a result.
-_FILE_WEIGHT = 600
-
-# What is left goes out in so many batches a worker, none above the size that pays best: two are with a worker at a
-# time, so that otherwise one could be done two large batches before the other.
-_LAST_BATCHES_A_WORKER = 4
-
 # So many batches a worker stand ready: what it does in the time of the longest commit, which lays out a segment.
 _WAITING_BATCHES = 3
-
-# Put files wait for their commit in the store's transaction. The first ones are committed as they come, so that
-# questions find something soon; the next ones wait for so long, then twice as long each time, up to what is set.
-_FIRST_WAIT_SECONDS = 0.1
-
-# More than this is committed before its time.
-_MOST_UNCOMMITTED_BYTES = 32_000_000
 
 # A cancelled run still learns how many files it was given, as far as that can be known quickly.
 _QUEUE_GRACE_SECONDS = 0.2
@@ -92,21 +60,15 @@ class Run(Generic[Q]):
         self.tally = Tally()
         self.cancel = cancel
         self._intake = intake
-        self._observer = observer
         self._known = known or self.found
         self._limits = limits
-        self._commit_seconds = commit_seconds
         self._vectors = vectors
-        self._dispatcher = Dispatcher(listener, self._heartbeat)
-        # What happens to each file is told only where somebody hears it.
-        self._heard = wants_files(listener) or observer is not ignore
+        self._herald = Herald(self.tally, listener, observer, self._heartbeat)
+        self._pace = Pace(commit_seconds)
+        self._portions = Portions()
         self._begun: dict[str, DiscoveredFile] = {}
         self._marks: list[RecordedFile] = []
-        self._weighed = 0
         self._shapes: dict[str, tuple[int, str | None]] = {}
-        self._uncommitted_bytes = 0
-        self._last_commit = time.monotonic()
-        self._wait_seconds = 0.0
         self._ahead: Ahead[Q] | None = None
         self._writer: Writer
         self._crew: Crew[DiscoveredFile, Prepared] | None = None
@@ -119,26 +81,16 @@ class Run(Generic[Q]):
         `work` belongs inside, and whatever shall be over when the listener is told that the run is. With `compact`,
         files can be pickled, and those that wait long take less memory.
         """
-        with self._dispatcher, Ahead(files, self._queued if self._heard else None, compact=compact) as ahead:
+        queued = self._queued if self._herald.tells_of_files else None
+        with self._herald, Ahead(files, queued, compact=compact) as ahead:
             self._ahead = ahead
-            if self._heard:
-                self._dispatcher.wait_for_first()
+            self._herald.wait_for_first()
             try:
                 yield
             finally:
                 self._count_the_rest()
-                stats = self.tally.close(cancelled=self.cancel.is_set())
-                self.post(
-                    Ended(
-                        self.tally.elapsed,
-                        stats.files_processed,
-                        stats.failed_files,
-                        stats.skipped_files,
-                        stats.cancelled_files,
-                        stats.duration,
-                    )
-                )
-        self.tally.stats.dropped_events = self._dispatcher.dropped
+                self.tally.close(cancelled=self.cancel.is_set())
+                self._herald.ended()
 
     def work(self, crew: Crew[DiscoveredFile, Prepared], writer: Writer) -> ProcessingStats:
         """Process what is queued and return the statistics; what could be committed is, however the run ends.
@@ -164,16 +116,15 @@ class Run(Generic[Q]):
         return self.tally.close(cancelled=self.cancel.is_set())
 
     def post(self, event: Event) -> None:
-        """Tell the observer and the listener."""
-        self._observer(event)
-        self._dispatcher.post(event)
+        """Tell the observer and the listener of something else that happens meanwhile."""
+        self._herald.post(event)
 
     def found(self) -> int:
         """How many files the queue has brought so far."""
         return 0 if self._ahead is None else self._ahead.found
 
     def _queued(self, item: Q) -> None:
-        self.post(Queued(self.tally.elapsed, self._intake.name(item)))
+        self._herald.queued(self._intake.name(item))
 
     def _batches(self, items: Iterable[Q | None]) -> Iterator[tuple[DiscoveredFile, ...]]:
         """Group the queue into batches for the workers, until it ends or the run is cancelled."""
@@ -195,25 +146,19 @@ class Run(Generic[Q]):
                     self._begun[file.name] = file
                     yield file
 
-        weighed = weigh_batches(wanted(), self._weigh, BATCH_BYTES, first=FIRST_BATCH_BYTES, share=self._fair_share)
-        for batch in weighed:
-            if self._heard:
-                for file in batch:
-                    self.post(Started(self.tally.elapsed, file.name))
+        portions = weigh_batches(
+            wanted(), self._portions.weigh, BATCH_BYTES, first=FIRST_BATCH_BYTES, share=self._fair_share
+        )
+        for batch in portions:
+            self._herald.started(batch)
             yield batch
-
-    def _weigh(self, file: DiscoveredFile) -> int:
-        weight = file.size + _FILE_WEIGHT
-        self._weighed += weight
-        return weight
 
     def _fair_share(self) -> int:
         """Return how much a batch may weigh: a part of what is left, once it is known how many files there are."""
         ahead, crew, taken = self._ahead, self._crew, self.tally.stats.submitted_files
-        if ahead is None or crew is None or not ahead.ended or not taken:
+        if ahead is None or crew is None or not ahead.ended:
             return BATCH_BYTES
-        left = (ahead.found - taken) * self._weighed // taken
-        return max(FIRST_BATCH_BYTES, left // (_LAST_BATCHES_A_WORKER * crew.count))
+        return self._portions.fair_share(taken, ahead.found - taken, crew.count)
 
     def _take(self, outcomes: Iterator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle]) -> None:
         """Deal with what becomes of batches until there is no more, or the run is cancelled."""
@@ -232,8 +177,9 @@ class Run(Generic[Q]):
                 return
 
     def _commit_what_is_due(self) -> None:
-        due = time.monotonic() - self._last_commit >= self._wait_seconds and self._more_comes()
-        if self.tally.pending and (due or self._uncommitted_bytes > _MOST_UNCOMMITTED_BYTES):
+        if not self.tally.pending:
+            return
+        if self._pace.too_much_waits() or (self._pace.time_is_up() and self._more_comes()):
             self._commit()
 
     def _more_comes(self) -> bool:
@@ -266,18 +212,7 @@ class Run(Generic[Q]):
             self._put([file for file in whole if file.content is None or file.content.vectors])
             self._vectors.offer([file for file in whole if file.content is not None and not file.content.vectors])
         self.tally.spent({"write": time.perf_counter() - began})
-        size = sum(file.size for file in done.items)
-        self.post(
-            Worked(
-                self.tally.elapsed,
-                done.worker,
-                done.started - self.tally.began,
-                done.seconds,
-                len(done.items),
-                size,
-                done.items[0].name,
-            )
-        )
+        self._herald.worked(done)
 
     def _take_vectors(self, *, wait: bool) -> None:
         """Put the files whose vectors have come."""
@@ -302,7 +237,7 @@ class Run(Generic[Q]):
         refused = {failure.path: failure for failure in self._writer.put(files)}
         taken = [file for file in files if file.path not in refused]
         self.tally.put((file, *self._shapes.pop(file.path, (0, None))) for file in taken)
-        self._uncommitted_bytes += sum(file.size for file in taken)
+        self._pace.put(sum(file.size for file in taken))
         for failure in refused.values():
             self._fail(failure)
 
@@ -312,17 +247,11 @@ class Run(Generic[Q]):
         self._writer.set_known(self._known())
         generation = self._writer.commit()
         self.tally.spent({"commit": time.perf_counter() - began})
-        self._last_commit = time.monotonic()
-        self._wait_seconds = min(max(_FIRST_WAIT_SECONDS, 2 * self._wait_seconds), self._commit_seconds)
-        self._uncommitted_bytes = 0
+        self._pace.committed()
         entries = self.tally.committed()
-        at = self.tally.elapsed
         for entry in entries:
             self._begun.pop(entry.path, None)
-            if self._heard:
-                self.post(Finished(at, entry.path, entry.chunks, entry.size, entry.language))
-        if entries:
-            self.post(Committed(at, len(entries), generation))
+        self._herald.committed(entries, generation)
 
     def _pass(self, skip: Skipped, file: DiscoveredFile | None = None) -> None:
         if file is not None:
@@ -333,7 +262,7 @@ class Run(Generic[Q]):
             self._writer.remove([skip.path])
         elif file is not None:
             self._mark(file, Status.SKIPPED, str(skip.reason), skip.detail)
-        self.post(Passed(self.tally.elapsed, skip.path, str(skip.reason), skip.detail, failed=False))
+        self._herald.passed(skip)
 
     def _fail(self, failure: Failure) -> None:
         file = self._begun.pop(failure.path, None)
@@ -341,7 +270,7 @@ class Run(Generic[Q]):
         self.tally.failed(failure)
         if file is not None:
             self._mark(file, Status.FAILED, failure.error_type, failure.message)
-        self.post(Passed(self.tally.elapsed, failure.path, failure.error_type, failure.message, failed=True))
+        self._herald.passed(failure)
 
     def _mark(self, file: DiscoveredFile, status: Status, reason: str, detail: str) -> None:
         """Note a file that is none of the index's, for the next statement: one a batch costs what one a file does."""
@@ -357,7 +286,7 @@ class Run(Generic[Q]):
 
     def _cancelled(self, path: str) -> None:
         self.tally.stats.cancelled_files += 1
-        self.post(Cancelled(self.tally.elapsed, path))
+        self._herald.cancelled(path)
 
     def _count_the_rest(self) -> None:
         """Count what was begun and not committed, and what was never begun, as cancelled. Doing it twice is fine."""
@@ -367,7 +296,7 @@ class Run(Generic[Q]):
         self._ahead.stop(_QUEUE_GRACE_SECONDS)
         for entry in self.tally.rolled_back():
             self._begun.pop(entry.path, None)
-            self.post(Cancelled(self.tally.elapsed, entry.path))
+            self._herald.cancelled(entry.path)
         for path in list(self._begun):
             self._cancelled(path)
         self._begun.clear()

@@ -49,8 +49,13 @@ class GivenFiles:
         """Return the name of a file: POSIX and relative to the root, or as it was given where there is none."""
         if self._root is None:
             return given
-        name = next((given[len(each) :] for each in self._prefixes if given.startswith(each)), given)
-        if any(mark in name for mark in _ODD) or name.startswith(("/", "./")):
+        name = given
+        for prefix in self._prefixes:
+            if given.startswith(prefix):
+                name = given[len(prefix) :]
+                break
+        # Nearly every path is told apart by these few looks; it is named twice where somebody hears of files.
+        if ("/." in name or "//" in name or "\\" in name or name.startswith(("/", "./"))) and _is_odd(name):
             name = below(self._root, self._prefixes, given)
         if self._base + name != given:
             self._odd[name] = given
@@ -69,6 +74,10 @@ class GivenFiles:
         self._seen.add(name)
         self.besides.discard(name)
         return described(name, self._root, self._settings)
+
+
+def _is_odd(name: str) -> bool:
+    return any(mark in name for mark in _ODD) or name.startswith(("/", "./"))
 
 
 def prefixes_of(root: GivenPath) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ which keeps no Future for each.
 
 from __future__ import annotations
 
+import inspect
 import os
 import queue
 import threading
@@ -25,7 +26,7 @@ from typing import Any, Self
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import UsageError
 from treemill.events import Cancelled, Ended, Event, Finished, Heartbeat, Passed, Queued, Started
-from treemill.processing.callbacks import Counts, ProgressCallback, Teller
+from treemill.processing.callbacks import Counts, ProgressCallback, Teller, tell_all
 from treemill.processing.collecting import CollectingWriter
 from treemill.processing.crews import executor_for, limits_of, make_crew
 from treemill.processing.custom import Chunker, cutter_for
@@ -120,7 +121,7 @@ class FileChunkingManager:
         self._in_flight: dict[str, _Submitted] = {}
         self._behind: dict[str, deque[_Submitted]] = {}
         self._told_of: dict[str, deque[_Submitted]] = {}
-        self._tellers: dict[int, Teller] = {}
+        self._tellers: dict[object, Teller] = {}
         self._counts = Counts()
         self._collected = CollectingWriter()
         self._ready: Future[None] = Future()
@@ -297,11 +298,12 @@ class FileChunkingManager:
     def _teller(self, callback: ProgressCallback | None) -> Teller | None:
         if callback is None:
             return None
-        known = self._tellers.get(id(callback))
+        # A method is another object each time that it is looked up.
+        key = (id(callback.__self__), id(callback.__func__)) if inspect.ismethod(callback) else id(callback)
+        known = self._tellers.get(key)
         if known is None:
-            known = self._tellers[id(callback)] = Teller(
-                callback, given=self._as_given, interrupt=self.request_cancellation
-            )
+            teller = Teller(callback, given=self._as_given, interrupt=self.request_cancellation)
+            known = self._tellers.setdefault(key, teller)
         return known
 
     def _listen(self, event: Event) -> None:
@@ -315,9 +317,17 @@ class FileChunkingManager:
             finally:
                 if not isinstance(event, Queued | Started):
                     self._forget(event.path)
-        elif isinstance(event, Heartbeat | Ended):
-            for teller in list(self._tellers.values()):
-                teller.tell(event, self._counts)
+        elif isinstance(event, Heartbeat):
+            tell_all(self._waiting_tellers(), event, self._counts)
+        elif isinstance(event, Ended):
+            tell_all(list(self._tellers.values()), event, self._counts)
+
+    def _waiting_tellers(self) -> list[Teller]:
+        """Return who was told that a file is queued, and not yet what became of it."""
+        with self._lock:
+            lines = list(self._told_of.values())
+            tellers = {id(each.teller): each.teller for line in lines for each in line if each.teller is not None}
+        return list(tellers.values())
 
     def _forget(self, path: str) -> None:
         with self._lock:

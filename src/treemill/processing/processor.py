@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.errors import UsageError
-from treemill.events import Event, Listener, ignore
+from treemill.events import Event, Finished, Listener, Queued, Started, ignore, wants_files
 from treemill.processing.callbacks import ProgressCallback, listener_of
 from treemill.processing.crews import executor_for, limits_of, make_crew, starting
 from treemill.processing.custom import Chunker, cutter_for
@@ -182,10 +182,12 @@ def _both(
     tell = listener_of(callback, given=given.as_given, interrupt=interrupt)
     if on_event is ignore:
         return tell
+    all_of_it = wants_files(on_event)
 
     def listener(event: Event) -> None:
         try:
-            on_event(event)
+            if all_of_it or not isinstance(event, Queued | Started | Finished):
+                on_event(event)
         finally:
             tell(event)
 
