@@ -32,7 +32,7 @@ PLAIN = {
     "_words": ("words.c",),
     "_building": ("building.c",),
     "_vectors": ("vectors.c",),
-    "_packing": ("packing.c",),
+    "_packing": ("packing.c", "squeezing.c"),
     "_spellings": ("spellings.c", "tables.c", "tokens.c"),
     "_layout": ("layout.c",),
     "_files": ("files.c",),

@@ -108,6 +108,7 @@ LOADERS = {
     "searching/changed.py",
     "storage/sqlite.py",
     "storage/content_cache.py",
+    "storage/scanning.py",
     "storage/sqlite_snapshot.py",
     "storage/sqlite_writer.py",
     "indexing.py",

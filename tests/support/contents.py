@@ -13,7 +13,8 @@ import numpy as np
 from treemill.ranking.postings import Postings, pack
 from treemill.records import Content, PreparedFile, Recipe
 from treemill.storage import Segment, Snapshot
-from treemill.storage.layout import spellings, stored_spellings
+from treemill.storage.layout import stored_spellings
+from treemill.storage.segments import spellings
 
 RECIPE = Recipe(chunker="lines", words="plain")
 DIMENSION = 4

@@ -16,7 +16,8 @@ from treemill.ranking.postings import plain, unpack
 from treemill.records import Content
 from treemill.storage import Segment
 from treemill.storage.examining import examine
-from treemill.storage.layout import lay_out, live_part, part_from, parts_from, spellings, stored_spellings
+from treemill.storage.layout import lay_out, live_part, part_from, parts_from, stored_spellings
+from treemill.storage.segments import spellings
 
 texts = st.lists(st.sampled_from(["alpha", "beta", "alpha beta", "gamma_delta", ""]), max_size=5).map("\n".join)
 

@@ -9,7 +9,7 @@ import pytest
 from support.contents import RECIPE, key_of, prepared
 from treemill.records import RunState
 from treemill.storage.garbage import GarbageLimits
-from treemill.storage.layout import spellings
+from treemill.storage.segments import spellings
 from treemill.storage.sqlite import SqliteStore
 
 AT_ONCE = GarbageLimits(days=0, share=0, floor_bytes=0)

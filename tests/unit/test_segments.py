@@ -15,9 +15,9 @@ from support.contents import check_duties, content_of
 from treemill.native import compiled
 from treemill.ranking.regrouping import regrouped_plainly
 from treemill.storage import Segment
-from treemill.storage.layout import Part, dead_share, lay_out, merge, part_of, spellings
+from treemill.storage.layout import Part, dead_share, lay_out, merge, part_of
 from treemill.storage.segment_files import FULL_CHUNKS, SegmentFile, plan_merges
-from treemill.storage.segments import SegmentRefused, open_segment, write_segment
+from treemill.storage.segments import SQUEEZED_CHUNKS, SegmentRefused, open_segment, spellings, write_segment
 
 LAYOUT = compiled("layout")
 INDEX = b"i" * 16
@@ -45,8 +45,12 @@ def assert_equal(one: Segment, other: Segment) -> None:
         assert left.tolist() == right.tolist(), name
 
 
-def write(folder: Path, segment: Segment) -> SegmentFile:
-    return write_segment(folder, segment, index_id=INDEX, after=0, last_id=4)
+def write(folder: Path, segment: Segment, *, squeezed: bool = True) -> SegmentFile:
+    at_most = SQUEEZED_CHUNKS if squeezed else 0
+    return write_segment(folder, segment, index_id=INDEX, after=0, last_id=4, squeezed_chunks=at_most)
+
+
+forms = pytest.mark.parametrize("squeezed", [True, False], ids=["squeezed", "plain"])
 
 
 # ── laying out and merging ──
@@ -241,15 +245,29 @@ def test_there_is_nothing_to_merge_in_nothing():
 # ── files ──
 
 
+@forms
 @pytest.mark.parametrize("dimension", [0, 4])
-def test_a_segment_comes_back_from_its_file(tmp_path, dimension):
+def test_a_segment_comes_back_from_its_file(tmp_path, dimension, squeezed):
     segment = segment_of(dimension=dimension)
-    file = write(tmp_path, segment)
+    file = write(tmp_path, segment, squeezed=squeezed)
     opened = open_segment(tmp_path, file, index_id=INDEX)
     assert_equal(opened, segment)
     check_duties(opened)
     assert (file.chunks, file.last_id) == (6, 4)
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_small_segment_is_squeezed_and_a_large_one_is_not(tmp_path):
+    line = part(1, "".join(f"word{n}\n" for n in range(40)))
+    small, large = (
+        lay_out([line._replace(contents=np.array([n + 1])) for n in range(count)], dimension=0)
+        for count in (SQUEEZED_CHUNKS // len(line.lengths), SQUEEZED_CHUNKS // len(line.lengths) + 1)
+    )
+    assert len(small.lengths) <= SQUEEZED_CHUNKS < len(large.lengths)
+    for segment, expected in ((small, True), (large, False)):
+        file = write(tmp_path, segment)
+        assert (file.size < write(tmp_path, segment, squeezed=False).size) is expected
+        assert_equal(open_segment(tmp_path, file, index_id=INDEX), segment)
 
 
 def test_an_empty_segment_comes_back_from_its_file(tmp_path):
@@ -265,8 +283,9 @@ def test_an_opened_segment_outlives_its_file(tmp_path):
     assert_equal(opened, segment)
 
 
-def test_every_flipped_byte_is_refused(tmp_path):
-    file = write(tmp_path, segment_of(dimension=4))
+@forms
+def test_every_flipped_byte_is_refused(tmp_path, squeezed):
+    file = write(tmp_path, segment_of(dimension=4), squeezed=squeezed)
     path = tmp_path / file.name
     image = path.read_bytes()
     for position in range(len(image)):
@@ -340,11 +359,17 @@ HOSTILE = {
 }
 
 
+@forms
 @pytest.mark.parametrize("changes", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_file_with_a_right_checksum_is_refused(tmp_path, changes):
+def test_a_hostile_file_with_a_right_checksum_is_refused(tmp_path, changes, squeezed):
     segment = segment_of()
     assert (len(segment.chunks), len(segment.terms)) == (8, 5)
-    file = write(tmp_path, segment._replace(**changes))
+    hostile = segment._replace(**changes)
+    if squeezed and "offsets" in changes:
+        with pytest.raises(ValueError, match="do not fit"):
+            write(tmp_path, hostile)
+        return
+    file = write(tmp_path, hostile, squeezed=squeezed)
     with pytest.raises(SegmentRefused):
         open_segment(tmp_path, file, index_id=INDEX)
 

@@ -2,9 +2,7 @@
  *
  * Each function does exactly what its namesake in Python does.
  */
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
+#include "squeezing.h"
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -359,6 +357,8 @@ static PyObject *symbols_json(PyObject *module, PyObject *symbols) {
 static PyMethodDef methods[] = {
     {"planes", planes, METH_VARARGS, planes_doc},
     {"unplaned", unplaned, METH_VARARGS, unplaned_doc},
+    {"squeezed", squeezed, METH_VARARGS, squeezed_doc},
+    {"unsqueezed", unsqueezed, METH_VARARGS, unsqueezed_doc},
     {"symbols_json", symbols_json, METH_O, symbols_json_doc},
     {NULL, NULL, 0, NULL},
 };

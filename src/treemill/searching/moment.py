@@ -20,7 +20,7 @@ from treemill.records import Content
 from treemill.searching.path_text import PathText
 from treemill.sources import Symbol
 from treemill.storage import FileTable, Segment, Snapshot
-from treemill.storage.layout import spellings
+from treemill.storage.segments import spellings
 
 Numbers = npt.NDArray[np.int64]
 

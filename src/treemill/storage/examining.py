@@ -23,12 +23,12 @@ from treemill.errors import IndexMissing, TreemillError
 from treemill.storage import Segment
 from treemill.storage import rows as tables
 from treemill.storage.connection import DamagedRow, explained, open_database
-from treemill.storage.layout import lay_out, merge, spellings
+from treemill.storage.layout import lay_out, merge
 from treemill.storage.ownership import data_folder, read_mark
 from treemill.storage.packed import check_content, text_of
 from treemill.storage.part_rows import read_parts
 from treemill.storage.segment_files import SegmentFile, read_segment_files, stray_segments
-from treemill.storage.segments import SegmentRefused, open_segment
+from treemill.storage.segments import SegmentRefused, open_segment, spellings
 from treemill.storage.sums import file_sum
 from treemill.values import dataclass
 

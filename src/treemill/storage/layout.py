@@ -26,6 +26,7 @@ from treemill.records import Block, Content
 from treemill.storage import Segment
 from treemill.storage.packed import text_of
 from treemill.storage.segment_files import FULL_CHUNKS
+from treemill.storage.segments import spellings
 
 # From so many contents on, words are gathered beside the postings: the last layout of a run has the machine to itself.
 _MANY_CONTENTS = 1_000
@@ -226,11 +227,6 @@ def merge(segments: Sequence[Segment], *, live: npt.NDArray[np.int64]) -> Segmen
         words=words,
         spelled=joined_arrays([each.spelled for each in kept], np.uint8),
     )
-
-
-def spellings(segment: Segment) -> bytes:
-    """Return the words of the contents of a segment whose spellings are complete, each before a line feed."""
-    return isal_zlib.decompress(segment.spellings) if len(segment.spellings) else b""
 
 
 def _beside(contents: int, action: Callable[[], npt.NDArray[np.uint8]]) -> Callable[[], npt.NDArray[np.uint8]]:

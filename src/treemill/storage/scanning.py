@@ -7,18 +7,21 @@ import logging
 import sqlite3
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from treemill.storage import FileTable, Segment
 from treemill.storage import rows as tables
-from treemill.storage.layout import lay_out
-from treemill.storage.part_rows import read_parts
 from treemill.storage.segment_files import SegmentFile, read_segment_files
 from treemill.storage.segments import SegmentRefused, open_segment
 
 _log = logging.getLogger(__name__)
+
+# What lays out is loaded where something is in no segment file: in a tree at rest nothing is.
+_LAYOUT = "treemill.storage.layout"
+_PARTS = "treemill.storage.part_rows"
 
 
 def read_file_table(connection: sqlite3.Connection) -> FileTable:
@@ -45,7 +48,9 @@ def read_segments(folder: Path, index_id: bytes, connection: sqlite3.Connection,
     """
 
     def laid_out(after: int, last: int) -> Segment:
-        return lay_out(list(read_parts(connection, after, last, dimension=dimension)), dimension=dimension)
+        parts = import_module(_PARTS).read_parts(connection, after, last, dimension=dimension)
+        segment: Segment = import_module(_LAYOUT).lay_out(list(parts), dimension=dimension)
+        return segment
 
     def open_or_lay_out(file: SegmentFile) -> Segment:
         try:
@@ -58,5 +63,8 @@ def read_segments(folder: Path, index_id: bytes, connection: sqlite3.Connection,
             return laid_out(file.after, file.last_id)
 
     files = read_segment_files(connection)
-    tail = laid_out(files[-1].last_id if files else 0, sys.maxsize)
-    return [segment for segment in (*map(open_or_lay_out, files), tail) if len(segment.lengths)]
+    segments = [open_or_lay_out(file) for file in files]
+    after = files[-1].last_id if files else 0
+    if connection.execute("SELECT 1 FROM contents WHERE id > ? LIMIT 1", (after,)).fetchone():
+        segments.append(laid_out(after, sys.maxsize))
+    return [segment for segment in segments if len(segment.lengths)]

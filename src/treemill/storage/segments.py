@@ -4,7 +4,8 @@
            │ spellings │ spelled
 
 The header says which index the segment belongs to, which contents it covers, how much it has of everything, and the
-checksum.
+checksum. In a small segment chunks and weights are one array (see `treemill.storage.squeezing`): there they are what
+is long, and are made whole on opening. The first bytes of the file tell one form from the other; both are read.
 
 Where an array lies follows from the counts, each at the next multiple of 64 bytes: a file holds no offset to
 believe. The checksum covers everything; the index keeps a copy, so that a file must be the very one that was laid out
@@ -29,14 +30,22 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 
 from treemill.storage import Segment
 from treemill.storage.segment_files import FULL_CHUNKS, SegmentFile
+from treemill.storage.squeezing import squeezed, unsqueezed
 
-MAGIC = b"TMsegm\x00\x03"
+PLAIN = b"TMsegm\x00\x03"
+SQUEEZED = b"TMsegm\x00\x04"
 _NAME = re.compile(r"[0-9a-f]{16}\.segment")
-_HEADER = struct.Struct("<8s16s8Q16s")
+_HEADERS = {PLAIN: struct.Struct("<8s16s8Q16s"), SQUEEZED: struct.Struct("<8s16s9Q16s")}
+
+SQUEEZED_CHUNKS = FULL_CHUNKS // 4
+"""Up to so many chunks a segment is squeezed. Whoever opens it makes all of its postings whole, at 3 ns each."""
+
 _ALIGNMENT = 64
+_LEAST_BYTES = 2 * _ALIGNMENT
 _BLOCK_WORDS = 8192
 
 # A file is written so many bytes at a time, a multiple of a block: an image of all of it would double what it takes.
@@ -50,7 +59,7 @@ class SegmentRefused(Exception):
 class _Shape(NamedTuple):
     """Which contents a segment covers, how much it has of everything, and the dimension of its vectors.
 
-    `spellings` is in bytes.
+    `spellings` is in bytes, and so is `squeezed`: 0 where chunks and weights stand as they are.
     """
 
     after: int
@@ -61,18 +70,24 @@ class _Shape(NamedTuple):
     postings: int
     dimension: int
     spellings: int
+    squeezed: int = 0
+
+    @property
+    def magic(self) -> bytes:
+        """What the file begins with."""
+        return SQUEEZED if self.squeezed else PLAIN
 
     def fields(self) -> list[tuple[type[np.generic], int]]:
         """Return the type and number of elements of each array, in order."""
         narrow = np.uint16 if self.chunks <= FULL_CHUNKS else np.uint32
+        plain: list[tuple[type[np.generic], int]] = [(narrow, self.postings), (np.uint8, self.postings)]
         return [
             (np.int64, self.contents),
             (np.int64, self.contents + 1),
             (np.uint16, self.chunks),
             (np.uint32, self.terms),
             (narrow, self.terms),
-            (narrow, self.postings),
-            (np.uint8, self.postings),
+            *([(np.uint8, self.squeezed)] if self.squeezed else plain),
             (np.int8, self.chunks * self.dimension),
             (np.float32, self.chunks if self.dimension else 0),
             (np.uint8, self.spellings),
@@ -81,15 +96,25 @@ class _Shape(NamedTuple):
 
     def places(self) -> tuple[list[int], int]:
         """Return the byte at which each array starts, and the length of the file."""
-        starts, position = [], _aligned(_HEADER.size)
+        starts, position = [], _aligned(_HEADERS[self.magic].size)
         for kind, count in self.fields():
             starts.append(position)
             position = _aligned(position + np.dtype(kind).itemsize * count)
         return starts, position
 
 
-def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int, last_id: int) -> SegmentFile:
+def write_segment(
+    folder: Path,
+    segment: Segment,
+    *,
+    index_id: bytes,
+    after: int,
+    last_id: int,
+    squeezed_chunks: int = SQUEEZED_CHUNKS,
+) -> SegmentFile:
     """Write the segment of the contents above `after`, up to `last_id`, into a new file; return what to record of it.
+
+    It is squeezed if it has at most so many chunks.
 
     The file is not forced to disk: after a power failure its checksum tells, and it is built again.
 
@@ -98,16 +123,21 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
     """
     dimension = segment.vectors.shape[1] if len(segment.vectors) else 0
     sizes = len(segment.contents), len(segment.lengths), len(segment.terms), len(segment.chunks)
-    shape = _Shape(after, last_id, *sizes, dimension, len(segment.spellings))
+    postings: list[npt.NDArray[Any]] = [segment.chunks, segment.weights]
+    squeezed_bytes = 0
+    if len(segment.chunks) and len(segment.lengths) <= min(squeezed_chunks, SQUEEZED_CHUNKS):
+        counts = np.diff(segment.offsets).astype(np.uint16)
+        postings = [squeezed(counts, segment.chunks.astype(np.uint16, copy=False), segment.weights)]
+        squeezed_bytes = len(postings[0])
+    shape = _Shape(after, last_id, *sizes, dimension, len(segment.spellings), squeezed_bytes)
     _, length = shape.places()
-    arrays = (
+    arrays: tuple[npt.NDArray[Any], ...] = (
         segment.contents,
         segment.first_chunk,
         segment.lengths,
         segment.terms,
         np.diff(segment.offsets) - 1,
-        segment.chunks,
-        segment.weights,
+        *postings,
         segment.vectors,
         segment.norms,
         segment.spellings,
@@ -115,7 +145,7 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
     )
     name = f"{os.urandom(8).hex()}.segment"
     with _written_beside(folder, name) as file:
-        file.write(bytes(_HEADER.size))
+        file.write(bytes(_HEADERS[shape.magic].size))
         sums = []
         for window in _windows(_pieces(arrays, shape)):
             sums.append(_sums(window))
@@ -129,7 +159,7 @@ def write_segment(folder: Path, segment: Segment, *, index_id: bytes, after: int
 def _pieces(arrays: Sequence[npt.NDArray[Any]], shape: _Shape) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield what stands behind the header: the arrays' bytes, each behind the zeros that bring it to its place."""
     starts, length = shape.places()
-    position = _HEADER.size
+    position = _HEADERS[shape.magic].size
     for start, (kind, _), array in zip(starts, shape.fields(), arrays, strict=True):
         yield np.zeros(start - position, np.uint8)
         raw = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")).reshape(-1).view(np.uint8)
@@ -164,8 +194,11 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     if not _NAME.fullmatch(file.name):
         raise SegmentRefused(f"{file.name!r} is no name of a segment file")
     image = _mapped(folder / file.name, file.size)
-    magic, owner, *numbers, checksum = _HEADER.unpack_from(image.data)
-    if magic != MAGIC or owner != index_id or checksum != file.checksum:
+    header = _HEADERS.get(image[:8].tobytes())
+    if header is None:
+        raise SegmentRefused(f"{file.name} is no segment that this Treemill reads")
+    _, owner, *numbers, checksum = header.unpack_from(image.data)
+    if owner != index_id or checksum != file.checksum:
         raise SegmentRefused(f"{file.name} does not belong to this index")
     shape = _Shape(*numbers)
     if (shape.after, shape.last_id, shape.chunks) != (file.after, file.last_id, file.chunks):
@@ -173,13 +206,14 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     starts, length = shape.places()
     if length != file.size:
         raise SegmentRefused(f"{file.name} has counts that do not fit its length")
-    if _checksum([_sums(image[_HEADER.size :])], index_id, shape) != checksum:
+    if _checksum([_sums(image[header.size :])], index_id, shape) != checksum:
         raise SegmentRefused(f"{file.name} is damaged")
     arrays: list[npt.NDArray[Any]] = []
     for start, (kind, count) in zip(starts, shape.fields(), strict=True):
         little = np.dtype(kind).newbyteorder("<")
         arrays.append(image[start : start + little.itemsize * count].view(little))
-    contents, first_chunk, lengths, terms, more, chunks, weights, vectors, norms, spellings, spelled = arrays
+    contents, first_chunk, lengths, terms, more, *postings, vectors, norms, spellings, spelled = arrays
+    chunks, weights = _whole(more, postings[0], shape, file.name) if shape.squeezed else postings
     # A term is in at least one chunk: one less is kept, so that even "in all 65,536" fits.
     offsets = np.zeros(len(terms) + 1, np.int64)
     np.cumsum(more, out=offsets[1:], dtype=np.int64)
@@ -188,6 +222,26 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows, norms, spellings, spelled)
     _check_structure(segment, file.name)
     return segment
+
+
+def spellings(segment: Segment) -> bytes:
+    """Return the words of the contents of a segment whose spellings are complete, each before a line feed."""
+    return isal_zlib.decompress(segment.spellings) if len(segment.spellings) else b""
+
+
+def _whole(
+    more: npt.NDArray[np.uint16], data: npt.NDArray[np.uint8], shape: _Shape, name: str
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
+    """Return the chunks and weights of a squeezed segment."""
+    if shape.chunks > FULL_CHUNKS:
+        raise SegmentRefused(f"{name} is squeezed, and too large for that")
+    try:
+        chunks, weights = unsqueezed(more + np.uint16(1), data, shape.chunks)
+    except ValueError as error:
+        raise SegmentRefused(f"{name} is damaged: {error}") from error
+    if len(chunks) != shape.postings:
+        raise SegmentRefused(f"{name} has other postings than it says")
+    return chunks, weights
 
 
 def _check_structure(segment: Segment, name: str) -> None:
@@ -204,7 +258,7 @@ def _check_structure(segment: Segment, name: str) -> None:
 
 def _mapped(path: Path, length: int) -> npt.NDArray[np.uint8]:
     """Map a regular file of exactly that length; links are not followed."""
-    if length < _HEADER.size or length % _ALIGNMENT:
+    if length < _LEAST_BYTES or length % _ALIGNMENT:
         raise SegmentRefused(f"{path.name} cannot be {length} bytes long")
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
@@ -242,7 +296,8 @@ def _checksum(sums: Sequence[tuple[bytes, int]], index_id: bytes, shape: _Shape)
 
 
 def _header(index_id: bytes, shape: _Shape, checksum: bytes) -> bytes:
-    return _HEADER.pack(MAGIC, index_id, *shape, checksum)
+    numbers = shape if shape.squeezed else shape[:-1]
+    return _HEADERS[shape.magic].pack(shape.magic, index_id, *numbers, checksum)
 
 
 @contextlib.contextmanager
