@@ -109,6 +109,7 @@ LOADERS = {
     "storage/sqlite.py",
     "storage/content_cache.py",
     "storage/scanning.py",
+    "storage/opening.py",
     "storage/sqlite_snapshot.py",
     "storage/sqlite_writer.py",
     "indexing.py",

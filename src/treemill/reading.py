@@ -171,7 +171,9 @@ def _common_root(files: Sequence[DiscoveredFile]) -> str | None:
 
 def _encoded_paths(files: Sequence[DiscoveredFile], root: str) -> list[bytes]:
     base = os.path.join(root, "")
-    return [os.fsencode(base + file.name) for file in files]
+    paths = [base + file.name for file in files]
+    encoded = os.fsencode("\0".join(paths)).split(b"\0")
+    return encoded if len(encoded) == len(paths) else list(map(os.fsencode, paths))
 
 
 def source_of(data: bytes, language: str | None = None) -> Source | None:

@@ -68,6 +68,18 @@ def test_a_copy_of_an_indexed_tree_starts_from_its_index_and_equals_a_fresh_one(
             assert found[0] == found[1]
 
 
+def test_segments_are_shared_with_the_other_index_and_outlive_it(tree: Tree) -> None:
+    many = {f"src/m{number}.py": f"def f{number}(): ...\n" for number in range(101)}
+    first, second = tree({**FILES, **many}), tree({**FILES, **many})
+    indexed(first)
+    indexed(second)
+    (one,), (other,) = (list(root.glob(".treemill/*/*.segment")) for root in (first, second))
+    assert one.stat().st_ino == other.stat().st_ino
+    shutil.rmtree(first / ".treemill")
+    with store_of(second) as store, Index(store) as ours:
+        assert [hit.path for hit in ours.ask(Query("f7")).hits][:1] == ["src/m7.py"]
+
+
 def test_what_the_other_tree_alone_held_is_gone_when_the_first_run_has_ended(tree: Tree) -> None:
     first, second = tree({**FILES, "src/secret.py": "password = 'x'\n"}), tree(FILES)
     indexed(first)

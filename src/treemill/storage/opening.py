@@ -6,9 +6,9 @@ needs no package.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -24,6 +24,9 @@ STORES = {
     "postgres": "treemill.storage.postgres.door",
 }
 """The module of each kind of store, by the scheme of its URL; the first one needs no URL."""
+
+# What knows the name of this machine compiles ten patterns before it says it.
+_PLATFORM = "platform"
 
 # The package that a kind of store comes from, and what installs it.
 _EXTRAS = {"psycopg": "postgres"}
@@ -131,7 +134,7 @@ def indexed_root(path: Path, settings: StorageSettings) -> Path | None:
 
 def repository_name(root: Path, settings: StorageSettings) -> str:
     """Return what a root is called in a database: as the settings say, or by its machine and path."""
-    name = settings.repository or f"{platform.node()}:{root}"
+    name = settings.repository or f"{import_module(_PLATFORM).node()}:{root}"
     return name.encode("utf-8", "backslashreplace").decode().replace("\0", "")
 
 

@@ -51,6 +51,16 @@ def path_bytes(path: str) -> bytes:
     return path.encode(*_PATH_CODEC)
 
 
+def paths_bytes(paths: Sequence[str]) -> list[bytes]:
+    """Return paths as the file system has them.
+
+    Raises:
+        UnicodeEncodeError: no file system has one of them.
+    """
+    encoded = "\0".join(paths).encode(*_PATH_CODEC).split(b"\0") if paths else []
+    return encoded if len(encoded) == len(paths) else list(map(path_bytes, paths))
+
+
 def path_text(path: bytes) -> str:
     """Return the text of a path, as `os.fsdecode` does."""
     return path.decode(*_PATH_CODEC)
@@ -138,7 +148,7 @@ def read_scan(connection: sqlite3.Connection, content_id: int) -> tuple[bytes, b
 def read_ids(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, int]:
     """Return the ids of those contents that are held, by key."""
     found: dict[bytes, int] = {}
-    remaining = iter(keys)
+    remaining = map(bytearray, keys)  # which sqlite3 binds as they are: bytes it asks what they are to be bound as
     while some := list(itertools.islice(remaining, _VARIABLES)):
         marks = ", ".join("?" * len(some))
         found.update(connection.execute(f"SELECT key, id FROM contents WHERE key IN ({marks})", some))
@@ -175,8 +185,8 @@ def indexed_rows(files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_n
     """
     status = STATUS_CODES[Status.INDEXED]
     rows = [
-        (path_bytes(file.path), ids[file.key], file.size, file.stamp, file.changed_ns, seen_ns, status, "", "")
-        for file in files
+        (path, ids[file.key], file.size, file.stamp, file.changed_ns, seen_ns, status, "", "")
+        for path, file in zip(paths_bytes([file.path for file in files]), files, strict=True)
     ]
     return [(*row, total) for row, total in zip(rows, file_sums(rows), strict=True)]
 

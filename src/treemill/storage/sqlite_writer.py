@@ -161,7 +161,8 @@ class SqliteWriter:
         with self._rolled_back():
             self._begin()
             before = self._connection.total_changes
-            self._connection.executemany("DELETE FROM files WHERE path = ?", ((tables.path_bytes(p),) for p in paths))
+            gone = map(bytearray, tables.paths_bytes(list(paths)))  # see `read_ids`
+            self._connection.executemany("DELETE FROM files WHERE path = ?", ((path,) for path in gone))
             removed = self._connection.total_changes - before
         self._changed += removed
         return removed

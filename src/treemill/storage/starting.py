@@ -1,8 +1,9 @@
 """A new index that starts from the contents of another one: of a tree that is like its own.
 
-Everything is copied but what is said of files: no path of the other tree is in the new index, and what its own tree
-does not hold of the contents is collected when the first run has ended. The other index must be this user's, as for
-any opening; it is read at one moment, and neither changed nor held up.
+Everything is copied but what is said of files, and shared on disk where nothing is written to it again: no path of the
+other tree is in the new index, and what its own tree does not hold of the contents is collected when the first run has
+ended. The other index must be this user's, as for any opening; it is read at one moment, and neither changed nor held
+up.
 """
 
 from __future__ import annotations
@@ -48,14 +49,22 @@ def start_from(other: Path, folder: Path, recipe: Recipe) -> bool:
                 for file in read_segment_files(writer):
                     # One that is gone or cannot be copied is laid out again by the first run.
                     with contextlib.suppress(OSError):
-                        shutil.copyfile(source / file.name, data / file.name)
-                        os.chmod(data / file.name, 0o600)
+                        _share(source / file.name, data / file.name)
             write_mark(beside, index_id)
             os.rename(beside, folder)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
     return True
+
+
+def _share(segment: Path, place: Path) -> None:
+    """Have a segment file at another place too: nothing is ever written to one again, so that both may be the same."""
+    try:
+        os.link(segment, place)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(segment, place)
+        os.chmod(place, 0o600)
 
 
 def _forget_files(writer: sqlite3.Connection) -> None:
