@@ -78,3 +78,12 @@ def test_files_that_are_equal_within_and_between_batches_leave_nothing_for_docto
     report = treemill.index(root, settings=treemill.Settings())
     assert report.stats.files_processed == 9
     assert list(examine(root / ".treemill")) == []
+
+
+def test_a_processor_that_is_given_equal_files_leaves_nothing_for_doctor(tree, tmp_path):
+    root = tree({f"{folder}/{name}.py": f"def {name}():\n    return 1\n" for folder in "abc" for name in "xyz"})
+    with treemill.SqliteStore(tmp_path / "index", create=True) as store:
+        processor = treemill.HighThroughputProcessor(None, store, root=root)
+        stats = processor.process_files_high_throughput(sorted(root.rglob("*.py")), 1)
+    assert stats.files_processed == 9
+    assert list(examine(tmp_path / "index")) == []

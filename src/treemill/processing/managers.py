@@ -227,6 +227,7 @@ class FileChunkingManager:
             provider=provider if in_workers else None,
             cutter=self._cutter,
             tell_refused=True,
+            blocks=writer.takes_blocks and (in_workers or provider is None),
         )
         stage = None
         if self._vectors is not None and not in_workers:

@@ -143,12 +143,13 @@ class HighThroughputProcessor:
             with self._store.writer() as writer:
                 writer.begin_run(recipe_of(chunker_of(self._governor, self._cutter), self._provider))
                 given.besides.update(each.path for each in self._store.recorded() if each.status is Status.INDEXED)
-                with make_crew(self._settings.chunker, self._work(), executor=executor) as crew:
+                work = self._work(blocks=writer.takes_blocks and manager is None)
+                with make_crew(self._settings.chunker, work, executor=executor) as crew:
                     stats = run.work(crew, writer)
                 writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
             return stats
 
-    def _work(self) -> Prepare:
+    def _work(self, *, blocks: bool = False) -> Prepare:
         in_workers = self._provider is not None and self._provider.runs_in == "worker"
         return Prepare(
             self._governor,
@@ -157,6 +158,7 @@ class HighThroughputProcessor:
             provider=self._provider if in_workers else None,
             cutter=self._cutter,
             tell_refused=True,
+            blocks=blocks,
         )
 
     def _manager(self, threads: int, batch_size: int, stack: ExitStack) -> VectorCalculationManager | None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.flow.freeing import give_back_now
+from treemill.ranking.regrouping import joined_arrays
 from treemill.storage import Segment
 from treemill.storage.layout import Part, dead_share, lay_out, live_part, lost_share, merge
 from treemill.storage.part_rows import read_parts
@@ -93,6 +94,8 @@ class Layouts:
 
     def _parts(self, ids: npt.NDArray[np.int64], after: int, dimension: int) -> list[Part]:
         """Return the parts of these contents: from memory if all are there, else from the rows."""
+        if np.array_equal(joined_arrays([part.contents for part in self._tail], np.int64), ids):
+            return self._tail
         parts = [live_part(part, ids) for part in self._tail]
         if sum(len(part.contents) for part in parts) == len(ids):
             return parts

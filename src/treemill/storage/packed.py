@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,9 @@ from treemill.ranking.postings import unpack
 from treemill.records import Content
 
 _LENGTH = struct.Struct("<I")
+
+# Made once: `json.dumps` with separators of its own makes an encoder for every call.
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 # The head names a language, an encoding, a chunker and an error type.
 _MOST_HEAD_BYTES = 4_096
@@ -34,7 +36,7 @@ _PARTS = 7
 
 def pack_content(content: Content, *, text: bool = True) -> bytes:
     """Return a content as bytes, on request without its text."""
-    bulk = (
+    bulk: list[bytes] = [
         content.text if text else b"",
         content.ends,
         content.lines,
@@ -42,21 +44,20 @@ def pack_content(content: Content, *, text: bool = True) -> bytes:
         content.symbols,
         content.postings,
         content.vectors,
-    )
-    language, encoding, source, fallback = _words_of(
-        content.language, content.encoding, content.source, content.fallback
-    )
-    head = (
-        f'["{content.key.hex()}",{language},{encoding},{content.size},{content.chunk_count},{source},{fallback},'
-        f"[{','.join(map(str, map(len, bulk)))}]]"
+    ]
+    head = _encoded(
+        [
+            content.key.hex(),
+            content.language,
+            content.encoding,
+            content.size,
+            content.chunk_count,
+            content.source,
+            content.fallback,
+            [len(each) for each in bulk],
+        ]
     ).encode()
     return b"".join((_LENGTH.pack(len(head)), head, *bulk))
-
-
-@lru_cache(maxsize=1_024)
-def _words_of(*words: str | None) -> tuple[str, ...]:
-    """Return words, of which there are few, as JSON has them."""
-    return tuple(map(json.dumps, words))
 
 
 def unpack_content(packed: bytes) -> Content:
