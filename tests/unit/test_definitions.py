@@ -61,6 +61,29 @@ def test_a_sample_is_cut_and_described_as_a_person_would(sample):
     assert render(sample) == sample.with_name(sample.name + ".golden").read_text()
 
 
+def test_what_is_declared_globally_is_defined():
+    """declare global { a function, an interface with a method, a variable, a namespace }, and one behind it"""
+    text = (
+        "export {};\ndeclare global {\n  function shout(): void;\n  interface Window { open(): void }\n"
+        "  const LOUD: number;\n  namespace Inner { class Deep {} }\n}\ndeclare function quiet(): void;\n"
+    )
+    assert (
+        names(text, "typescript")
+        == names(text, "tsx")
+        == [
+            ("function", "shout"),
+            ("interface", "Window"),
+            ("method", "Window.open"),
+            ("variable", "LOUD"),
+            ("module", "Inner"),
+            ("class", "Inner.Deep"),
+            ("function", "quiet"),
+        ]
+    )
+    source = Source(text.encode(), b"", "utf-8", 0, "typescript")
+    assert chunk(source, ChunkGovernor()).symbols == symbols(text, "typescript")
+
+
 def test_what_is_exported_as_the_whole_module_goes_by_its_own_name():
     """
     module.exports = function open() {…}        open

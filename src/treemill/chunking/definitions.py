@@ -68,6 +68,7 @@ class _Table:
 
     vocabulary: Vocabulary
     rules: dict[int, _Rule]
+    blocks: frozenset[int]
     name: int
     body: int
 
@@ -87,10 +88,13 @@ def _table(language: str) -> _Table:
     vocabulary = VOCABULARIES[language]
     numbers = grammar(language)
     rules: dict[int, _Rule] = {}
+    blocks = set()
     for kind in range(numbers.node_kind_count):
         name = numbers.node_kind_for_id(kind)
         if name is None or not numbers.node_kind_is_named(kind):
             continue
+        if name in vocabulary.blocks:
+            blocks.add(kind)
         opens, wraps, climbs = (name in each for each in (vocabulary.opens, vocabulary.wraps, vocabulary.climbs))
         defined = vocabulary.defines.get(name)
         if defined is not None:
@@ -101,7 +105,7 @@ def _table(language: str) -> _Table:
     if "ERROR" in vocabulary.opens:
         rules[_ERROR_KIND] = _Rule(True, False, False)
     name_field, body_field = numbers.field_id_for_name("name"), numbers.field_id_for_name(vocabulary.body or "-")
-    return _Table(vocabulary, rules, name_field or 0, body_field or 0)
+    return _Table(vocabulary, rules, frozenset(blocks), name_field or 0, body_field or 0)
 
 
 def defines(language: str) -> bool:
@@ -128,11 +132,12 @@ def symbols(text: bytes, root: Node, language: str) -> tuple[Symbol, ...]:
 class _Finder:
     """The first pass: finds the nodes that define something."""
 
-    __slots__ = ("_body_field", "_name_field", "_root", "_rule_of", "_seen", "_text", "_vocabulary", "found")
+    __slots__ = ("_blocks", "_body_field", "_name_field", "_root", "_rule_of", "_seen", "_text", "_vocabulary", "found")
 
     def __init__(self, text: bytes, root: Node, table: _Table) -> None:
         self._text, self._root, self._vocabulary = text, root, table.vocabulary
         self._rule_of, self._name_field, self._body_field = table.rules.get, table.name, table.body
+        self._blocks = table.blocks
         self._seen: set[int] = set()
         self.found: list[_Found] = []
 
@@ -183,6 +188,9 @@ class _Finder:
             for child in nodes:
                 rule = rule_of(child.kind_id)
                 if rule is None:
+                    if outer >= 0 and child.kind_id in self._blocks:
+                        stack.append((iter(child.named_children), -1))
+                        break
                     continue
                 start = child.start_byte
                 first = start if outer < 0 or (group and group in text[outer:start]) else outer

@@ -29,7 +29,7 @@ from treemill.sources import Symbol
 _NATIVE = compiled("trees")
 
 # As in trees.h.
-_LEADING, _BODY, _ENDING = 1, 2, 4
+_LEADING, _BODY, _ENDING, _BLOCK = 1, 2, 4, 8
 _OPENS, _WRAPS, _CLIMBS = 1, 2, 4
 _ERROR_KIND = 0xFFFF
 
@@ -107,8 +107,11 @@ def _tables(language: str) -> object | None:
     if kinds is None:
         return None
     vocabulary = VOCABULARIES.get(language)
-    endings = frozenset(vocabulary.bodies if vocabulary is not None else ())
-    flags = bytes(_LEADING * leads(name) | _BODY * is_body(name) | _ENDING * (name in endings) for name, _ in kinds)
+    endings, blocks = (vocabulary.bodies, vocabulary.blocks) if vocabulary is not None else ((), ())
+    flags = bytes(
+        _LEADING * leads(name) | _BODY * is_body(name) | _ENDING * (name in endings) | _BLOCK * (name in blocks)
+        for name, _ in kinds
+    )
     tables: object = _NATIVE.compile(grammar, flags, None if vocabulary is None else _definitions(vocabulary, kinds))
     return tables
 

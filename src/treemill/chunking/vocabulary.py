@@ -41,12 +41,14 @@ class Vocabulary:
     wrapper holds several. A node of the `climbs` kinds is a value: what it is given to is the definition. `body` is
     the grammar's field for what comes after the signature; if empty, that is the last child, of one of the `bodies`.
     With no `comments`, documentation is a string at the beginning of the body; with `quoted_doc`, it may be one in
-    front. With `merges`, neighbours of one name are one definition. With `decorated`, wrappers begin with an `@`.
+    front. With `merges`, neighbours of one name are one definition. With `decorated`, wrappers begin with an `@`. Nodes
+    of the `blocks` kinds are containers where a wrapper holds them, and only there.
     """
 
     defines: Defines
     opens: tuple[str, ...] = ()
     wraps: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
     climbs: tuple[str, ...] = ()
     cues: Cues = cues.nothing
     comments: Comments | None = SLASHES

@@ -44,6 +44,7 @@ TYPESCRIPT = Vocabulary(
     },
     opens=("program", "expression_statement", "class_body", "interface_body", "object_type"),
     wraps=("export_statement", "lexical_declaration", "variable_declaration", "ambient_declaration"),
+    blocks=("statement_block",),  # of `declare global`
     climbs=_VALUES,
     cues=cues.script,
 )

@@ -161,6 +161,12 @@ static bool next_named(Level *level, TSNode *node) {
     return false;
 }
 
+/* Whether a node is a container where a wrapper holds it. */
+static bool is_block(const Grammar *grammar, TSNode node) {
+    TSSymbol symbol = ts_node_symbol(node);
+    return symbol < grammar->symbols && grammar->kinds[symbol] & BLOCK;
+}
+
 /* Find the definitions among the children of a container, and of the containers in it. Where it is a wrapper, `outer` is
  * where it begins, else -1. */
 static void look_at_children(Search *search, TSNode node, int64_t outer) {
@@ -175,8 +181,11 @@ static void look_at_children(Search *search, TSNode node, int64_t outer) {
             continue;
         }
         const Rule *rule = rule_of(search->grammar, child);
-        if (rule == NULL)
+        if (rule == NULL) {
+            if (level->outer >= 0 && is_block(search->grammar, child))
+                PUSH(&levels, (Level){ts_tree_cursor_new(child), false, -1});
             continue;
+        }
         int64_t start = ts_node_start_byte(child), first = start;
         if (level->outer >= 0 && !has_group(search, level->outer, start))
             first = level->outer;

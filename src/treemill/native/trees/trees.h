@@ -60,7 +60,8 @@ typedef struct {
 
 /* ---- a language, compiled from its vocabulary ---- */
 
-enum { LEADING = 1, BODY = 2, ENDING = 4 };   /* kinds of nodes, to the walk; and to a definition without a field */
+/* Kinds of nodes: to the walk; to a definition without a field; to a wrapper. */
+enum { LEADING = 1, BODY = 2, ENDING = 4, BLOCK = 8 };
 enum { OPENS = 1, WRAPS = 2, CLIMBS = 4 };    /* see `_Rule` */
 
 typedef struct {
@@ -97,7 +98,7 @@ typedef struct {
 typedef struct {
     const TSLanguage *language;
     uint32_t symbols;
-    uint8_t *kinds;       /* LEADING | BODY | ENDING of each */
+    uint8_t *kinds;       /* LEADING | BODY | ENDING | BLOCK of each */
     bool defines;
     Rule *rules;          /* of each symbol, and of errors behind the last */
     Fields fields;
