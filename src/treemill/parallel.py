@@ -151,11 +151,12 @@ def chunk_files_parallel(
     are gone, or are no files any more, are skipped.
 
     A governor's tokenizer goes into the workers with it. Where it cannot go into processes, threads do the work, with a
-    warning in the log, unless processes are asked for here. So are custom delimiters that do not work.
+    warning in the log, unless processes are asked for here; workers on Ray have to take it. Custom delimiters that do
+    not work are a warning too.
 
     Raises:
-        UsageError: there is no such executor, fewer than one worker is asked for, or processes are that cannot have
-            the tokenizer.
+        UsageError: there is no such executor, fewer than one worker is asked for, or processes or workers on Ray are
+            that cannot have the tokenizer.
         WorkersError: while reading: workers cannot be started.
     """
     delimiter.tell_faults(governor.settings)

@@ -380,6 +380,15 @@ def test_what_cannot_go_into_a_process_works_in_threads() -> None:
         assert executor_for(settings, work) == executor
 
 
+def test_what_cannot_go_to_workers_on_ray_is_said_so_at_once() -> None:
+    on_ray = ChunkerSettings(concurrency=ConcurrencySettings(executor="ray"))
+    work = Prepare(ChunkGovernor(), cutter=CustomCutter(Lock(), 1))
+    for settings, asked in ((on_ray, None), (ChunkerSettings(), "ray")):
+        with pytest.raises(UsageError, match=r"workers on Ray cannot do this work: it cannot be pickled.*use threads"):
+            executor_for(settings, work, asked)
+    assert executor_for(on_ray, Prepare(ChunkGovernor())) == "ray"
+
+
 class Lock:
     """A chunker that cannot be pickled."""
 

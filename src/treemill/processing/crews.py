@@ -108,19 +108,20 @@ def starting(executor: str, settings: ChunkerSettings, files: int) -> Iterator[N
 def executor_for(settings: ChunkerSettings, work: Work[T, R], asked: str | None = None) -> str:
     """Return the executor that the settings ask for, or threads where the work cannot go into worker processes.
 
-    What cannot go, and what helps, is logged as a warning. One that was `asked` for is kept.
+    What cannot go, and what helps, is logged as a warning. One that was `asked` for is kept, and so are workers on Ray.
 
     Raises:
-        UsageError: processes were asked for, and the work cannot go into them.
+        UsageError: processes were asked for, or workers on Ray, and the work cannot go into them.
     """
     name = asked or settings.concurrency.executor
-    if name != "process":
+    if name not in ("process", "ray"):
         return name
     hindrance = _hindrance(work)
     if hindrance is None:
         return name
-    if asked is not None:
-        raise errors.UsageError(f"processes cannot do this work: {hindrance}", suggestion=f"{_MOVABLE}, or use threads")
+    if asked is not None or name == "ray":
+        workers = "workers on Ray" if name == "ray" else "processes"
+        raise errors.UsageError(f"{workers} cannot do this work: {hindrance}", suggestion=f"{_MOVABLE}, or use threads")
     logger.warning("working in threads instead of processes, which is slower: %s. %s", hindrance, _MOVABLE)
     return "thread"
 
