@@ -30,7 +30,7 @@ from setuptools import Distribution, Extension
 # What needs nothing but its own sources.
 PLAIN = {
     "_words": ("words.c",),
-    "_building": ("building.c",),
+    "_building": ("building.c", "symbols.c"),
     "_vectors": ("vectors.c",),
     "_packing": ("packing.c", "squeezing.c"),
     "_spellings": ("spellings.c", "tables.c", "tokens.c"),

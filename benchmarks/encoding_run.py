@@ -32,7 +32,7 @@ from treemill.embedding.static import MODEL_PATH, StaticEncoder
 from treemill.errors import ChunkingError
 from treemill.flow import weigh_batches
 from treemill.preparing import text_to_index
-from treemill.processing.portions import BATCH_BYTES
+from treemill.processing.engine import BATCH_BYTES
 from treemill.ranking.occurrences import TextToIndex
 from treemill.ranking.postings import Postings
 from treemill.ranking.word_pass import WordPass

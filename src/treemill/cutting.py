@@ -2,75 +2,35 @@
 
     DiscoveredFile ─▶ CutFile | Skipped | Failure
 
-A `CutFile` crosses to another process as buffers (file, array of offsets, marshalled symbols) and arrives
-as a `PackedCut`; both build the same chunks. Nothing else than bytes, numbers and names is in them, so there is nothing
-that could refuse to be pickled. Symbols are marshalled because both ends are one interpreter, and it is the fastest.
+A `CutFile` crosses to another process as a `PackedCut` (see `treemill.chunking.crossing`); both build the same chunks.
 """
 
 from __future__ import annotations
 
-import marshal
 import time
 import traceback
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import repeat
-from operator import attrgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from treemill.chunking import chunk
 from treemill.chunking.build import build_chunks
+from treemill.chunking.crossing import PackedCut, packed_cut
 from treemill.chunking.governor import ChunkGovernor
 from treemill.errors import BinaryFileError, ChunkingError, ChunkingTimeoutError, FileTooLargeError
 from treemill.languages import language_among
 from treemill.reading import read_file
 from treemill.types import (
     Chunking,
-    ChunkSource,
     CodeChunk,
     DiscoveredFile,
     Failure,
     Skipped,
     SkipReason,
     Source,
-    Symbol,
 )
 from treemill.values import dataclass
-
-# 4 bytes an offset: no file of 4 GB gets as far as this.
-_OFFSETS = "I"
-_OFFSET_BYTES = array(_OFFSETS).itemsize
-
-_fields_of = attrgetter("name", "kind", "parents", "start", "end", "line", "signature", "doc")
-
-
-class PackedCut(NamedTuple):
-    """A file as it was cut, in the form that crosses process boundaries. Fields as in `Source` and `Chunking`."""
-
-    data: bytes
-    digest: bytes
-    encoding: str
-    bom: int
-    language: str | None
-    ends: bytes
-    symbols: bytes
-    chunker: ChunkSource
-    fallback: str | None
-
-    @property
-    def size(self) -> int:
-        """The size of the file in bytes."""
-        return len(self.data)
-
-    def chunks(self, file: DiscoveredFile, path: Path, governor: ChunkGovernor) -> list[CodeChunk]:
-        """Build the chunks. `path` is the file's."""
-        source = Source(self.data, self.digest, self.encoding, self.bom, self.language)
-        ends = tuple(array(_OFFSETS, self.ends))
-        # A named tuple made from a tuple by what is in C: a file may have thousands.
-        symbols = tuple(map(tuple.__new__, repeat(Symbol), marshal.loads(self.symbols)))
-        return build_chunks(file, source, Chunking(ends, symbols, self.chunker, self.fallback), governor, path=path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +50,7 @@ class CutFile:
         return build_chunks(file, self.source, self.chunking, governor, path=path)
 
     def __reduce__(self) -> tuple[type[PackedCut], tuple[object, ...]]:
-        source, chunking = self.source, self.chunking
-        return PackedCut, (
-            source.data,
-            source.digest,
-            source.encoding,
-            source.bom,
-            source.language,
-            array(_OFFSETS, chunking.ends).tobytes(),
-            marshal.dumps([_fields_of(symbol) for symbol in chunking.symbols]),
-            chunking.source,
-            chunking.fallback,
-        )
+        return PackedCut, tuple(packed_cut(self.source, self.chunking))
 
 
 class CutBatch(NamedTuple):

@@ -12,10 +12,11 @@ from pathlib import Path
 from treemill.errors import EmbeddingError, IndexMissing, StorageError
 from treemill.reports import IndexReport
 from treemill.storage import IndexStore
+from treemill.storage.folders import rebuild
 from treemill.storage.opening import Replacing
 from treemill.storage.ownership import read_mark
 from treemill.storage.replacing import Replacement
-from treemill.storage.sqlite import SqliteStore, rebuild
+from treemill.storage.sqlite import SqliteStore
 
 # A file whose text a model refuses is no reason to keep the old index; a service that went away is.
 _MOST_NOT_EMBEDDED = 0.01

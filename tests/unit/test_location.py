@@ -16,9 +16,10 @@ from support.processes import program
 from treemill.errors import IndexLocked, IndexMismatch, IndexMissing, StorageError
 from treemill.records import RunState
 from treemill.storage import location
+from treemill.storage.folders import rebuild
 from treemill.storage.location import deepest_mount, find_root, locate, parse_bsd_mounts, parse_linux_mounts
 from treemill.storage.ownership import data_folder, read_mark, user_key
-from treemill.storage.sqlite import SqliteStore, rebuild
+from treemill.storage.sqlite import SqliteStore
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treemill import native
+from treemill.chunking.crossing import symbols_from_bytes_in_python, symbols_to_bytes_in_python
 from treemill.chunking.packing import json_of
 from treemill.native import compiled
 from treemill.preparing import first_lines
@@ -23,6 +24,7 @@ from treemill.types import Symbol
 WORDS = compiled("words")
 PACKING = compiled("packing")
 SUMS = compiled("sums")
+BUILDING = compiled("building")
 needs_words = pytest.mark.skipif(WORDS is None, reason="this installation has no compiled halves")
 
 
@@ -132,3 +134,77 @@ def test_a_row_with_odd_columns_has_the_sum_that_python_gives_it(row, after):
 def test_a_path_that_is_no_bytes_has_no_sum():
     with pytest.raises(TypeError):
         file_sums([("a.py", 1, 0, 0, 0, 0, 0, "", "")])
+
+
+any_texts = texts | st.text(st.characters(categories=["Cs", "Lu"]), max_size=3)
+offsets = st.integers(0, 2**32 - 2)
+spans = st.tuples(offsets, offsets)
+lineages = st.lists(any_texts, max_size=3).map(tuple)
+crossing = st.lists(
+    st.builds(Symbol, any_texts, texts, lineages, offsets, offsets, offsets, spans, spans | st.none()), max_size=5
+).map(tuple)
+
+
+@needs_words
+@given(crossing)
+def test_symbols_cross_to_another_process_alike(some):
+    packed = BUILDING.symbols_to_bytes(some)
+    assert packed == symbols_to_bytes_in_python(some)
+    assert BUILDING.symbols_from_bytes(Symbol, packed) == symbols_from_bytes_in_python(packed) == some
+
+
+@needs_words
+def test_symbols_with_the_same_parents_share_them_on_the_other_side():
+    """class b: a, c"""
+    some = BUILDING.symbols_from_bytes(Symbol, BUILDING.symbols_to_bytes((SYMBOL, SYMBOL._replace(name="c"))))
+    assert some[0].parents is some[1].parents
+    assert some[0].kind is some[1].kind is SYMBOL.kind
+    assert type(some[0]) is Symbol
+
+
+@needs_words
+@given(crossing, st.data())
+def test_damaged_symbols_are_refused_or_are_symbols(some, data):
+    packed = bytearray(BUILDING.symbols_to_bytes(some))
+    for _ in range(data.draw(st.integers(0, 2)) if packed else 0):
+        packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
+    damaged = bytes(packed[: data.draw(st.integers(0, len(packed)))])
+    try:
+        expected = symbols_from_bytes_in_python(damaged)
+    except (ValueError, MemoryError):
+        with pytest.raises(ValueError):
+            BUILDING.symbols_from_bytes(Symbol, damaged)
+    else:
+        assert BUILDING.symbols_from_bytes(Symbol, damaged) == expected
+
+
+@needs_words
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        7,
+        (7,),
+        (("a",),),
+        (SYMBOL._replace(name=b"a"),),
+        (SYMBOL._replace(kind=[]),),
+        (SYMBOL._replace(parents=["b"]),),
+        (SYMBOL._replace(parents=(7,)),),
+        (SYMBOL._replace(start="0"),),
+        (SYMBOL._replace(end=-1),),
+        (SYMBOL._replace(line=2**32 - 1),),
+        (SYMBOL._replace(line=1 << 70),),
+        (SYMBOL._replace(signature=()),),
+        (SYMBOL._replace(doc=(0,)),),
+        (SYMBOL._replace(doc=7),),
+    ],
+)
+def test_symbols_that_cannot_cross_are_refused(wrong):
+    with pytest.raises((TypeError, OverflowError)):
+        BUILDING.symbols_to_bytes(wrong)
+
+
+@needs_words
+@pytest.mark.parametrize("wrong", [(int, b""), (7, b""), (Symbol, ""), (Symbol,)])
+def test_symbols_have_a_type_and_bytes(wrong):
+    with pytest.raises(TypeError):
+        BUILDING.symbols_from_bytes(*wrong)

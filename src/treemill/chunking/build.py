@@ -13,7 +13,7 @@ from pathlib import Path
 from treemill.chunking.governor import ChunkGovernor
 from treemill.chunking.sizes import count_tokens
 from treemill.native import compiled
-from treemill.types import Chunking, CodeChunk, DiscoveredFile, Source, Symbol
+from treemill.types import Chunking, ChunkSource, CodeChunk, DiscoveredFile, Source, Symbol
 
 _NATIVE = compiled("building")
 
@@ -37,21 +37,34 @@ def build_chunks(
     the chunk continues. `overlap_before` is about `governor.overlap_bytes` of the chunk before, from a line's
     beginning where there is one; where chunks are counted in tokens, at most `governor.overlap_tokens`.
     """
-    if _NATIVE is None or governor.overlap_bytes or source.encoding not in _BY_BYTES:
+    if not is_compiled(source.encoding, governor):
         return build_chunks_in_python(file, source, chunking, governor, path=path)
-    latin = source.encoding == "latin-1"
-    chunks: list[CodeChunk] = _NATIVE.build(
-        CodeChunk,
-        source.data,
-        latin,
-        source.bom,
-        chunking.ends,
-        chunking.symbols,
-        path or file.path,
-        source.language,
-        chunking.source,
-        chunking.fallback,
-    )
+    data, encoding, bom, language = source.data, source.encoding, source.bom, source.language
+    ends, symbols, how, fallback = chunking.ends, chunking.symbols, chunking.source, chunking.fallback
+    return build_compiled(data, encoding, bom, ends, symbols, path or file.path, language, how, fallback)
+
+
+def is_compiled(encoding: str, governor: ChunkGovernor) -> bool:
+    """Tell whether the chunks of files in this encoding are built by the compiled half, where there is one."""
+    return _NATIVE is not None and not governor.overlap_bytes and encoding in _BY_BYTES
+
+
+def build_compiled(
+    data: bytes,
+    encoding: str,
+    bom: int,
+    ends: tuple[int, ...] | bytes,
+    symbols: tuple[Symbol, ...],
+    path: Path,
+    language: str | None,
+    how: ChunkSource,
+    fallback: str | None,
+) -> list[CodeChunk]:
+    """Do what `build_chunks` says where `is_compiled` holds. `ends` may be bytes: numbers of 4, as the machine does."""
+    assert _NATIVE is not None
+    latin = encoding == "latin-1"
+    chunks: list[CodeChunk]
+    chunks = _NATIVE.build(CodeChunk, data, latin, bom, ends, symbols, path, language, how, fallback)
     return chunks
 
 

@@ -12,9 +12,9 @@ from treemill.errors import UsageError
 from treemill.places import Place, place_of, seated
 from treemill.settings import StorageSettings
 from treemill.storage.content_cache import ContentCache
+from treemill.storage.folders import remove
 from treemill.storage.opening import open_store, remove_index
 from treemill.storage.ownership import read_mark
-from treemill.storage.sqlite import remove
 
 NOT_DONE = 1
 

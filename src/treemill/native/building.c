@@ -7,8 +7,10 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "symbols.h"
 
 /* The fields of a chunk, in order; the first are the same for all chunks of a file. */
 #define FIELDS(X)                                                                                                      \
@@ -29,6 +31,7 @@ typedef struct {
     const char *data;
     Py_ssize_t size, bom;
     bool latin;
+    Py_ssize_t *ends, count; /* of the pieces */
     PyObject *symbols;
     Py_ssize_t symbol_count, following;
     Py_ssize_t *open; /* indices of definitions around, innermost last */
@@ -51,12 +54,24 @@ static PyObject *decoded(const Build *build, Py_ssize_t start, Py_ssize_t end) {
                         : PyUnicode_DecodeUTF8(piece, end - start, "surrogateescape");
 }
 
+/* How often a byte stands in a text, in blocks whose count fits a byte: compilers count many at once then. */
+static Py_ssize_t count_of(const char *at, const char *stop, char byte) {
+    Py_ssize_t count = 0;
+    while (at < stop) {
+        Py_ssize_t size = stop - at < UINT8_MAX ? stop - at : UINT8_MAX;
+        uint8_t block = 0;
+        for (Py_ssize_t i = 0; i < size; i++)
+            block = (uint8_t)(block + (at[i] == byte));
+        count += block;
+        at += size;
+    }
+    return count;
+}
+
 /* The first and last line of a piece. A line ends with LF, CR or CRLF; of a CRLF in two pieces, in the second. */
 static PyObject *lines(Build *build, Py_ssize_t start, Py_ssize_t end) {
     const char *data = build->data, *stop = data + end;
-    Py_ssize_t breaks = 0, first = build->first_line;
-    for (const char *at = data + start; (at = memchr(at, '\n', (size_t)(stop - at))) != NULL; at++)
-        breaks++;
+    Py_ssize_t breaks = count_of(data + start, stop, '\n'), first = build->first_line;
     for (const char *at = data + start; (at = memchr(at, '\r', (size_t)(stop - at))) != NULL; at++)
         breaks += !(at + 1 < stop && at[1] == '\n');
     char last = data[end - 1];
@@ -66,7 +81,7 @@ static PyObject *lines(Build *build, Py_ssize_t start, Py_ssize_t end) {
         ends_line = false;
     }
     build->first_line += breaks;
-    return Py_BuildValue("(nn)", first, first + breaks - ends_line);
+    return pair_of(first, first + breaks - ends_line);
 }
 
 /* The main definition of the piece that ends here, or NULL, and the tuple of those that start in it. */
@@ -132,7 +147,7 @@ static bool fill(Build *build, PyObject *fields, PyObject *content, Py_ssize_t s
     PyObject *here = NULL, *main = definitions(build, start, end, &here);
     bool done = put(fields, name_of_content, content) &&
                 put_new(fields, name_of_line_range, lines(build, start, end)) &&
-                put_new(fields, name_of_byte_range, Py_BuildValue("(nn)", start, end)) &&
+                put_new(fields, name_of_byte_range, pair_of(start, end)) &&
                 (here == build->nobody || put(fields, name_of_symbols, here));
     if (done && main != NULL)
         done = put(fields, name_of_symbol, PyTuple_GetItem(main, NAME)) &&
@@ -179,15 +194,15 @@ static long ordinal_of(PyObject *seen, PyObject *content) {
 }
 
 /* The contents of all pieces, and their lengths in ascending order. NULL with an exception set. */
-static PyObject *contents_of(const Build *build, PyObject *ends, Py_ssize_t count, Py_ssize_t *lengths) {
-    PyObject *contents = PyList_New(count);
+static PyObject *contents_of(const Build *build, Py_ssize_t *lengths) {
+    PyObject *contents = PyList_New(build->count);
     Py_ssize_t start = 0;
-    for (Py_ssize_t i = 0; i < count && contents != NULL; i++) {
-        Py_ssize_t end = number_in(ends, i);
+    for (Py_ssize_t i = 0; i < build->count && contents != NULL; i++) {
+        Py_ssize_t end = build->ends[i];
         PyObject *content = NULL;
         if (end > start && end <= build->size)
             content = decoded(build, start, end);
-        else if (!PyErr_Occurred())
+        else
             PyErr_SetString(PyExc_ValueError, "the ends do not ascend within the text");
         if (content == NULL) {
             Py_CLEAR(contents);
@@ -197,17 +212,17 @@ static PyObject *contents_of(const Build *build, PyObject *ends, Py_ssize_t coun
         }
         start = end;
     }
-    qsort(lengths, (size_t)count, sizeof *lengths, ascending);
+    qsort(lengths, (size_t)build->count, sizeof *lengths, ascending);
     return contents;
 }
 
-static PyObject *chunks_of(Build *build, PyObject *ends, PyObject *contents, const Py_ssize_t *lengths) {
+static PyObject *chunks_of(Build *build, PyObject *contents, const Py_ssize_t *lengths) {
     Py_ssize_t count = PyList_Size(contents), start = 0;
     newfunc make = (newfunc)PyType_GetSlot(&PyBaseObject_Type, Py_tp_new);
     PyObject *chunks = PyList_New(count), *seen = PyDict_New();
     for (Py_ssize_t i = 0; i < count && chunks != NULL && seen != NULL; i++) {
         PyObject *content = PyList_GetItem(contents, i);
-        Py_ssize_t end = number_in(ends, i);
+        Py_ssize_t end = build->ends[i];
         long ordinal = is_repeated(lengths, count, PyUnicode_GetLength(content)) ? ordinal_of(seen, content) : 0;
         PyObject *chunk = ordinal < 0 ? NULL : chunk_of(build, make, content, start, end, ordinal);
         if (chunk == NULL)
@@ -222,25 +237,47 @@ static PyObject *chunks_of(Build *build, PyObject *ends, PyObject *contents, con
     return chunks;
 }
 
-PyDoc_STRVAR(build_doc, "build(type, data: bytes, latin: bool, bom: int, ends: tuple[int, ...], symbols: tuple[Symbol, ...], "
+/* Take down where the pieces end: a tuple of numbers, or bytes of numbers of 4 bytes. False with an exception set. */
+static bool take_ends(Build *build, PyObject *ends) {
+    bool packed = PyBytes_Check(ends);
+    if (!packed && !PyTuple_Check(ends))
+        return PyErr_SetString(PyExc_TypeError, "ends are a tuple, or bytes"), false;
+    const char *numbers = packed ? PyBytes_AsString(ends) : NULL;
+    build->count = packed ? PyBytes_Size(ends) / (Py_ssize_t)sizeof(uint32_t) : PyTuple_Size(ends);
+    build->ends = malloc(((size_t)build->count + 1) * sizeof *build->ends);
+    if (build->ends == NULL)
+        return PyErr_NoMemory() != NULL;
+    for (Py_ssize_t i = 0; i < build->count; i++) {
+        uint32_t number = 0;
+        if (packed)
+            memcpy(&number, numbers + i * (Py_ssize_t)sizeof number, sizeof number);
+        build->ends[i] = packed ? (Py_ssize_t)number : number_in(ends, i);
+    }
+    return !PyErr_Occurred();
+}
+
+PyDoc_STRVAR(build_doc, "build(type, data: bytes, latin: bool, bom: int, ends: tuple[int, ...] | bytes, symbols: tuple[Symbol, ...], "
                         "path, language, source, fallback) -> list[CodeChunk]\n\n"
-                        "Return the chunks of a file in UTF-8 or Latin-1, in order, without overlap.");
+                        "Return the chunks of a file in UTF-8 or Latin-1, in order, without overlap. Ends are numbers, or bytes of numbers "
+                        "of 4 bytes.");
 
 static PyObject *build(PyObject *module, PyObject *arguments) {
     (void)module;
     Build build = {.first_line = 1};
     PyObject *ends;
     int latin;
-    if (!PyArg_ParseTuple(arguments, "Oy#pnO!O!OOOO", &build.type, &build.data, &build.size, &latin, &build.bom,
-                          &PyTuple_Type, &ends, &PyTuple_Type, &build.symbols, &build.path, &build.language,
-                          &build.source, &build.fallback))
+    if (!PyArg_ParseTuple(arguments, "Oy#pnOO!OOOO", &build.type, &build.data, &build.size, &latin, &build.bom, &ends,
+                          &PyTuple_Type, &build.symbols, &build.path, &build.language, &build.source, &build.fallback))
         return NULL;
     if (!PyType_Check(build.type) || build.bom < 0 || build.bom > build.size)
         return PyErr_Format(PyExc_ValueError, "a BOM lies within its text, and chunks have a type");
     build.latin = latin;
     build.symbol_count = PyTuple_Size(build.symbols);
-    Py_ssize_t count = PyTuple_Size(ends);
-    Py_ssize_t *lengths = malloc(((size_t)count + 1) * sizeof *lengths);
+    if (!take_ends(&build, ends)) {
+        free(build.ends);
+        return NULL;
+    }
+    Py_ssize_t *lengths = malloc(((size_t)build.count + 1) * sizeof *lengths);
     build.open = malloc(((size_t)build.symbol_count + 1) * sizeof *build.open);
     build.nobody = PyTuple_New(0);
     build.arguments = PyTuple_New(0);
@@ -249,15 +286,16 @@ static PyObject *build(PyObject *module, PyObject *arguments) {
     if (lengths == NULL || build.open == NULL)
         PyErr_NoMemory();
     else if (build.arguments != NULL && build.blank != NULL)
-        contents = contents_of(&build, ends, count, lengths);
+        contents = contents_of(&build, lengths);
     if (contents != NULL)
-        chunks = chunks_of(&build, ends, contents, lengths);
+        chunks = chunks_of(&build, contents, lengths);
     Py_XDECREF(contents);
     Py_XDECREF(build.nobody);
     Py_XDECREF(build.arguments);
     Py_XDECREF(build.blank);
     free(lengths);
     free(build.open);
+    free(build.ends);
     return chunks;
 }
 
@@ -275,8 +313,16 @@ static PyObject *untrack(PyObject *module, PyObject *objects) {
     return count < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+PyDoc_STRVAR(to_bytes_doc, "symbols_to_bytes(symbols: tuple[Symbol, ...]) -> bytes\n\n"
+                           "Return symbols in the form in which they cross to another process.");
+
+PyDoc_STRVAR(from_bytes_doc, "symbols_from_bytes(type, packed: bytes) -> tuple[Symbol, ...]\n\n"
+                             "Return the symbols, of that type, that `symbols_to_bytes` packed.");
+
 static PyMethodDef methods[] = {
     {"build", build, METH_VARARGS, build_doc},
+    {"symbols_to_bytes", symbols_to_bytes, METH_O, to_bytes_doc},
+    {"symbols_from_bytes", symbols_from_bytes, METH_VARARGS, from_bytes_doc},
     {"untrack", untrack, METH_O, untrack_doc},
     {NULL, NULL, 0, NULL},
 };

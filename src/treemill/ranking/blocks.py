@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from treemill.ranking.postings import Postings, from_plain
-from treemill.ranking.regrouping import offsets_of, regrouped
+from treemill.ranking.postings import Postings
+from treemill.ranking.regrouping import offsets_of, regrouped_contents
 from treemill.ranking.spellings import INCOMPLETE, joined
 from treemill.records import Block
 
@@ -33,9 +33,8 @@ class Member(NamedTuple):
 def block_of(members: Sequence[Member]) -> Block:
     """Return the block of some contents, in order."""
     firsts = offsets_of(np.array([each.chunk_count for each in members], np.int64)).tolist()
-    terms, offsets, chunks, weights = regrouped(
-        [(*from_plain(each.plain), first) for each, first in zip(members, firsts, strict=False)],
-        narrow=firsts[-1] <= _NARROW,
+    terms, offsets, chunks, weights = regrouped_contents(
+        [(*each.plain, first) for each, first in zip(members, firsts, strict=False)], narrow=firsts[-1] <= _NARROW
     )
     counts = np.diff(offsets)
     return Block(

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from treemill.native import compiled
+from treemill.ranking.postings import from_plain
 
 _NATIVE = compiled("layout")
 
@@ -22,14 +23,28 @@ Source = tuple[npt.NDArray[np.uint32], npt.NDArray[Any], npt.NDArray[Any], npt.N
 `chunks` (uint16 or uint32) and `weights` uint8[m] of all groups; and from where on the chunks are numbered."""
 
 
+PlainSource = tuple[bytes, bytes, bytes, bytes, int]
+"""The same, of one content as `treemill.ranking.postings.plain` has it."""
+
+
 def regrouped(sources: list[Source], *, narrow: bool) -> tuple[npt.NDArray[Any], ...]:
     """Return terms, offsets (int64), chunks (uint16 if `narrow`, else uint32) and weights in order of term.
 
     Raises:
         ValueError: the arrays of a source do not fit each other.
     """
+    return regrouped_plainly(sources, narrow=narrow) if _NATIVE is None else _compiled(sources, narrow)
+
+
+def regrouped_contents(sources: list[PlainSource], *, narrow: bool) -> tuple[npt.NDArray[Any], ...]:
+    """Return the same of contents."""
     if _NATIVE is None:
-        return regrouped_plainly(sources, narrow=narrow)
+        return regrouped_plainly([(*from_plain(each[:4]), each[4]) for each in sources], narrow=narrow)
+    return _compiled(sources, narrow)
+
+
+def _compiled(sources: list[Source] | list[PlainSource], narrow: bool) -> tuple[npt.NDArray[Any], ...]:
+    assert _NATIVE is not None
     kinds = (np.uint32, np.int64, np.uint16 if narrow else np.uint32, np.uint8)
     return tuple(map(np.frombuffer, _NATIVE.regrouped(sources, narrow), kinds))
 

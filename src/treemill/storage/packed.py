@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,6 @@ from treemill.ranking.postings import unpack
 from treemill.records import Content
 
 _LENGTH = struct.Struct("<I")
-
-# Made once: `json.dumps` with separators of its own makes an encoder for every call.
-_encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 # The head names a language, an encoding, a chunker and an error type.
 _MOST_HEAD_BYTES = 4_096
@@ -36,7 +34,7 @@ _PARTS = 7
 
 def pack_content(content: Content, *, text: bool = True) -> bytes:
     """Return a content as bytes, on request without its text."""
-    bulk: list[bytes] = [
+    bulk = (
         content.text if text else b"",
         content.ends,
         content.lines,
@@ -44,20 +42,21 @@ def pack_content(content: Content, *, text: bool = True) -> bytes:
         content.symbols,
         content.postings,
         content.vectors,
-    ]
-    head = _encoded(
-        [
-            content.key.hex(),
-            content.language,
-            content.encoding,
-            content.size,
-            content.chunk_count,
-            content.source,
-            content.fallback,
-            [len(each) for each in bulk],
-        ]
+    )
+    language, encoding, source, fallback = _words_of(
+        content.language, content.encoding, content.source, content.fallback
+    )
+    head = (
+        f'["{content.key.hex()}",{language},{encoding},{content.size},{content.chunk_count},{source},{fallback},'
+        f"[{','.join(map(str, map(len, bulk)))}]]"
     ).encode()
     return b"".join((_LENGTH.pack(len(head)), head, *bulk))
+
+
+@lru_cache(maxsize=1_024)
+def _words_of(*words: str | None) -> tuple[str, ...]:
+    """Return words, of which there are few, as JSON has them."""
+    return tuple(map(json.dumps, words))
 
 
 def unpack_content(packed: bytes) -> Content:

@@ -16,10 +16,10 @@ from pathlib import Path
 from treemill.storage import rows as tables
 from treemill.storage.connection import explained, open_database
 from treemill.storage.examining import Finding, Repair
+from treemill.storage.folders import rebuild
 from treemill.storage.housekeeping import Layouts
 from treemill.storage.lease import Lease
 from treemill.storage.ownership import data_folder, read_mark
-from treemill.storage.sqlite import rebuild
 
 
 def repair(folder: Path, findings: Sequence[Finding]) -> None:

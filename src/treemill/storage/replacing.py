@@ -21,9 +21,10 @@ from typing import Self
 
 from treemill.errors import IndexMismatch, StorageError
 from treemill.storage.connection import explained
+from treemill.storage.folders import lay_out, remove_strays
 from treemill.storage.lease import Lease
 from treemill.storage.ownership import data_folder, read_mark, replace_mark
-from treemill.storage.sqlite import SqliteStore, lay_out, remove_strays
+from treemill.storage.sqlite import SqliteStore
 
 
 class Replacement:

@@ -21,7 +21,6 @@ import contextlib
 import hashlib
 import mmap
 import os
-import re
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +37,8 @@ from treemill.storage.squeezing import squeezed, unsqueezed
 
 PLAIN = b"TMsegm\x00\x03"
 SQUEEZED = b"TMsegm\x00\x04"
-_NAME = re.compile(r"[0-9a-f]{16}\.segment")
+_SUFFIX = ".segment"
+_NAME_BYTES = 8
 _HEADERS = {PLAIN: struct.Struct("<8s16s8Q16s"), SQUEEZED: struct.Struct("<8s16s9Q16s")}
 
 SQUEEZED_CHUNKS = FULL_CHUNKS // 4
@@ -143,7 +143,7 @@ def write_segment(
         segment.spellings,
         segment.spelled,
     )
-    name = f"{os.urandom(8).hex()}.segment"
+    name = f"{os.urandom(_NAME_BYTES).hex()}{_SUFFIX}"
     with _written_beside(folder, name) as file:
         file.write(bytes(_HEADERS[shape.magic].size))
         sums = []
@@ -191,7 +191,7 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     Raises:
         SegmentRefused: it is missing, damaged, or was not written for this index.
     """
-    if not _NAME.fullmatch(file.name):
+    if not _is_name(file.name):
         raise SegmentRefused(f"{file.name!r} is no name of a segment file")
     image = _mapped(folder / file.name, file.size)
     header = _HEADERS.get(image[:8].tobytes())
@@ -222,6 +222,12 @@ def open_segment(folder: Path, file: SegmentFile, *, index_id: bytes) -> Segment
     segment = Segment(contents, first_chunk, lengths, terms, offsets, chunks, weights, rows, norms, spellings, spelled)
     _check_structure(segment, file.name)
     return segment
+
+
+def _is_name(name: str) -> bool:
+    """Whether that is the name of a segment file, and so no way to another folder."""
+    digits = name.removesuffix(_SUFFIX)
+    return name.endswith(_SUFFIX) and len(digits) == 2 * _NAME_BYTES and set(digits) <= set("0123456789abcdef")
 
 
 def spellings(segment: Segment) -> bytes:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
-import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,14 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from treemill.errors import IndexLocked, IndexMissing, StorageError, TreemillError
+from treemill.errors import IndexLocked, StorageError, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
 from treemill.storage import Writer
 from treemill.storage import rows as tables
-from treemill.storage.connection import create_database, explained, open_database
+from treemill.storage.connection import explained, open_database
 from treemill.storage.garbage import GarbageLimits
 from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
-from treemill.storage.ownership import MARK_NAME, check_private, data_folder, new_id, read_mark, write_mark
+from treemill.storage.ownership import MARK_NAME, data_folder, read_mark
 from treemill.storage.segment_files import is_missing, read_segment_files
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
 
@@ -33,8 +30,8 @@ _log = logging.getLogger(__name__)
 
 # What writes is loaded for those who do: a question reads alone.
 _WRITER = "treemill.storage.sqlite_writer"
+_FOLDERS = "treemill.storage.folders"
 
-_LEFTOVER_SECONDS = 3600.0
 _ATTEMPTS = 5
 
 # Connections that came along through a fork. They are the parent's, and closing one here could take its locks.
@@ -58,7 +55,7 @@ class SqliteStore:
         self.folder = folder
         self._garbage = garbage or GarbageLimits()
         if create:
-            _create(folder)
+            import_module(_FOLDERS).create(folder)
         self._reader = _Reader(folder)
         with self._reader.connection():
             pass
@@ -113,7 +110,7 @@ class SqliteStore:
                 lease = Lease.acquire(data, wait_seconds=wait_seconds)
                 # The index may have been replaced while we waited for who replaced it.
                 if self._reader.index_id() == index_id:
-                    remove_strays(self.folder, index_id)
+                    import_module(_FOLDERS).remove_strays(self.folder, index_id)
                     writer: Writer = import_module(_WRITER).SqliteWriter(data, index_id, lease, garbage=self._garbage)
                     return writer
                 lease.release()
@@ -271,126 +268,3 @@ class _Reader:
             connection.close()
         else:
             _inherited.append(connection)
-
-
-def rebuild(folder: Path, *, wait_seconds: float = 0.0) -> None:
-    """Put an empty index in the place of what is in a folder, whoever made that. Nothing of the old one is read.
-
-    Raises:
-        IndexLocked: somebody is writing to the old one.
-        StorageError: it cannot be replaced.
-    """
-    with contextlib.ExitStack() as stack, explained(folder / "new"):
-        try:
-            data = data_folder(folder, read_mark(folder))
-        except IndexMissing:
-            _create(folder)
-            return
-        except StorageError:
-            # Nobody's Treemill writes to a folder that it would not open.
-            pass
-        else:
-            stack.enter_context(Lease.acquire(data, wait_seconds=wait_seconds))
-        beside = _built_beside(folder)
-        old = folder.with_name(f"{folder.name}.old-{os.urandom(4).hex()}")
-        os.rename(folder, old)
-        os.rename(beside, folder)
-        _remove(old)
-
-
-def remove(folder: Path) -> list[Path]:
-    """Remove an index that this user's Treemill made; return what else is in its folder, which stays.
-
-    Raises:
-        IndexMissing: there is none.
-        IndexLocked: somebody is writing to it.
-        StorageError: it is not this user's, or cannot be removed.
-    """
-    index_id = read_mark(folder)
-    data = data_folder(folder, index_id)
-    with Lease.acquire(data), explained(data):
-        # Without its mark nobody opens it: whatever happens from here on, no half of an index is left in use.
-        (folder / MARK_NAME).unlink()
-        shutil.rmtree(data)
-    with explained(data):
-        (folder / ".gitignore").unlink(missing_ok=True)
-        left = sorted(folder.iterdir())
-        if not left:
-            folder.rmdir()
-    return left
-
-
-def _remove(path: Path) -> None:
-    """Remove a folder and everything in it, or a link or file, following no link."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-def _create(folder: Path) -> None:
-    """Make an empty index, unless there is something already: built beside and renamed, so it is there whole."""
-    with explained(folder / "new"):
-        if os.path.lexists(folder):
-            return
-        _remove_leftovers(folder)
-        beside = _built_beside(folder)
-        try:
-            os.rename(beside, folder)
-        except OSError:
-            shutil.rmtree(beside, ignore_errors=True)
-            if not os.path.lexists(folder):
-                raise
-
-
-def _built_beside(folder: Path) -> Path:
-    """Return a new index folder with an empty database in it, next to where it is to go."""
-    beside = folder.with_name(f"{folder.name}.new-{os.urandom(4).hex()}")
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lay_out(beside)
-    return beside
-
-
-def lay_out(place: Path, generation: int = 0) -> None:
-    """Make an index folder with an empty database in it, whose commits count on from a generation.
-
-    Raises:
-        OSError, StorageError: it cannot be made; nothing is left of it.
-    """
-    index_id = new_id()
-    place.mkdir(mode=0o700)
-    try:
-        (place / ".gitignore").write_text("*\n")
-        data = data_folder(place, index_id)
-        data.mkdir(mode=0o700)
-        create_database(data, index_id, generation)
-        write_mark(place, index_id)
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-
-
-_STRAY = re.compile(r"new-[0-9a-f]{8}|[0-9a-f]{32}")
-
-
-def remove_strays(folder: Path, index_id: bytes) -> None:
-    """Remove what a replacement that was killed has left in an index folder; its lease is held by who calls."""
-    with contextlib.suppress(OSError):
-        for path in list(folder.iterdir()):
-            if _STRAY.fullmatch(path.name) and path.name != index_id.hex() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what processes that were killed while they made or replaced an index have left beside it."""
-    beside = re.compile(re.escape(folder.name) + r"\..{3}-.{8}", re.DOTALL)
-    try:
-        names = os.listdir(folder.parent)
-    except (FileNotFoundError, PermissionError):
-        return  # nobody has made one there yet, or what lies there is not for us to know
-    for path in [folder.parent / name for name in names if beside.fullmatch(name)]:
-        # Somebody else's, or one that is being made right now, is not touched.
-        with contextlib.suppress(OSError, StorageError):
-            check_private(path, directory=True)
-            if time.time() - path.lstat().st_mtime > _LEFTOVER_SECONDS:
-                shutil.rmtree(path)
