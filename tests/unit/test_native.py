@@ -18,7 +18,15 @@ from treemill.chunking.crossing import symbols_from_bytes_in_python, symbols_to_
 from treemill.chunking.packing import json_of
 from treemill.native import compiled
 from treemill.preparing import first_lines
-from treemill.storage.sums import FILE_COLUMNS, file_sum, file_sums
+from treemill.storage.sums import (
+    FILE_COLUMNS,
+    bulk_sum,
+    bulk_sums,
+    file_sum,
+    file_sums,
+    head_sums,
+    sum_of_head,
+)
 from treemill.types import Symbol
 
 WORDS = compiled("words")
@@ -134,6 +142,19 @@ def test_a_row_with_odd_columns_has_the_sum_that_python_gives_it(row, after):
 def test_a_path_that_is_no_bytes_has_no_sum():
     with pytest.raises(TypeError):
         file_sums([("a.py", 1, 0, 0, 0, 0, 0, "", "")])
+
+
+@given(st.lists(st.tuples(NUMBERS, st.binary(), st.none() | ODD, ODD, ODD, st.binary()), max_size=3))
+def test_the_small_columns_of_contents_have_the_sums_that_python_gives_them(rows):
+    assert head_sums(rows) == [sum_of_head(row[0], row[1:]) for row in rows]
+
+
+@given(st.lists(st.tuples(NUMBERS, st.binary(), st.binary(max_size=3), st.binary()), max_size=3))
+def test_the_bulk_columns_of_contents_have_the_sums_that_python_gives_them(rows):
+    assert bulk_sums(rows) == [bulk_sum(*row) for row in rows]
+    for other in (None, "text", 7):
+        with pytest.raises(TypeError):
+            bulk_sums([*rows, (1, b"", other)])
 
 
 any_texts = texts | st.text(st.characters(categories=["Cs", "Lu"]), max_size=3)

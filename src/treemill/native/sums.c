@@ -1,4 +1,4 @@
-/* Rows of the table of files → their sums: the compiled half of `treemill.storage.sums.file_sum`.
+/* Rows → their sums: the compiled half of `treemill.storage.sums`.
  *
  * A sum is over the text that Python's `repr` gives of a row; here that text is written without an object a number. A
  * row in which something stands that is not written so simply is left to the half in Python: its sum is None.
@@ -196,8 +196,107 @@ static PyObject *file_sums(PyObject *module, PyObject *given) {
     return result;
 }
 
+/* Writes the small columns of a content as `repr` does; 0 where they are not so simple. */
+static int write_columns(Text *text, PyObject *row) {
+    long long number;
+    text->used = 0;
+    Py_ssize_t count = PyTuple_CheckExact(row) ? PyTuple_Size(row) : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *value = PyTuple_GetItem(row, i);
+        if (!has_room(text, 8))
+            return 0;
+        put(text, i == 0 ? "(" : ", ", i == 0 ? 1 : 2);
+        if (value == Py_None)
+            put(text, "None", 4);
+        else if (PyBytes_CheckExact(value)) {
+            char *data;
+            Py_ssize_t size;
+            if (PyBytes_AsStringAndSize(value, &data, &size) != 0 || !write_bytes(text, data, (size_t)size))
+                return 0;
+        } else if (!write_plain(text, value) && !write_number(text, value, &number))
+            return 0;
+    }
+    if (count < 2 || !has_room(text, 1))
+        return 0;
+    put(text, ")", 1);
+    return 1;
+}
+
+PyDoc_STRVAR(head_sums_doc, "head_sums(rows: Sequence[tuple]) -> list[int | None]\n\n"
+                            "Return the CRC-32 of the text that `repr` gives of each row.\n\n"
+                            "None of a row in which something else stands than bytes, numbers of 64 bits, plain text"
+                            " and None.");
+
+static PyObject *head_sums(PyObject *module, PyObject *given) {
+    PyObject *rows = PySequence_Tuple(given);
+    if (rows == NULL)
+        return NULL;
+    Py_ssize_t count = PyTuple_Size(rows);
+    Text text = {NULL, 0, 0};
+    PyObject *result = PyList_New(count);
+    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
+        PyObject *one = write_columns(&text, PyTuple_GetItem(rows, i))
+                            ? PyLong_FromUnsignedLong(crc_of(text.at, text.used, 0))
+                            : Py_NewRef(Py_None);
+        if (one == NULL || PyList_SetItem(result, i, one) != 0)
+            Py_CLEAR(result);
+    }
+    free(text.at);
+    Py_DECREF(rows);
+    return result;
+}
+
+/* Gives the sum of a row of a number and bytes; -1 with an error where it is another. */
+static int bulk_sum_of(PyObject *row, uint32_t *sum) {
+    char *data;
+    Py_ssize_t size;
+    unsigned char number[8];
+    Py_ssize_t count = PyTuple_CheckExact(row) ? PyTuple_Size(row) : 0;
+    if (count == 0)
+        return PyErr_SetString(PyExc_TypeError, "a row is a tuple of a number and bytes"), -1;
+    long long content = PyLong_AsLongLong(PyTuple_GetItem(row, 0));
+    if (content == -1 && PyErr_Occurred())
+        return -1;
+    *sum = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (i > 0 && PyBytes_AsStringAndSize(PyTuple_GetItem(row, i), &data, &size) != 0)
+            return -1;
+        unsigned long long value = (unsigned long long)(i == 0 ? content : size);
+        for (int byte = 0; byte < 8; byte++)
+            number[byte] = (unsigned char)(value >> 8 * byte);
+        *sum = crc_of((const char *)number, sizeof number, *sum);
+    }
+    for (Py_ssize_t i = 1; i < count; i++) {
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(row, i), &data, &size) != 0)
+            return -1;
+        *sum = crc_of(data, (size_t)size, *sum);
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(bulk_sums_doc, "bulk_sums(rows: Sequence[tuple]) -> list[int]\n\n"
+                            "Return the sums of rows of a content's number and bulk columns.");
+
+static PyObject *bulk_sums(PyObject *module, PyObject *given) {
+    PyObject *rows = PySequence_Tuple(given);
+    if (rows == NULL)
+        return NULL;
+    Py_ssize_t count = PyTuple_Size(rows);
+    PyObject *result = PyList_New(count);
+    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
+        uint32_t sum;
+        PyObject *one = bulk_sum_of(PyTuple_GetItem(rows, i), &sum) == 0 ? PyLong_FromUnsignedLong(sum) : NULL;
+        if (one == NULL || PyList_SetItem(result, i, one) != 0)
+            Py_CLEAR(result);
+    }
+    Py_DECREF(rows);
+    return result;
+}
+
 static PyMethodDef methods[] = {
     {"file_sums", file_sums, METH_O, file_sums_doc},
+    {"head_sums", head_sums, METH_O, head_sums_doc},
+    {"bulk_sums", bulk_sums, METH_O, bulk_sums_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage.connection import DamagedRow
-from treemill.storage.sums import are_entries_whole, bulk_sum, file_sum, file_sums, sum_of_head, sum_of_read
+from treemill.storage.sums import are_entries_whole, bulk_sums, file_sum, file_sums, head_sums, sum_of_head, sum_of_read
 
 # So many values are bound in one statement, and so many rows are read at a time.
 _VARIABLES = 500
@@ -71,27 +71,37 @@ def path_texts(paths: Sequence[bytes]) -> list[str]:
     return b"\0".join(paths).decode(*_PATH_CODEC).split("\0") if paths else []
 
 
-def content_rows(content_id: int, content: Content) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
-    """Return the rows for `contents`, `bodies` and `scans`."""
-    vector_count = content.chunk_count if content.vectors else 0
-    head = (
-        content.key,
-        content.language,
-        content.encoding,
-        content.size,
-        content.chunk_count,
-        vector_count,
-        content.source,
-        content.fallback,
-        content.lengths,
-    )
-    body = (content.ends, content.lines, content.symbols, content.text)
-    scan = (content.postings, content.vectors)
-    return (
-        (content_id, *head, sum_of_head(content_id, head)),
-        (content_id, *body, bulk_sum(content_id, *body)),
-        (content_id, *scan, bulk_sum(content_id, *scan)),
-    )
+Rows = list[tuple[Any, ...]]
+
+
+def content_rows(contents: Sequence[tuple[int, Content]]) -> tuple[Rows, Rows, Rows]:
+    """Return the rows for `contents`, `bodies` and `scans` of contents with their ids.
+
+    Raises:
+        TypeError: a bulk column of one is no bytes.
+    """
+    heads = [
+        (
+            content_id,
+            content.key,
+            content.language,
+            content.encoding,
+            content.size,
+            content.chunk_count,
+            content.chunk_count if content.vectors else 0,
+            content.source,
+            content.fallback,
+            content.lengths,
+        )
+        for content_id, content in contents
+    ]
+    bodies = [(content_id, each.ends, each.lines, each.symbols, each.text) for content_id, each in contents]
+    scans = [(content_id, each.postings, each.vectors) for content_id, each in contents]
+    return _with(head_sums(heads), heads), _with(bulk_sums(bodies), bodies), _with(bulk_sums(scans), scans)
+
+
+def _with(sums: Iterable[int], rows: Rows) -> Rows:
+    return [(*row, total) for row, total in zip(rows, sums, strict=True)]
 
 
 def read_content(connection: sqlite3.Connection, content_id: int) -> Content | None:
@@ -188,7 +198,7 @@ def indexed_rows(files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_n
         (path, ids[file.key], file.size, file.stamp, file.changed_ns, seen_ns, status, "", "")
         for path, file in zip(paths_bytes([file.path for file in files]), files, strict=True)
     ]
-    return [(*row, total) for row, total in zip(rows, file_sums(rows), strict=True)]
+    return _with(file_sums(rows), rows)
 
 
 def doubted(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, int, bytes]]:

@@ -315,7 +315,7 @@ class SqliteWriter:
                 self._next_id += 1
         if new:
             self._pending += import_module(_LAYOUT).parts_from(new, dimension=self._dimension)
-            heads, bodies, scans = zip(*(tables.content_rows(i, content) for i, content in new), strict=True)
+            heads, bodies, scans = tables.content_rows(new)
             self._connection.executemany(tables.INSERT_CONTENT, heads)
             self._connection.executemany(tables.INSERT_BODY, bodies)
             self._connection.executemany(tables.INSERT_SCAN, scans)

@@ -52,6 +52,21 @@ def are_entries_whole(paths: Sequence[bytes], contents: Sequence[int], sums: Seq
     return list(map(zlib.crc32, paths, contents)) == [total & _LOW_BITS for total in sums]
 
 
+def head_sums(rows: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Return `sum_of_head` of rows of a content's number and its small columns."""
+    sums = [None] * len(rows) if _NATIVE is None else _NATIVE.head_sums(rows)
+    return [sum_of_head(row[0], row[1:]) if one is None else one for row, one in zip(rows, sums, strict=True)]
+
+
+def bulk_sums(rows: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Return `bulk_sum` of rows of a content's number and its bulk columns.
+
+    Raises:
+        TypeError: one of these is no bytes.
+    """
+    return [bulk_sum(*row) for row in rows] if _NATIVE is None else _NATIVE.bulk_sums(rows)
+
+
 def sum_of_read(content_id: int, *blobs: Any) -> int:
     """Return the sum of bulk columns as they were read; a flipped bit makes other types of them as well.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from treemill.records import Content, RecordedFile, RunRecord
 from treemill.storage import rows as shared
@@ -57,10 +56,11 @@ _SELECT_SPELLED = _SELECT_PARTS.replace(
 _FETCHED = 500
 
 
-def content_rows(repository: int, content_id: int, content: Content) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the rows for `contents` and `bulk`."""
-    head, body, scan = shared.content_rows(content_id, content)
-    return (repository, *head), (repository, *body, *scan[1:])
+def content_rows(repository: int, contents: Sequence[tuple[int, Content]]) -> tuple[shared.Rows, shared.Rows]:
+    """Return the rows for `contents` and `bulk` of contents with their ids."""
+    heads, bodies, scans = shared.content_rows(contents)
+    bulk = [(repository, *body, *scan[1:]) for body, scan in zip(bodies, scans, strict=True)]
+    return [(repository, *head) for head in heads], bulk
 
 
 def storable(record: RecordedFile) -> RecordedFile:

@@ -311,8 +311,7 @@ class PostgresWriter:
         parts = [part_from(i, content, dimension=dimension) for i, content in new]
         self._pending.extend(parts)
         if new:
-            number = self._repository.id
-            heads, bulk = zip(*(tables.content_rows(number, i, content) for i, content in new), strict=True)
+            heads, bulk = tables.content_rows(self._repository.id, new)
             self._copy("contents", tables.CONTENT_COLUMNS, tables.CONTENT_TYPES, heads)
             self._copy("bulk", tables.BULK_COLUMNS, tables.BULK_TYPES, bulk)
             self._vectors.add(parts)
