@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from support.contents import RECIPE, key_of, prepared
 from treemill.records import RunState
+from treemill.storage.connection import open_database
+from treemill.storage.examining import examine
 from treemill.storage.garbage import GarbageLimits
-from treemill.storage.segments import spellings
+from treemill.storage.segment_files import read_segment_files
+from treemill.storage.segments import spellings, write_segment
 from treemill.storage.sqlite import SqliteStore
 
 AT_ONCE = GarbageLimits(days=0, share=0, floor_bytes=0)
@@ -72,6 +76,35 @@ def test_words_of_what_has_died_are_forgotten_with_it(folder: Path) -> None:
         put(store, *((f"{number}.py", f"other{number} common\n") for number in range(110)))
         living = {b"common", *(b"other%d" % number for number in range(110)), *(b"word%d" % n for n in range(110, 150))}
         assert words_of(store) == living
+
+
+def test_a_small_segment_from_before_such_were_squeezed_stays_in_use_and_merges(folder: Path) -> None:
+    texts = [(f"{number}.py", f"word{number} common\n") for number in range(150)]
+    with SqliteStore(folder, create=True) as store:
+        put(store, *texts)
+        [squeezed] = folder.rglob("*.segment")
+        before = kept_plainly(store, squeezed)
+        put(store, *texts[:1])
+        assert [*folder.rglob("*.segment")] == [before]
+        assert words_of(store) == {b"common", *(b"word%d" % number for number in range(150))}
+        put(store, *((f"more{number}.py", f"more{number} common\n") for number in range(150)))
+        assert len(words_of(store)) == 301
+        assert [finding for finding in examine(folder) if finding.subject == "segments"] == []
+
+
+def kept_plainly(store: SqliteStore, file: Path) -> Path:
+    """Bring the only segment of an index into the form that all had once; return its file."""
+    data, index_id = file.parent, bytes.fromhex(file.parent.name)
+    with contextlib.closing(open_database(data, index_id, writable=True)) as connection, store.snapshot() as snapshot:
+        [found], [segment] = read_segment_files(connection), snapshot.segments()
+        place = {"after": found.after, "last_id": found.last_id}
+        plain = write_segment(data, segment, index_id=index_id, squeezed_chunks=0, **place)
+        assert plain.size > found.size
+        connection.execute(
+            "UPDATE segments SET name = ?, bytes = ?, checksum = ?", (plain.name, plain.size, plain.checksum)
+        )
+    file.unlink()
+    return data / plain.name
 
 
 def words_of(store: SqliteStore) -> set[bytes]:
