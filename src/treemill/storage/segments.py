@@ -247,6 +247,8 @@ def _whole(
         raise SegmentRefused(f"{name} is damaged: {error}") from error
     if len(chunks) != shape.postings:
         raise SegmentRefused(f"{name} has other postings than it says")
+    for array in (chunks, weights):
+        array.flags.writeable = False
     return chunks, weights
 
 
