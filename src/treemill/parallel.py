@@ -221,7 +221,7 @@ class _Run:
         try:
             with (
                 self._crew,
-                Ahead(map(_Entry, self._files), most=_FILES_AHEAD) as ahead,
+                Ahead(map(_entry, self._files), most=_FILES_AHEAD) as ahead,
                 closing(self._crew.map(self._batches(ahead), ordered=ordered)) as outcomes,
             ):
                 for outcome in outcomes:
@@ -255,12 +255,12 @@ class _Run:
         for entry in entries:
             if entry is None:
                 yield None
-            elif entry.file is None:
+            elif isinstance(entry, _Nothing):
                 self._report.skipped += 1
-            elif (failure := self._quarantine.failure(entry.file)) is not None:
+            elif (failure := self._quarantine.failure(entry)) is not None:
                 self._fail(failure)
             else:
-                yield entry.file
+                yield entry
 
     def _take(self, done: Done[DiscoveredFile, CutBatch]) -> Iterator[tuple[Path, list[CodeChunk]]]:
         report, governor = self._report, self._governor
@@ -297,11 +297,16 @@ class _Run:
             self._on_failure(failure)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A file of the input, or the None in its place: None alone says that the next entry takes a while."""
+class _Nothing:
+    """Stands for a None among the files of the input: None alone says that the next one takes a while."""
 
-    file: DiscoveredFile | None
+
+_Entry = DiscoveredFile | _Nothing
+_NOTHING = _Nothing()
+
+
+def _entry(file: DiscoveredFile | None) -> _Entry:
+    return _NOTHING if file is None else file
 
 
 class _Quarantine:

@@ -28,8 +28,8 @@ def send(pipe: IO[bytes], message: object) -> None:
         OSError, ValueError: the other end is gone, or the pipe is closed.
     """
     body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.write(_LENGTH.pack(len(body)))
-    pipe.write(body)
+    # In one piece: a length that goes ahead of a long body wakes the reader, who has to wait again.
+    pipe.write(_LENGTH.pack(len(body)) + body)
     pipe.flush()
 
 
