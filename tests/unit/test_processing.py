@@ -630,13 +630,13 @@ def test_the_first_files_are_committed_at_once_and_the_next_ones_wait_ever_longe
     assert pace.time_is_up()
     waited = []
     for _ in range(2):
-        pace.committed()
         began = time.monotonic()
+        pace.committed()
         while not pace.time_is_up():
             time.sleep(0.005)
         waited.append(time.monotonic() - began)
-    assert waited[0] > 0.09
-    assert waited[1] > 0.19
+    assert waited[0] >= 0.1
+    assert waited[1] >= 0.2
     eager = Pace(0)
     eager.committed()
     assert eager.time_is_up()
