@@ -29,8 +29,9 @@ from treemill.indexing import index_tree
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings, StorageSettings
 from treemill.storage import IndexStore
 from treemill.storage.content_cache import ContentCache
+from treemill.storage.folders import rebuild
 from treemill.storage.memory import MemoryStore
-from treemill.storage.sqlite import SqliteStore, rebuild
+from treemill.storage.sqlite import SqliteStore
 from treemill.types import SkipReason
 
 FILES = 60
