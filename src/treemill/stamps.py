@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from treemill.native import compiled
-from treemill.types import changed_ns
 
 _LOW_BITS = 2**63 - 1
 _NATIVE = compiled("files")
@@ -36,8 +35,9 @@ class Entry(NamedTuple):
 
 def entry_of(said: os.stat_result) -> Entry:
     """Return what `os.stat` said as an entry."""
+    changed_ns = said.st_ctime_ns if os.name == "posix" else 0  # as `treemill.types`, which a glance does not load
     inode, device = said.st_ino & _LOW_BITS, said.st_dev & _LOW_BITS
-    return Entry(said.st_mode, said.st_size, said.st_mtime_ns, changed_ns(said), inode, device)
+    return Entry(said.st_mode, said.st_size, said.st_mtime_ns, changed_ns, inode, device)
 
 
 def stamps_below(root: Path, paths: bytes) -> bytes:
