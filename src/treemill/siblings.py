@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 _NAME = "roots.json"
@@ -23,6 +24,9 @@ _MOST_MARKS = 200
 # common to tell, unless there are many.
 _ALIKE = 0.5
 _TELLING_FOLDERS = 5
+
+# Where all lies in a few folders, what lies in those is looked at, and in those in them.
+_MOST_LEVELS = 3
 
 
 def cache_folder() -> Path:
@@ -61,23 +65,41 @@ def indexes_alike(root: Path) -> list[Path]:
     for name, (index, *marks) in _noted().items():
         common = own.intersection(marks)
         share = len(common) / len(own.union(marks)) if own else 0.0
-        telling = len(common) >= _TELLING_FOLDERS or any(not mark.endswith("/") for mark in common)
-        if share >= _ALIKE and telling and name != os.fspath(root) and os.path.isdir(index):
+        if share >= _ALIKE and _tell(common) and name != os.fspath(root) and os.path.isdir(index):
             found.append((-share, Path(index)))
     return [index for _, index in sorted(found, key=lambda each: each[0])]
 
 
 def _marks(root: Path) -> frozenset[str]:
-    """Return a short mark of each entry at the top of a tree: of a file by its name and size, of a folder by name."""
-    marks = []
-    with contextlib.suppress(OSError), os.scandir(root) as entries:
+    """Return short marks of the entries at the top of a tree, and below it where those alone do not tell."""
+    marks: set[str] = set()
+    folders = [""]
+    for _ in range(_MOST_LEVELS):
+        folders = [below for folder in folders for below in _take_marks(root, folder, marks)]
+        if _tell(marks):
+            break
+    return frozenset(sorted(marks)[:_MOST_MARKS])
+
+
+def _take_marks(root: Path, folder: str, marks: set[str]) -> list[str]:
+    """Add a mark of each entry of a folder: of a file by its path and size, of a folder by its path; return those."""
+    below = []
+    with contextlib.suppress(OSError), os.scandir(os.path.join(root, folder)) as entries:
         for entry in entries:
             if entry.name in (".git", ".treemill"):
                 continue
-            folder = entry.is_dir(follow_symlinks=False)
-            said = entry.name if folder else f"{entry.name}\0{entry.stat(follow_symlinks=False).st_size}"
-            marks.append(f"{zlib.crc32(os.fsencode(said)):08x}{'/' * folder}")
-    return frozenset(sorted(marks)[:_MOST_MARKS])
+            path = f"{folder}{entry.name}"
+            is_folder = entry.is_dir(follow_symlinks=False)
+            said = path if is_folder else f"{path}\0{entry.stat(follow_symlinks=False).st_size}"
+            marks.add(f"{zlib.crc32(os.fsencode(said)):08x}{'/' * is_folder}")
+            if is_folder:
+                below.append(f"{path}/")
+    return below
+
+
+def _tell(marks: Collection[str]) -> bool:
+    """Whether marks that two trees have in common are more than names that many trees have."""
+    return len(marks) >= _TELLING_FOLDERS or any(not mark.endswith("/") for mark in marks)
 
 
 def _noted() -> dict[str, list[str]]:

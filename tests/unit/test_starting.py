@@ -126,6 +126,15 @@ def test_a_tree_that_is_not_like_it_begins_empty(tree: Tree, files: dict[str, st
     assert not (other / ".treemill").exists()
 
 
+@pytest.mark.parametrize("above", ["packages/", "code/python/"])
+def test_where_all_lies_in_one_folder_what_lies_in_it_tells(tree: Tree, above: str) -> None:
+    below = {f"{above}{path}": text for path, text in FILES.items()}
+    first, second = tree(below), tree(below)
+    indexed(first)
+    assert indexes_alike(second) == [first / ".treemill"]
+    assert indexes_alike(tree({f"{above}other.py": "", f"{above}src/one.py": ""})) == []
+
+
 def test_without_the_cache_nothing_is_shared(tree: Tree) -> None:
     first, second = tree(FILES), tree(FILES)
     indexed(first, WITHOUT_CACHE)
