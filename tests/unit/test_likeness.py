@@ -32,8 +32,10 @@ class Laid:
         return FileTable([f"{number:04}.py" for number in contents], contents, [None] * len(contents))
 
 
-def part(content: int, vectors: Any) -> Part:
-    return Part(content, np.ones(len(vectors), np.uint16), NO_POSTINGS, vectors)
+def part(content: int, vectors: Any, *, chunks: int | None = None) -> Part:
+    size = len(vectors) if chunks is None else chunks
+    ids, sizes = np.array([content], np.int64), np.array([size], np.int64)
+    return Part(ids, sizes, np.ones(size, np.uint16), NO_POSTINGS, vectors, b"", np.zeros(1, np.uint8))
 
 
 def drawn(count: int, seed: int) -> Any:
@@ -61,7 +63,7 @@ def test_each_chunk_gets_its_cosine_or_0_where_that_is_negative(sizes: tuple[int
 
 def test_chunks_without_vectors_are_like_nothing() -> None:
     with_vectors = lay_out([part(1, drawn(2, 1))], dimension=DIMENSION)
-    without = lay_out([Part(2, np.ones(3, np.uint16), NO_POSTINGS, np.zeros((0, 0), np.int8))], dimension=0)
+    without = lay_out([part(2, np.zeros((0, 0), np.int8), chunks=3)], dimension=0)
     moment = Moment(Laid([with_vectors, without]))  # type: ignore[arg-type]
     assert moment.has_vectors
     assert moment.likeness(np.ones(DIMENSION, np.float32))[2:].tolist() == [0.0, 0.0, 0.0]
