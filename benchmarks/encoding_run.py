@@ -32,7 +32,7 @@ from treemill.embedding.static import MODEL_PATH, StaticEncoder
 from treemill.errors import ChunkingError
 from treemill.flow import weigh_batches
 from treemill.preparing import text_to_index
-from treemill.processing.engine import BATCH_BYTES
+from treemill.processing.portions import BATCH_BYTES
 from treemill.ranking.occurrences import TextToIndex
 from treemill.ranking.postings import Postings
 from treemill.ranking.word_pass import WordPass
@@ -204,13 +204,14 @@ class Laid:
 
 def laid_out(parts: Iterable[np.ndarray]) -> Laid:
     """Lay out the vectors of chunks, a segment for each array of them."""
-    nothing = Postings(*(np.zeros(0, kind) for kind in (np.uint32, np.uint16, np.uint16, np.uint8)))
-    return Laid(
-        [
-            lay_out([Part(number, np.ones(len(each), np.uint16), nothing, each)], dimension=each.shape[1])
-            for number, each in enumerate(parts, 1)
-        ]
-    )
+    return Laid([lay_out([_part(number, each)], dimension=each.shape[1]) for number, each in enumerate(parts, 1)])
+
+
+def _part(number: int, vectors: np.ndarray) -> Part:
+    """Return a content of chunks that have vectors and no words."""
+    words = Postings(np.zeros(0, np.uint32), np.zeros(0, np.uint16), np.zeros(0, np.uint16), np.zeros(0, np.uint8))
+    ids, sizes = np.array([number], np.int64), np.array([len(vectors)], np.int64)
+    return Part(ids, sizes, np.ones(len(vectors), np.uint16), words, vectors, b"", np.zeros(1, np.uint8))
 
 
 def _comparisons(dimension: int) -> list[float]:
