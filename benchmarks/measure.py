@@ -99,20 +99,36 @@ def run_process(
         start = time.perf_counter()
         environment = {**os.environ, **(variables or {})}
         child = subprocess.Popen(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        with PeakMemory(child.pid) if memory else contextlib.nullcontext() as peak:
-            try:
-                code = child.wait(timeout)
-            except subprocess.TimeoutExpired as error:
-                child.kill()
-                child.wait()
-                raise CommandError(f"{_line(command)} took longer than {timeout:.0f} s") from error
+        with PeakMemory(child.pid) if memory else contextlib.nullcontext() as peak, _deadline(child, timeout) as late:
+            # With a timeout, the library looks for the end every 50 ms.
+            code = child.wait()
             seconds = time.perf_counter() - start
+        if late.is_set():
+            raise CommandError(f"{_line(command)} took longer than {timeout:.0f} s")
         after = os.times()
         texts = [_whole(stream) for stream in (out, err)]
     if code not in expect:
         raise CommandError(f"{_line(command)} ended with {code}:\n{texts[1][-2000:]}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return ProcessRun(seconds, cpu, None if peak is None else peak.peak_mb, texts[0], texts[1])
+
+
+@contextlib.contextmanager
+def _deadline(child: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """Kill a process that runs for longer; what is yielded tells whether that was so."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        child.kill()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
 
 
 def _line(command: Sequence[str | Path]) -> str:

@@ -41,7 +41,7 @@ from treemill.types import DiscoveredFile
 from treemill.work import Prepare
 
 ROUNDS = 3
-CALLBACK_ROUNDS = 7
+CALLBACK_ROUNDS = 15
 
 
 # Parts: each runs in a process of its own, in an empty folder, and returns its figures.
