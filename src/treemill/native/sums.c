@@ -172,12 +172,10 @@ static int sum_of(Text *text, PyObject *row, unsigned long long *sum) {
     return 1;
 }
 
-PyDoc_STRVAR(file_sums_doc, "file_sums(rows: Sequence[tuple]) -> list[int | None]\n\n"
-                            "Return the sums of rows of the table of files, of their first nine columns.\n\n"
-                            "None of a row in which something else stands than bytes, numbers of 64 bits and plain"
-                            " text.");
+/* What one row comes to, as a new object; NULL with an exception set. `text` is room to write in. */
+typedef PyObject *(*Summing)(PyObject *row, Text *text);
 
-static PyObject *file_sums(PyObject *module, PyObject *given) {
+static PyObject *summed(PyObject *given, Summing one_of) {
     PyObject *rows = PySequence_Tuple(given);
     if (rows == NULL)
         return NULL;
@@ -185,9 +183,7 @@ static PyObject *file_sums(PyObject *module, PyObject *given) {
     Text text = {NULL, 0, 0};
     PyObject *result = PyList_New(count);
     for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
-        unsigned long long sum;
-        PyObject *one = sum_of(&text, PyTuple_GetItem(rows, i), &sum) ? PyLong_FromUnsignedLongLong(sum)
-                                                                      : Py_NewRef(Py_None);
+        PyObject *one = one_of(PyTuple_GetItem(rows, i), &text);
         if (one == NULL || PyList_SetItem(result, i, one) != 0)
             Py_CLEAR(result);
     }
@@ -195,6 +191,18 @@ static PyObject *file_sums(PyObject *module, PyObject *given) {
     Py_DECREF(rows);
     return result;
 }
+
+PyDoc_STRVAR(file_sums_doc, "file_sums(rows: Sequence[tuple]) -> list[int | None]\n\n"
+                            "Return the sums of rows of the table of files, of their first nine columns.\n\n"
+                            "None of a row in which something else stands than bytes, numbers of 64 bits and plain"
+                            " text.");
+
+static PyObject *file_sum(PyObject *row, Text *text) {
+    unsigned long long sum;
+    return sum_of(text, row, &sum) ? PyLong_FromUnsignedLongLong(sum) : Py_NewRef(Py_None);
+}
+
+static PyObject *file_sums(PyObject *module, PyObject *rows) { return summed(rows, file_sum); }
 
 /* Writes the small columns of a content as `repr` does; 0 where they are not so simple. */
 static int write_columns(Text *text, PyObject *row) {
@@ -227,24 +235,11 @@ PyDoc_STRVAR(head_sums_doc, "head_sums(rows: Sequence[tuple]) -> list[int | None
                             "None of a row in which something else stands than bytes, numbers of 64 bits, plain text"
                             " and None.");
 
-static PyObject *head_sums(PyObject *module, PyObject *given) {
-    PyObject *rows = PySequence_Tuple(given);
-    if (rows == NULL)
-        return NULL;
-    Py_ssize_t count = PyTuple_Size(rows);
-    Text text = {NULL, 0, 0};
-    PyObject *result = PyList_New(count);
-    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
-        PyObject *one = write_columns(&text, PyTuple_GetItem(rows, i))
-                            ? PyLong_FromUnsignedLong(crc_of(text.at, text.used, 0))
-                            : Py_NewRef(Py_None);
-        if (one == NULL || PyList_SetItem(result, i, one) != 0)
-            Py_CLEAR(result);
-    }
-    free(text.at);
-    Py_DECREF(rows);
-    return result;
+static PyObject *head_sum(PyObject *row, Text *text) {
+    return write_columns(text, row) ? PyLong_FromUnsignedLong(crc_of(text->at, text->used, 0)) : Py_NewRef(Py_None);
 }
+
+static PyObject *head_sums(PyObject *module, PyObject *rows) { return summed(rows, head_sum); }
 
 /* Gives the sum of a row of a number and bytes; -1 with an error where it is another. */
 static int bulk_sum_of(PyObject *row, uint32_t *sum) {
@@ -277,21 +272,12 @@ static int bulk_sum_of(PyObject *row, uint32_t *sum) {
 PyDoc_STRVAR(bulk_sums_doc, "bulk_sums(rows: Sequence[tuple]) -> list[int]\n\n"
                             "Return the sums of rows of a content's number and bulk columns.");
 
-static PyObject *bulk_sums(PyObject *module, PyObject *given) {
-    PyObject *rows = PySequence_Tuple(given);
-    if (rows == NULL)
-        return NULL;
-    Py_ssize_t count = PyTuple_Size(rows);
-    PyObject *result = PyList_New(count);
-    for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
-        uint32_t sum;
-        PyObject *one = bulk_sum_of(PyTuple_GetItem(rows, i), &sum) == 0 ? PyLong_FromUnsignedLong(sum) : NULL;
-        if (one == NULL || PyList_SetItem(result, i, one) != 0)
-            Py_CLEAR(result);
-    }
-    Py_DECREF(rows);
-    return result;
+static PyObject *bulk_sum(PyObject *row, Text *text) {
+    uint32_t sum;
+    return bulk_sum_of(row, &sum) == 0 ? PyLong_FromUnsignedLong(sum) : NULL;
 }
+
+static PyObject *bulk_sums(PyObject *module, PyObject *rows) { return summed(rows, bulk_sum); }
 
 static PyMethodDef methods[] = {
     {"file_sums", file_sums, METH_O, file_sums_doc},

@@ -35,7 +35,10 @@ _NATIVE = compiled("packing")
 
 
 class Postings(NamedTuple):
-    """`terms` uint32[T], `counts` uint16[T] (chunks a term is in), `chunks` uint16[P], `weights` uint8[P]."""
+    """`terms` uint32[T], `counts` uint16[T] (chunks a term is in), `chunks` uint16[P], `weights` uint8[P].
+
+    Where there are more chunks than fit, in blocks and segments, counts and chunks are wider.
+    """
 
     terms: npt.NDArray[np.uint32]
     counts: npt.NDArray[np.uint16]

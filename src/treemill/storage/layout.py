@@ -289,19 +289,16 @@ def _without_dead(segment: Segment, live: npt.NDArray[np.int64]) -> Segment:
         return segment
     sizes = np.diff(segment.first_chunk)
     chunk_alive = np.repeat(alive, sizes)
-    number = np.cumsum(chunk_alive, dtype=np.int64) - 1
-    keep = chunk_alive[segment.chunks]
-    kept_before = offsets_of(keep.astype(np.int64))
-    counts = kept_before[segment.offsets[1:]] - kept_before[segment.offsets[:-1]]
-    used = counts > 0
+    counts = np.diff(segment.offsets)
+    postings = without(Postings(segment.terms, counts, segment.chunks, segment.weights), chunk_alive)
     return Segment(
         contents=segment.contents[alive],
         first_chunk=offsets_of(sizes[alive]),
         lengths=segment.lengths[chunk_alive],
-        terms=segment.terms[used],
-        offsets=offsets_of(counts[used]),
-        chunks=number[segment.chunks[keep]].astype(np.uint32),
-        weights=segment.weights[keep],
+        terms=postings.terms,
+        offsets=offsets_of(postings.counts),
+        chunks=postings.chunks,
+        weights=postings.weights,
         vectors=segment.vectors[chunk_alive] if len(segment.vectors) else segment.vectors,
         norms=segment.norms[chunk_alive] if len(segment.norms) else segment.norms,
         spellings=segment.spellings,

@@ -42,7 +42,7 @@ _NAME_BYTES = 8
 _HEADERS = {PLAIN: struct.Struct("<8s16s8Q16s"), SQUEEZED: struct.Struct("<8s16s9Q16s")}
 
 SQUEEZED_CHUNKS = FULL_CHUNKS // 4
-"""Up to so many chunks a segment is squeezed. Whoever opens it makes all of its postings whole, at 3 ns each."""
+"""Up to so many chunks a segment is squeezed. Whoever opens it makes all of its postings whole, at 4 ns each."""
 
 _ALIGNMENT = 64
 _LEAST_BYTES = 2 * _ALIGNMENT
