@@ -60,7 +60,7 @@ def run(name: str, *, rounds: int, rivals_mb: float, stream: bool) -> Run:
     passes: dict[tuple[str, int], list[dict[str, Any]]] = {key: [] for key in EXECUTORS}
     for _ in range(rounds):
         references.append(reference.raw_parse(files))
-        bare.append(_cores_beside_one(files))
+        bare.append(references[-1].seconds / reference.seconds_on_cores(files, _CORES))
         turns: dict[tuple[str, int], list[dict[str, Any]]] = {key: [] for key in EXECUTORS}
         for executor, workers in _TURNS:
             turns[executor, workers].append(_in_own_process(root, executor, workers))
@@ -98,12 +98,6 @@ def _in_own_process(root: Path, executor: str, workers: int, *more: str) -> dict
     command = [sys.executable, "-m", "benchmarks.chunk_run", str(root), executor, str(workers), *more]
     result: dict[str, Any] = json.loads(run_process(command, memory=False).stdout)
     return result
-
-
-def _cores_beside_one(files: list[SourceFile]) -> float:
-    """Return how many times as fast as one core of this machine two are in the bare parse, which shares nothing."""
-    one, two, again, last = (reference.seconds_on_cores(files, cores) for cores in (1, _CORES, _CORES, 1))
-    return (one + last) / (two + again)
 
 
 def _mean(turns: list[dict[str, Any]]) -> dict[str, Any]:
