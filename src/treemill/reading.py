@@ -139,41 +139,37 @@ def keys_of_files(
     A key is the BLAKE2b-128 of the BLAKE2b-128 of a file's bytes and what is `made` of its language. Without a compiled
     half, and where the first line may tell the language, there is none. Other threads run meanwhile.
     """
-    root = _common_root(files)
-    if _NATIVE is None or root is None:
+    place = _place_of(files)
+    if _NATIVE is None or place is None:
         return (None,) * len(files)
-    by_language = {language: (made(language), language is not None) for language in {file.language for file in files}}
+    languages = [file.language for file in files]
+    by_language = {language: (made(language), language is not None) for language in set(languages)}
     keys: list[tuple[bytes, int, int, int] | None] = _NATIVE.keys_of_plain(
-        _encoded_paths(files, root),
-        [by_language[file.language] for file in files],
-        os.fsencode(_real_prefix(root)),
-        _ANY_SIZE if max_bytes is None else max_bytes,
+        *place, [by_language[language] for language in languages], _ANY_SIZE if max_bytes is None else max_bytes
     )
     return keys
 
 
 def _plain(files: Sequence[DiscoveredFile], max_bytes: int | None) -> Sequence[tuple[bytes, int, int] | None]:
     """Return bytes and stamps of those files that need nothing but to be read."""
-    root = _common_root(files)
-    if _NATIVE is None or root is None:
+    place = _place_of(files)
+    if _NATIVE is None or place is None:
         return (None,) * len(files)
-    most = _ANY_SIZE if max_bytes is None else max_bytes
     read: list[tuple[bytes, int, int] | None]
-    read = _NATIVE.read_plain(_encoded_paths(files, root), os.fsencode(_real_prefix(root)), most)
+    read = _NATIVE.read_plain(*place, len(files), _ANY_SIZE if max_bytes is None else max_bytes)
     return read
 
 
-def _common_root(files: Sequence[DiscoveredFile]) -> str | None:
-    """Return the root of files that lie below one and are to be read where they lie; else None."""
+def _place_of(files: Sequence[DiscoveredFile]) -> tuple[bytes, bytes] | None:
+    """Return the resolved root of files that are to be read where they lie, and their paths below it between NULs.
+
+    None where they do not lie below one root, or one of them is no path.
+    """
     root = files[0].root if files else None
-    return root if all(type(file) is DiscoveredFile and file.root == root for file in files) else None
-
-
-def _encoded_paths(files: Sequence[DiscoveredFile], root: str) -> list[bytes]:
-    base = os.path.join(root, "")
-    paths = [base + file.name for file in files]
-    encoded = os.fsencode("\0".join(paths)).split(b"\0")
-    return encoded if len(encoded) == len(paths) else list(map(os.fsencode, paths))
+    if root is None or not all(type(file) is DiscoveredFile and file.root == root for file in files):
+        return None
+    names = "\0".join([file.name for file in files])
+    return (os.fsencode(_real_prefix(root)), os.fsencode(names)) if names.count("\0") == len(files) - 1 else None
 
 
 def source_of(data: bytes, language: str | None = None) -> Source | None:

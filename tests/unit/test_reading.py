@@ -93,13 +93,30 @@ def timeless(read: ReadFile | Skipped) -> ReadFile | Skipped:
 def test_the_compiled_half_leaves_to_the_other_what_there_is_something_to_say_about(tree):
     native, root = compiled("files"), tree({"a.py": "x\n", "large.py": "z" * 101})
     entry = (root / "a.py").stat()
-    paths = [os.fsencode(root / name) for name in ("a.py", "large.py", "gone.py")]
-    below = os.fsencode(os.path.realpath(root)) + b"/"
-    assert native.read_plain(paths, below, 100) == [(b"x\n", entry.st_mtime_ns, entry.st_ctime_ns), None, None]
-    assert native.read_plain(paths, b"/elsewhere/", 100) == [None, None, None]
-    assert native.read_plain([], below, 100) == []
+    names, real = b"a.py\0large.py\0gone.py", os.fsencode(os.path.realpath(root)) + b"/"
+    assert native.read_plain(real, names, 3, 100) == [(b"x\n", entry.st_mtime_ns, entry.st_ctime_ns), None, None]
+    assert native.read_plain(b"/elsewhere/", names, 3, 100) == [None, None, None]
+    assert native.read_plain(real, b"", 0, 100) == []
+    for count in (-1, 2, 4):
+        with pytest.raises(ValueError, match="as many paths"):
+            native.read_plain(real, names, count, 100)
     with pytest.raises(TypeError):
-        native.read_plain(["a.py"], below, 100)
+        native.read_plain(real, "a.py", 1, 100)
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["opened below", "asked where it lies"])
+@pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
+def test_the_compiled_half_reads_nothing_outside_of_the_root(tree, tmp_path_factory, asks):
+    native, root, elsewhere = compiled("files"), tree({"in/a.py": "x\n"}), tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "secret.py").write_text("s\n")
+    (root / "inside.py").symlink_to("in/a.py")
+    (root / "outside.py").symlink_to(elsewhere / "secret.py")
+    (root / "way").symlink_to(elsewhere)
+    up = os.path.relpath(elsewhere / "secret.py", root)
+    names = ["in/a.py", "inside.py", "outside.py", "way/secret.py", up, str(elsewhere / "secret.py"), "in", "gone"]
+    place = os.fsencode(os.path.realpath(root)) + b"/", os.fsencode("\0".join(names))
+    read = native.read_plain(*place, len(names), 100, asks)
+    assert [None if each is None else each[0] for each in read] == [b"x\n", b"x\n", *[None] * 6]
 
 
 ENCODINGS = {

@@ -7,8 +7,8 @@
  * And paths → what tells one state of them from another, the compiled half of `treemill.stamps`: ten thousand questions
  * to the file system, during which the interpreter goes on with something else.
  *
- * Only Linux tells where an open file lies without a second look at its name; elsewhere every place is None, and stamps
- * are left to the half in Python.
+ * Only Linux opens what lies below a folder and nothing else, or tells where an open file lies without a second look at
+ * its name; elsewhere every place is None, and stamps are left to the half in Python.
  */
 #ifdef __linux__
 #define _DEFAULT_SOURCE
@@ -22,7 +22,7 @@
 #include "blake2b.h"
 
 typedef struct {
-    const char *path;
+    const char *path; /* below the root */
     char *data; /* NULL: there is something to say about it */
     Py_ssize_t size;
     long long stamp, changed;
@@ -35,44 +35,77 @@ typedef struct {
 enum { STAMP = 5 }; /* numbers in the stamp of an entry */
 
 #ifdef __linux__
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static long long nanoseconds(struct timespec time) { return (long long)time.tv_sec * 1000000000 + time.tv_nsec; }
 
 /* Whether an open file lies where paths begin like that: the kernel knows, whatever was swapped on the way. */
-static int lies_below(int descriptor, const char *prefix, size_t length) {
+static int lies_below(int descriptor, const char *prefix) {
     char link[32], place[PATH_MAX];
+    size_t length = strlen(prefix);
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     ssize_t size = readlink(link, place, sizeof place);
     return size > 0 && (size_t)size < sizeof place && (size_t)size >= length && memcmp(place, prefix, length) == 0;
 }
 
-/* Reads up to one byte more than a file is said to have, which shows one that grew; returns how many, or -1. */
+/* Where files are read from: a folder without links in its path and with a slash behind, and as it is open. `asks` says
+ * that the kernel is to be asked where an open file lies, since it could not be told to open nothing elsewhere. */
+typedef struct {
+    const char *prefix;
+    int folder, asks;
+} Root;
+
+enum { FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, OPENAT2 = 437, BENEATH = 8 };
+
+/* Opens a path below a root, -1 where it leads out of it. Kernels before 5.6, and some that confine programs, do not
+ * know the call that does so in one step. */
+static int open_below(Root *root, const char *path) {
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {FLAGS, 0, BENEATH};
+    if (!root->asks) {
+        int descriptor = (int)syscall(OPENAT2, root->folder, path, &how, sizeof how);
+        if (descriptor >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL))
+            return descriptor;
+        root->asks = 1;
+    }
+    int descriptor = openat(root->folder, path, FLAGS);
+    if (descriptor >= 0 && !lies_below(descriptor, root->prefix)) {
+        close(descriptor);
+        return -1;
+    }
+    return descriptor;
+}
+
+/* Reads as many bytes as a file is said to have, and one more where there is one; returns how many, or -1. */
 static Py_ssize_t read_all(int descriptor, char *room, Py_ssize_t size) {
     Py_ssize_t got = 0;
-    while (got <= size) {
+    do {
         ssize_t more = read(descriptor, room + got, (size_t)(size + 1 - got));
         if (more < 0)
             return -1;
         if (more == 0)
             break;
         got += more;
-    }
+    } while (got < size);
     return got;
 }
 
-static void read_open(int descriptor, Plain *file, const char *prefix, size_t length, long long most) {
+static void read_open(int descriptor, Plain *file, long long most) {
     struct stat before, after;
-    if (fstat(descriptor, &before) != 0 || !S_ISREG(before.st_mode) || (long long)before.st_size > most ||
-        !lies_below(descriptor, prefix, length))
+    if (fstat(descriptor, &before) != 0 || !S_ISREG(before.st_mode) || (long long)before.st_size > most)
         return;
     char *room = malloc((size_t)before.st_size + 1);
     if (room == NULL)
         return;
+    /* One that grew meanwhile has another size behind the reading. */
     Py_ssize_t got = read_all(descriptor, room, (Py_ssize_t)before.st_size);
     if (got != (Py_ssize_t)before.st_size || fstat(descriptor, &after) != 0 || after.st_size != before.st_size ||
         nanoseconds(after.st_mtim) != nanoseconds(before.st_mtim) ||
@@ -110,17 +143,33 @@ static int stamp_all(const char *root, const char *path, const char *end, long l
     return found;
 }
 
-static void read_one(Plain *file, const char *prefix, size_t length, long long most) {
-    int descriptor = open(file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+static int open_root(const char *prefix, int asks, Root *root) {
+    root->prefix = prefix;
+    root->asks = asks;
+    root->folder = open(prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root->folder >= 0;
+}
+
+static void close_root(Root *root) { close(root->folder); }
+
+static void read_one(Plain *file, Root *root, long long most) {
+    int descriptor = open_below(root, file->path);
     if (descriptor < 0)
         return;
-    read_open(descriptor, file, prefix, length, most);
+    read_open(descriptor, file, most);
     close(descriptor);
 }
 #else
-static void read_one(Plain *file, const char *prefix, size_t length, long long most) {
-    (void)file, (void)prefix, (void)length, (void)most;
+typedef int Root;
+
+static int open_root(const char *prefix, int asks, Root *root) {
+    (void)prefix, (void)asks, (void)root;
+    return 0;
 }
+
+static void close_root(Root *root) { (void)root; }
+
+static void read_one(Plain *file, Root *root, long long most) { (void)file, (void)root, (void)most; }
 
 static int stamp_all(const char *root, const char *path, const char *end, long long *into) {
     (void)root, (void)path, (void)end, (void)into;
@@ -173,59 +222,66 @@ static PyObject *told(Plain *files, Py_ssize_t count, PyObject *(*say)(const Pla
     return result;
 }
 
-/* Returns places for files with these paths, which live as long as `paths` does; NULL where one is no path. */
-static Plain *places_for(PyObject *paths, Py_ssize_t count) {
+/* Returns places for so many files, whose paths stand one behind the other, each ended by a NUL; NULL where they are
+ * fewer or more. */
+static Plain *places_for(const char *paths, Py_ssize_t size, Py_ssize_t count) {
+    const char *end = paths + size + 1, *path = paths; /* bytes have a NUL behind them */
+    Py_ssize_t there = 0;
+    for (const char *at = paths; count > 0 && at < end; at += strlen(at) + 1)
+        there++;
+    if (there != count) {
+        PyErr_SetString(PyExc_ValueError, "there are not as many paths as files");
+        return NULL;
+    }
     Plain *files = calloc((size_t)count + 1, sizeof *files);
     if (files == NULL)
         PyErr_NoMemory();
-    for (Py_ssize_t i = 0; files != NULL && i < count; i++) {
-        char *path;
-        Py_ssize_t size;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(paths, i), &path, &size) != 0) {
-            free(files);
-            return NULL;
-        }
-        files[i].path = (size_t)size == strlen(path) ? path : NULL; /* no file has a NUL in its name */
-    }
+    for (Py_ssize_t i = 0; files != NULL && i < count; i++, path += strlen(path) + 1)
+        files[i].path = path;
     return files;
 }
 
+/* Reads files, and makes the keys of their contents where that is asked for; the interpreter's lock is not held. */
+static void read_files(Plain *files, Py_ssize_t count, const char *prefix, int asks, long long most, int keys) {
+    Root root;
+    if (!open_root(prefix, asks, &root))
+        return;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        read_one(&files[i], &root, most);
+        if (keys && files[i].data != NULL)
+            make_key(&files[i]);
+    }
+    close_root(&root);
+}
+
 PyDoc_STRVAR(read_plain_doc,
-             "read_plain(paths: Sequence[bytes], prefix: bytes, most: int) -> list[tuple[bytes, int, int] | None]\n\n"
-             "Read regular files of at most `most` bytes whose resolved paths begin with a prefix.\n\n"
-             "Gives (bytes, time of modification, of change) of each, None where there is something to say about it.");
+             "read_plain(root: bytes, paths: bytes, count: int, most: int, asks: bool = False)"
+             " -> list[tuple[bytes, int, int] | None]\n\n"
+             "Read `count` regular files of at most `most` bytes that lie below a root.\n\n"
+             "The root has no links in its path and a slash behind it; paths below it stand between NULs. Gives (bytes,"
+             " time of modification, of change) of each, None where there is something to say about it. With `asks`, the"
+             " kernel is asked where each lies, as where it cannot be told to open nothing elsewhere.");
 
 static PyObject *read_plain(PyObject *module, PyObject *arguments) {
-    PyObject *given, *result = NULL;
-    const char *prefix;
-    Py_ssize_t length;
+    const char *root, *paths;
+    Py_ssize_t size, count;
     long long most;
-    if (!PyArg_ParseTuple(arguments, "Oy#L", &given, &prefix, &length, &most))
+    int asks = 0;
+    if (!PyArg_ParseTuple(arguments, "yy#nL|p", &root, &paths, &size, &count, &most, &asks))
         return NULL;
-    PyObject *paths = PySequence_Tuple(given);
-    if (paths == NULL)
+    Plain *files = places_for(paths, size, count);
+    if (files == NULL)
         return NULL;
-    Py_ssize_t count = PyTuple_Size(paths);
-    Plain *files = places_for(paths, count);
-    if (files != NULL) {
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t i = 0; i < count; i++)
-            if (files[i].path != NULL)
-                read_one(&files[i], prefix, (size_t)length, most);
-        Py_END_ALLOW_THREADS
-        result = told(files, count, bytes_and_stamps);
-        free(files);
-    }
-    Py_DECREF(paths);
+    Py_BEGIN_ALLOW_THREADS
+    read_files(files, count, root, asks, most, 0);
+    Py_END_ALLOW_THREADS
+    PyObject *result = told(files, count, bytes_and_stamps);
+    free(files);
     return result;
 }
 
 /* Takes in what stands behind the digest in the text of each key: (bytes, whether the name tells the language). */
 static int take_made(Plain *files, PyObject *made, Py_ssize_t count) {
-    if (PyTuple_Size(made) != count) {
-        PyErr_SetString(PyExc_ValueError, "as many texts as paths are needed");
-        return -1;
-    }
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *one = PyTuple_GetItem(made, i);
         if (!PyTuple_Check(one)) {
@@ -239,39 +295,29 @@ static int take_made(Plain *files, PyObject *made, Py_ssize_t count) {
 }
 
 PyDoc_STRVAR(keys_of_plain_doc,
-             "keys_of_plain(paths: Sequence[bytes], made: Sequence[tuple[bytes, bool]], prefix: bytes, most: int)"
+             "keys_of_plain(root: bytes, paths: bytes, made: Sequence[tuple[bytes, bool]], most: int)"
              " -> list[tuple[bytes, int, int, int] | None]\n\n"
              "Read files as `read_plain` does, and digest each one's digest and the bytes `made` that belong to it.\n\n"
              "Gives (key, size, time of modification, of change); None also where the name does not tell the language"
              " and the first line might.");
 
 static PyObject *keys_of_plain(PyObject *module, PyObject *arguments) {
-    PyObject *given, *given_made, *made = NULL, *result = NULL;
-    const char *prefix;
-    Py_ssize_t length;
+    PyObject *given, *result = NULL;
+    const char *root, *paths;
+    Py_ssize_t size;
     long long most;
-    if (!PyArg_ParseTuple(arguments, "OOy#L", &given, &given_made, &prefix, &length, &most))
+    if (!PyArg_ParseTuple(arguments, "yy#OL", &root, &paths, &size, &given, &most))
         return NULL;
-    PyObject *paths = PySequence_Tuple(given);
-    if (paths != NULL)
-        made = PySequence_Tuple(given_made);
-    Plain *files = made == NULL ? NULL : places_for(paths, PyTuple_Size(paths));
-    if (files != NULL) {
-        Py_ssize_t count = PyTuple_Size(paths);
-        if (take_made(files, made, count) == 0) {
-            Py_BEGIN_ALLOW_THREADS
-            for (Py_ssize_t i = 0; i < count; i++) {
-                if (files[i].path != NULL)
-                    read_one(&files[i], prefix, (size_t)length, most);
-                if (files[i].data != NULL)
-                    make_key(&files[i]);
-            }
-            Py_END_ALLOW_THREADS
-            result = told(files, count, key_and_stamps);
-        }
-        free(files);
+    PyObject *made = PySequence_Tuple(given);
+    Py_ssize_t count = made == NULL ? 0 : PyTuple_Size(made);
+    Plain *files = made == NULL ? NULL : places_for(paths, size, count);
+    if (files != NULL && take_made(files, made, count) == 0) {
+        Py_BEGIN_ALLOW_THREADS
+        read_files(files, count, root, 0, most, 1);
+        Py_END_ALLOW_THREADS
+        result = told(files, count, key_and_stamps);
     }
-    Py_XDECREF(paths);
+    free(files);
     Py_XDECREF(made);
     return result;
 }
