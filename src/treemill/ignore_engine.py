@@ -1,14 +1,25 @@
-"""Patterns of ignore files to expressions of a linear-time engine: pathspec translates, RE2 matches."""
+"""Patterns of ignore files to expressions of a linear-time engine, RE2, and what matches them.
+
+pathspec knows all that a pattern can say, and takes longer to load than a tree of a thousand files to walk. Nearly all
+that people write are names, endings and paths: those are translated here, and match what pathspec says they match.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import re2
-from pathspec.patterns.gitignore.base import GitIgnorePatternError
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+# What translates all patterns is loaded with the first one that is not plain.
+_TRANSLATION = "treemill.ignore_patterns"
+
+# Names and paths, with `*` and `?` in them; not `**`, and nothing that needs a backslash or brackets.
+_PLAIN = re.compile(rb"(!?)(/?)((?:(?!\*\*)[\w.~+*?-])+(?:/(?:(?!\*\*)[\w.~+*?-])+)*)(/?)")
+_WILD = {b"*": b"[^/]*", b"?": b"[^/]"}
 
 
 def new_set() -> Any:
@@ -67,17 +78,25 @@ def _options() -> re2.Options:
 def translated(line: bytes) -> tuple[bytes | None, bool]:
     """Translate a line into an expression that matches the entry itself, and whether it leaves out.
 
-    pathspec's expressions also match everything below a folder; closing them at the end leaves the folder alone.
-    The expression that matches all, and the one that ends in a bare slash ("everything below x"), stay open.
+    There is no expression for what says nothing, or is no pattern.
     """
-    if line.rstrip().endswith(b"/**/"):  # the folders below; pathspec takes it for the folder itself
-        line = line.rstrip() + b"*/"
-    try:
-        regex, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)
-    except GitIgnorePatternError:
+    said = line.rstrip()
+    if not said or said.startswith(b"#"):
         return None, False
-    if regex is None or ignores is None:
-        return None, False
-    if regex == b".":
-        return regex, ignores
-    return (regex + b"." if regex.endswith(b"/") else regex + b"$"), ignores
+    plain = _PLAIN.fullmatch(said)
+    if plain is None or said in (b"*/", b"!*/"):
+        told: tuple[bytes | None, bool] = import_module(_TRANSLATION).translated(line)
+        return told
+    says_not, anchor, path, slash = plain.groups()
+    if path == b"*" and not anchor:
+        return b".", not says_not
+    start = b"^" if anchor or b"/" in path else b"^(?:.+/)?"
+    names = b"/".join(map(_expression, path.split(b"/")))
+    return start + names + (b"/$" if slash else b"/?$"), not says_not
+
+
+def _expression(name: bytes) -> bytes:
+    """Return what matches a name in a pattern: a star alone stands for at least a character."""
+    if name == b"*":
+        return b"[^/]+"
+    return b"".join(_WILD.get(each) or re.escape(each) for each in re.findall(rb"[*?]|[^*?]+", name))

@@ -381,7 +381,8 @@ def test_a_root_that_is_a_link_is_walked(tree):
 def run_as_nobody(code: str, *arguments: str) -> str:
     """Run code in a process without the rights of root, where the tests have them."""
     drop = "import os\nif os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid(65534)\n    os.setuid(65534)\n"
-    imports = "import sys\nimport treemill.ignore_engine\nfrom treemill.discovery import discover, why_ignored\n"
+    loaded = "import sys\nimport treemill.ignore_patterns\nimport treemill.ignore_engine\n"
+    imports = f"{loaded}from treemill.discovery import discover, why_ignored\n"
     script = imports + drop + textwrap.dedent(code)
     path = os.pathsep.join(each for each in sys.path if each)
     done = subprocess.run(

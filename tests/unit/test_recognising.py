@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -185,10 +186,9 @@ def test_keys_are_those_of_the_files_as_they_are_read_and_what_tells_more_has_no
         if isinstance(read, ReadFile)
     ]
     assert keys_of(known, work) == expected
-    odd = [
-        DiscoveredFile(name, str(root), language_of_name(name), 1, 1) for name in (*ODD, "out.py", "gone.py", "\0.py")
-    ]
+    odd = [DiscoveredFile(name, str(root), language_of_name(name), 1, 1) for name in (*ODD, "out.py", "gone.py")]
     assert keys_of(odd, work) == [None] * len(odd)
+    assert list(keys_of([*known, replace(known[0], name="no\0path.py")], work)) == [None] * (len(known) + 1)
 
 
 def _stamps(read: ReadFile) -> tuple[int, int]:

@@ -6,7 +6,6 @@ when it is read.
 
 from __future__ import annotations
 
-import itertools
 import json
 import sqlite3
 import sys
@@ -18,8 +17,8 @@ from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunRec
 from treemill.storage.connection import DamagedRow
 from treemill.storage.sums import are_entries_whole, bulk_sums, file_sum, file_sums, head_sums, sum_of_head, sum_of_read
 
-# So many values are bound in one statement, and so many rows are read at a time.
-_VARIABLES = 500
+# So many rows are read at a time.
+_ROWS = 500
 
 STATUS_CODES = {Status.INDEXED: 0, Status.SKIPPED: 1, Status.FAILED: 2}
 _STATUSES = {code: status for status, code in STATUS_CODES.items()}
@@ -27,7 +26,6 @@ _STATUSES = {code: status for status, code in STATUS_CODES.items()}
 INSERT_CONTENT = "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_BODY = "INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_SCAN = "INSERT INTO scans VALUES (?, ?, ?, ?)"
-REPLACE_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _RECORD = "path, content_id, size, stamp, changed_ns, seen_ns, status, reason, detail, sum"
 SELECT_RECORDS = f"SELECT {_RECORD} FROM files"
@@ -155,16 +153,6 @@ def read_scan(connection: sqlite3.Connection, content_id: int) -> tuple[bytes, b
     return row[0], row[1]
 
 
-def read_ids(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, int]:
-    """Return the ids of those contents that are held, by key."""
-    found: dict[bytes, int] = {}
-    remaining = map(bytearray, keys)  # which sqlite3 binds as they are: bytes it asks what they are to be bound as
-    while some := list(itertools.islice(remaining, _VARIABLES)):
-        marks = ", ".join("?" * len(some))
-        found.update(connection.execute(f"SELECT key, id FROM contents WHERE key IN ({marks})", some))
-    return found
-
-
 def file_row(
     path: str,
     content_id: int | None,
@@ -242,7 +230,7 @@ def read_files(connection: sqlite3.Connection, within: Sequence[str] | None = No
     """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
     if within is None or "" in within:
         found_rows = connection.execute(f"{_SELECT_FILE} ORDER BY f.path")
-        while rows := found_rows.fetchmany(_VARIABLES):
+        while rows := found_rows.fetchmany(_ROWS):
             yield from recorded_from_all(rows)
         return
     found = {}

@@ -17,7 +17,7 @@ from typing import Self
 
 from treemill.errors import IndexLocked, StorageError, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
-from treemill.storage import Writer
+from treemill.storage import Writer, statements
 from treemill.storage import rows as tables
 from treemill.storage.connection import explained, open_database
 from treemill.storage.garbage import GarbageLimits
@@ -191,7 +191,7 @@ class SqliteLookup:
     def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
         """Return those of the keys that the index holds, as of the last commit."""
         with self._reader.connection() as connection:
-            return frozenset(tables.read_ids(connection, keys))
+            return frozenset(statements.read_ids(connection, keys))
 
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""

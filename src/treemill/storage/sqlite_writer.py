@@ -23,6 +23,7 @@ from treemill.errors import IndexMismatch, StorageError
 from treemill.flow.aside import Aside
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunState
 from treemill.storage import rows as tables
+from treemill.storage import statements
 from treemill.storage.connection import explained, open_database
 from treemill.storage.garbage import GarbageLimits, collect
 from treemill.storage.lease import Lease
@@ -138,8 +139,8 @@ class SqliteWriter:
         self._changed += len(records)
         with self._rolled_back():
             self._begin()
-            self._connection.executemany(
-                tables.REPLACE_FILE,
+            statements.replace_files(
+                self._connection,
                 [
                     tables.file_row(
                         record.path,
@@ -160,10 +161,7 @@ class SqliteWriter:
         """Forget these paths; return how many were recorded."""
         with self._rolled_back():
             self._begin()
-            before = self._connection.total_changes
-            gone = map(bytearray, tables.paths_bytes(list(paths)))  # see `read_ids`
-            self._connection.executemany("DELETE FROM files WHERE path = ?", ((path,) for path in gone))
-            removed = self._connection.total_changes - before
+            removed = statements.remove_files(self._connection, list(paths))
         self._changed += removed
         return removed
 
@@ -301,7 +299,7 @@ class SqliteWriter:
         return None
 
     def _insert(self, files: Sequence[PreparedFile]) -> None:
-        ids = tables.read_ids(self._connection, {file.key for file in files})
+        ids = statements.read_ids(self._connection, {file.key for file in files})
         new: list[tuple[int, Content]] = []
         # Those of a block come in a row, whatever else is among them.
         for file in sorted(files, key=lambda each: each.content is None or each.content.block is None):
@@ -319,7 +317,7 @@ class SqliteWriter:
             self._connection.executemany(tables.INSERT_CONTENT, heads)
             self._connection.executemany(tables.INSERT_BODY, bodies)
             self._connection.executemany(tables.INSERT_SCAN, scans)
-        self._connection.executemany(tables.REPLACE_FILE, tables.indexed_rows(files, ids, self._seen_ns))
+        statements.replace_files(self._connection, tables.indexed_rows(files, ids, self._seen_ns))
 
 
 class _RolledBack:

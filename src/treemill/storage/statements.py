@@ -1,0 +1,71 @@
+"""Statements that ask for, write or delete many rows at once.
+
+sqlite3 lets go of the interpreter's lock for each row that a statement takes or gives, and waits for it again where
+other threads run: while a tree is walked beside, that costs more than the rows. So rows go in by the hundred, and what
+is asked for comes as one row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from treemill.storage.connection import DamagedRow
+from treemill.storage.rows import paths_bytes
+
+# So many values are bound in one statement, and so many rows are written with one.
+_VARIABLES = 500
+_ROWS = 100
+
+_SELECT_IDS = "SELECT group_concat(hex(key), ''), group_concat(id) FROM contents WHERE key IN "
+_KEY_BYTES = 16
+
+_REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
+_FILE_COLUMNS = 10
+
+
+def read_ids(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, int]:
+    """Return the ids of those contents that are held, by key.
+
+    Raises:
+        DamagedRow: a key is none.
+    """
+    found: dict[bytes, int] = {}
+    # bytearrays, which sqlite3 binds as they are: bytes it asks what they are to be bound as
+    for some in _parts(map(bytearray, keys)):
+        digits, ids = connection.execute(_SELECT_IDS + _marks(len(some)), some).fetchone()
+        if ids is not None:
+            held, numbers = bytes.fromhex(digits), list(map(int, ids.split(",")))
+            if len(held) != len(numbers) * _KEY_BYTES:
+                raise DamagedRow("the table of contents")
+            each = (held[place : place + _KEY_BYTES] for place in range(0, len(held), _KEY_BYTES))
+            found.update(zip(each, numbers, strict=True))
+    return found
+
+
+def replace_files(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write rows of `files`, in the place of those that are there for their paths."""
+    for some in (rows[place : place + _ROWS] for place in range(0, len(rows), _ROWS)):
+        marks = ", ".join([_marks(_FILE_COLUMNS)] * len(some))
+        connection.execute(_REPLACE_FILES + marks, list(chain.from_iterable(some)))
+
+
+def remove_files(connection: sqlite3.Connection, paths: Sequence[str]) -> int:
+    """Delete the rows of `files` for these paths; return how many there were."""
+    before = connection.total_changes
+    for some in _parts(map(bytearray, paths_bytes(paths))):
+        connection.execute(f"DELETE FROM files WHERE path IN {_marks(len(some))}", some)
+    return connection.total_changes - before
+
+
+def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield values, as many at a time as a statement binds."""
+    remaining = iter(values)
+    while some := list(islice(remaining, _VARIABLES)):
+        yield some
+
+
+def _marks(count: int) -> str:
+    return f"({', '.join('?' * count)})"
