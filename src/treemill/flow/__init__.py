@@ -32,6 +32,7 @@ _HOMES = {
     "Cause": "outcomes",
     "Crew": "crew",
     "Done": "outcomes",
+    "Hand": "aside",
     "Idle": "outcomes",
     "InlineCrew": "local",
     "Limits": "outcomes",
@@ -46,6 +47,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from treemill.flow.ahead import Ahead as Ahead
     from treemill.flow.aside import Aside as Aside
+    from treemill.flow.aside import Hand as Hand
     from treemill.flow.batches import weigh_batches as weigh_batches
     from treemill.flow.before import Before as Before
     from treemill.flow.crew import Crew as Crew

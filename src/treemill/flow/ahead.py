@@ -6,7 +6,6 @@ already being worked on.
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -17,6 +16,10 @@ from treemill.flow.compact_queue import CompactQueue
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 0.02
+
+# Who reads waits a moment for half as many as were read before, or for half of so many: each turn that two threads take
+# costs as much as ten items do.
+_TURN = 1024
 
 
 class Ahead(Generic[T]):
@@ -43,12 +46,12 @@ class Ahead(Generic[T]):
     ) -> None:
         self.found = 0
         self.ended = False
-        self._queue: queue.SimpleQueue[T | _End] | CompactQueue[T | _End]
-        self._queue = CompactQueue() if compact else queue.SimpleQueue()
+        self._queue: CompactQueue[T | _End] = CompactQueue(packs=compact)
         self._stopping = False
         self._items = items
         self._on_item = on_item
         self._most = most
+        self._turn = _TURN if most is None else min(_TURN, most)
         self._taken = 0
         self._room = threading.Event()
         self._thread = threading.Thread(target=self._read, name="run-ahead", daemon=True)
@@ -64,19 +67,19 @@ class Ahead(Generic[T]):
 
     def __iter__(self) -> Iterator[T | None]:
         while True:
-            try:
-                item = self._queue.get(timeout=_PATIENCE_SECONDS)
-            except queue.Empty:
+            items = self._queue.take(_PATIENCE_SECONDS, 1 + min(self._taken, self._turn) // 2)
+            if not items:
                 yield None
-                continue
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
-                return
-            self._taken += 1
-            if self._most is not None and 2 * (self.found - self._taken) <= self._most and not self._room.is_set():
-                self._room.set()
-            yield item
+            while items:
+                item = items.popleft()
+                if isinstance(item, _End):
+                    if item.error is not None:
+                        raise item.error
+                    return
+                self._taken += 1
+                if self._most is not None and 2 * (self.found - self._taken) <= self._most and not self._room.is_set():
+                    self._room.set()
+                yield item
 
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Read no further than what can be read within the grace."""
@@ -87,11 +90,8 @@ class Ahead(Generic[T]):
 
     def rest(self) -> Iterator[T]:
         """Yield what was found and not taken, without waiting for more."""
-        while True:
-            try:
-                item = self._queue.get(timeout=0)
-            except queue.Empty:
-                return
+        while items := self._queue.take(0):
+            item = items.popleft()
             if not isinstance(item, _End):
                 yield item
 
@@ -110,11 +110,7 @@ class Ahead(Generic[T]):
         except BaseException as raised:  # noqa: BLE001 - carried to the reader, which raises it
             error = raised
         self.ended = True
-        end = _End(error)
-        if isinstance(self._queue, CompactQueue):
-            self._queue.put_plain(end)
-        else:
-            self._queue.put(end)
+        self._queue.put_last(_End(error))
 
     def _wait_for_room(self, most: int) -> None:
         self._room.clear()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 R = TypeVar("R")
 
@@ -32,3 +34,62 @@ class Aside(Generic[R]):
             self._result = self._action()
         except BaseException as error:  # noqa: BLE001 - carried to the one who asks
             self._error = error
+
+
+class Hand(Generic[R]):
+    """A thread that does one thing after the other, for whoever has many to do aside: to start one takes longer.
+
+    Use it in a `with`; leaving it lets go of what was not begun.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: queue.SimpleQueue[_Task[R] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._leaving = False
+
+    def begin(self, action: Callable[[], R]) -> Callable[[], R]:
+        """Have it done after what was begun before; calling what is returned waits for the end, as an `Aside` does."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="hand", daemon=True)
+            self._thread.start()
+        task = _Task(action)
+        self._tasks.put(task)
+        return task
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leaving = True
+        self._tasks.put(None)
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None and not self._leaving:
+            task.run()
+
+
+class _Task(Generic[R]):
+    """Something that is done by another thread."""
+
+    def __init__(self, action: Callable[[], R]) -> None:
+        self._action = action
+        self._error: BaseException | None = None
+        self._under_way = threading.Lock()
+        self._under_way.acquire()
+
+    def __call__(self) -> R:
+        with self._under_way:
+            pass
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def run(self) -> None:
+        try:
+            self._result = self._action()
+        except BaseException as error:  # noqa: BLE001 - carried to the one who asks
+            self._error = error
+        finally:
+            self._under_way.release()

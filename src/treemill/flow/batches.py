@@ -7,6 +7,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# How much a group may weigh is asked again behind so many items: the answer takes as long as all else about an item.
+_ASKED_AFTER = 8
+
 
 def weigh_batches(
     items: Iterable[T | None],
@@ -20,10 +23,11 @@ def weigh_batches(
     """Group items lazily so that each group weighs at most `limit` and holds at most `most`, or holds one item.
 
     The first groups weigh at most `first`, doubling up to `limit`: the first result comes early and every worker is
-    busy soon. `share` is asked for how much the group of an item may weigh by now: less and less towards the end, so
-    that workers end at about the same time. A None among the items says that the next one takes a while: what is there
-    so far is given out at once, and an empty group says that there is nothing.
+    busy soon. `share` is asked every few items for how much their group may weigh by now: less and less towards the
+    end, so that workers end at about the same time. A None among the items says that the next one takes a while: what
+    is there so far is given out at once, and an empty group says that there is nothing.
     """
+    portion = 0
     allowed = limit if first is None else min(first, limit)
     group: list[T] = []
     total = 0
@@ -33,7 +37,9 @@ def weigh_batches(
             group, total = [], 0
             continue
         weight = weigh(item)
-        now = allowed if share is None else min(allowed, share())
+        if share is not None and len(group) % _ASKED_AFTER == 0:
+            portion = share()
+        now = allowed if share is None else min(allowed, portion)
         if group and (total + weight > now or len(group) >= most):
             yield tuple(group)
             group, total = [], 0

@@ -1,12 +1,12 @@
-"""A queue whose far end is kept as bytes, since objects take three times as much memory.
+"""A queue whose far end can be kept as bytes, since objects take three times as much memory.
 
-put ─▶ group ─▶ [bytes of a group] [bytes of a group] … [item] [item] ─▶ get
+put ─▶ group ─▶ [bytes of a group] [bytes of a group] … [item] [item] ─▶ take
 """
 
 from __future__ import annotations
 
 import pickle
-import queue
+import sys
 import threading
 from collections import deque
 from typing import Any, Generic, TypeVar
@@ -14,74 +14,85 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 # So many entries stand ready as they are; behind them, groups of so many become one entry each.
-_AT_HAND = 512
+_AT_HAND = 1024
 _GROUP = 256
+
+# How long it may take until as many have come as are wanted.
+_MOMENT_SECONDS = 0.005
 
 
 class CompactQueue(Generic[T]):
-    """First in, first out, between a thread that puts and one that takes. Items can be pickled, and copies come out.
+    """First in, first out, between a thread that puts and one that takes.
 
-    Neither thread wakes the other for an item unless that one waits: an item then costs a fifth of a queue's of the
-    standard library.
+    With `packs`, items can be pickled, and copies come out of those that wait long.
+
+    Neither thread wakes the other for an item unless that one waits for just that: an item then costs a fifth of a
+    queue's of the standard library.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, packs: bool) -> None:
+        self._at_hand = _AT_HAND if packs else sys.maxsize
         self._entries: deque[T | _Packed] = deque()
         self._group: list[T] = []  # behind the entries; the thread that puts adds to it, with the lock
         self._taken: deque[T] = deque()  # before them, for the thread that takes alone
         self._lock = threading.Lock()
-        self._waited_for = False
+        self._awaited = 0  # for so many entries the thread that takes is waiting
+        self._complete = False
         self._came = threading.Event()
 
     def put(self, item: T) -> None:
         """Put an item behind the others; it can be had at once."""
-        if not self._group and len(self._entries) < _AT_HAND:
+        if not self._group and len(self._entries) < self._at_hand:
             self._entries.append(item)
         else:
             with self._lock:
                 self._group.append(item)
-                if len(self._entries) < _AT_HAND:
+                if len(self._entries) < self._at_hand:
                     self._flush()
                 elif len(self._group) == _GROUP:
                     self._entries.append(_Packed(self._group))
                     self._group = []
-        if self._waited_for:
+        if self._awaited and len(self._entries) >= self._awaited:
             self._came.set()
 
-    def put_plain(self, item: T) -> None:
-        """Put an item that cannot be pickled."""
+    def put_last(self, item: T) -> None:
+        """Put the last item, which need not be one that can be pickled."""
         with self._lock:
             self._flush()
             self._entries.append(item)
-        if self._waited_for:
-            self._came.set()
+        self._complete = True
+        self._came.set()
 
-    def get(self, timeout: float) -> T:
-        """Take the first item, waiting at most so many seconds for one.
+    def take(self, timeout: float, wanted: int = 1) -> deque[T]:
+        """Return the first items, to be taken from the left of them; what is left is returned again.
 
-        Raises:
-            queue.Empty: there is none.
+        Where there are fewer than wanted, wait a moment for more; where there is none, at most `timeout` seconds for
+        one, and return none.
         """
-        if self._taken:
-            return self._taken.popleft()
-        if not self._entries and not self._any_comes(timeout):
-            raise queue.Empty
-        entry = self._entries.popleft()
-        if not isinstance(entry, _Packed):
-            return entry
-        self._taken.extend(entry.items())
-        return self._taken.popleft()
+        taken, entries = self._taken, self._entries
+        if taken:
+            return taken
+        if len(entries) < wanted:
+            self._wait_for(wanted, min(timeout, _MOMENT_SECONDS))
+        if not entries:
+            self._wait_for(1, timeout)
+        for _ in range(len(entries)):
+            entry = entries.popleft()
+            if isinstance(entry, _Packed):
+                taken.extend(entry.items())
+                break
+            taken.append(entry)
+        return taken
 
-    def _any_comes(self, timeout: float) -> bool:
-        """Wait for an entry where there is none; tell whether there is one then."""
+    def _wait_for(self, wanted: int, seconds: float) -> None:
+        """Wait until there are so many entries, or all that will come, but not for ever."""
         self._came.clear()
-        self._waited_for = True  # looked at again behind it: what was put just before would wake nobody
-        try:
-            with self._lock:
-                self._flush()
-            return bool(self._entries) or (timeout > 0 and self._came.wait(timeout) and bool(self._entries))
-        finally:
-            self._waited_for = False
+        self._awaited = wanted  # looked at again behind it: what was put just before would wake nobody
+        with self._lock:
+            self._flush()
+        if len(self._entries) < wanted and not self._complete:
+            self._came.wait(seconds)
+        self._awaited = 0
 
     def _flush(self) -> None:
         self._entries.extend(self._group)

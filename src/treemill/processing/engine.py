@@ -22,7 +22,7 @@ from treemill.processing.herald import Herald
 from treemill.processing.pace import Pace
 from treemill.processing.portions import BATCH_BYTES, FIRST_BATCH_BYTES, Portions
 from treemill.processing.seams import Intake, VectorStage
-from treemill.processing.tally import Tally
+from treemill.processing.tally import Entry, Tally
 from treemill.records import PreparedFile, RecordedFile, Status
 from treemill.reports import ProcessingStats
 from treemill.storage import Writer
@@ -235,9 +235,14 @@ class Run(Generic[Q]):
         if not files:
             return
         refused = {failure.path: failure for failure in self._writer.put(files)}
-        taken = [file for file in files if file.path not in refused]
-        self.tally.put((file, *self._shapes.pop(file.path, (0, None))) for file in taken)
-        self._pace.put(sum(file.size for file in taken))
+        taken = [file for file in files if file.path not in refused] if refused else files
+        shape_of = self._shapes.pop
+        entries = []
+        for file in taken:
+            chunks, language = shape_of(file.path, (0, None))
+            entries.append(Entry(file.path, chunks, file.size, language))
+        self.tally.put(entries)
+        self._pace.put(sum([file.size for file in taken]))
         for failure in refused.values():
             self._fail(failure)
 

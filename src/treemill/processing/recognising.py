@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 
-from treemill.flow import Aside, Before, Crew, Done, Idle, Lost
+from treemill.flow import Before, Crew, Done, Hand, Idle, Lost
 from treemill.records import PreparedFile
 from treemill.types import DiscoveredFile, Skipped
-from treemill.work import Prepare, Prepared, keys_of, recognise
+from treemill.work import Key, Prepare, Prepared, keys_of, recognise
 
 # Files are tried in groups of so many; after a group of which nobody knows any, so many go to the workers untried.
 _GROUP = 64
@@ -28,7 +28,10 @@ _UNTRIED = 15 * _GROUP
 
 # While all are known, so many files of several batches are tried as one group: what a group costs besides its files,
 # statements above all, is more than half of what small batches do. A run looks whether it is cancelled after each.
-_TOGETHER = 128
+_TOGETHER = 512
+
+# So many groups are read ahead.
+_AHEAD = 2
 
 
 class KnownFirst(Before[DiscoveredFile, Prepared]):
@@ -61,30 +64,30 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
     ) -> Iterator[Sequence[DiscoveredFile]]:
         """Yield what is left of each batch for the workers; an empty one says that somebody shall look at `known`.
 
-        While all are known, one group is read while the one before is looked up and written.
+        While all are known, groups are read ahead, while the one before is looked up and written.
         """
         together: list[Sequence[DiscoveredFile]] = []
-        ahead: _Group | None = None
-        for batch in batches:
-            together.append(batch)
-            if batch and self._all_known and sum(map(len, together)) < _TOGETHER:
-                continue
-            group, together = _Group(together, self._prepare, ahead=self._all_known), []
-            if ahead is not None:
-                yield from self._left_of(ahead, known)
-                ahead = None
-            if batch and group.ahead:
-                ahead = group
-            else:
+        ahead: deque[_Group] = deque()
+        with Hand[Sequence[Key | None]]() as hand:
+            for batch in batches:
+                together.append(batch)
+                if batch and self._all_known and sum(map(len, together)) < _TOGETHER:
+                    continue
+                group, together = _Group(together), []
+                ahead.append(group)
+                if self._all_known and group.files:
+                    group.read_by(hand, self._prepare)
+                most = _AHEAD if batch and group.keys else 0
+                while len(ahead) > most:
+                    yield from self._left_of(ahead.popleft(), known)
+            if together:
+                ahead.append(_Group(together))
+            for group in ahead:
                 yield from self._left_of(group, known)
-        if ahead is not None:
-            yield from self._left_of(ahead, known)
-        if together:
-            yield from self._left_of(_Group(together, self._prepare, ahead=False), known)
 
     def _left_of(self, group: _Group, known: deque[Done[DiscoveredFile, Prepared]]) -> list[Sequence[DiscoveredFile]]:
         """Return what is left of batches, by batch; one that is empty where all are known."""
-        left = self._try(group.files, known, group) if group.ahead else self._take_known(group.files, known)
+        left = self._try(group.files, known, group) if group.keys else self._take_known(group.files, known)
         kept = set(map(id, left))
         by_batch = ([file for file in batch if id(file) in kept] for batch in group.batches)
         return [batch for batch in by_batch if batch] or [()]
@@ -116,7 +119,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         `group` is what these files are, if it was read ahead.
         """
         started = time.monotonic()
-        results = recognise(files, self._prepare, None if group is None else group.keys())
+        results = recognise(files, self._prepare, None if group is None or group.keys is None else group.keys())
         found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
         left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:
@@ -143,11 +146,13 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
 
 
 class _Group:
-    """Files of several batches that are tried together; `ahead` says whether they are read at once, beside."""
+    """Files of several batches that are tried together; `keys` gives those of their contents, where they are read."""
 
-    def __init__(self, batches: Sequence[Sequence[DiscoveredFile]], work: Prepare, *, ahead: bool) -> None:
+    def __init__(self, batches: Sequence[Sequence[DiscoveredFile]]) -> None:
         self.batches = batches
         self.files = [file for batch in batches for file in batch]
-        self.ahead = ahead and bool(self.files)
-        if self.ahead:
-            self.keys = Aside(partial(keys_of, self.files, work))
+        self.keys: Callable[[], Sequence[Key | None]] | None = None
+
+    def read_by(self, hand: Hand[Sequence[Key | None]], work: Prepare) -> None:
+        """Have the files read."""
+        self.keys = hand.begin(partial(keys_of, self.files, work))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
+from typing import NamedTuple
 
-from treemill.records import PreparedFile
 from treemill.reports import LanguageStats, ProcessingStats
 from treemill.types import Failure, Skipped
 from treemill.values import dataclass
@@ -22,8 +22,7 @@ _SLOWEST_KEPT = 10
 _MOST_NAMED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file put into the store, waiting for its commit."""
 
     path: str
@@ -49,25 +48,26 @@ class Tally:
         """Seconds since the run began."""
         return time.monotonic() - self.began
 
-    def put(self, files: Iterable[tuple[PreparedFile, int, str | None]]) -> None:
-        """Note files that the store took, with the number of chunks and the language of each."""
-        for file, chunks, language in files:
-            self.pending.append(Entry(file.path, chunks, file.size, language))
-            self.chunks_seen += chunks
-            self.bytes_seen += file.size
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Note files that the store took."""
+        self.pending += entries
+        self.chunks_seen += sum([entry.chunks for entry in entries])
+        self.bytes_seen += sum([entry.size for entry in entries])
 
     def committed(self) -> list[Entry]:
         """Count the pending files as processed and return them."""
         done, self.pending = self.pending, []
-        stats = self.stats
-        for entry in done:
-            stats.files_processed += 1
-            stats.chunks_created += entry.chunks
-            stats.total_size += entry.size
-            row = stats.languages.setdefault(entry.language or "text", LanguageStats())
+        stats, languages = self.stats, self.stats.languages
+        stats.files_processed += len(done)
+        for _, chunks, size, language in done:
+            row = languages.get(language or "text")
+            if row is None:
+                row = languages[language or "text"] = LanguageStats()
+            stats.chunks_created += chunks
+            stats.total_size += size
             row.files += 1
-            row.chunks += entry.chunks
-            row.size += entry.size
+            row.chunks += chunks
+            row.size += size
         return done
 
     def rolled_back(self) -> list[Entry]:

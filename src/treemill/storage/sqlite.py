@@ -17,7 +17,7 @@ from typing import Self
 
 from treemill.errors import IndexLocked, StorageError, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
-from treemill.storage import Writer, statements
+from treemill.storage import Writer
 from treemill.storage import rows as tables
 from treemill.storage.connection import explained, open_database
 from treemill.storage.garbage import GarbageLimits
@@ -25,6 +25,7 @@ from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, data_folder, read_mark
 from treemill.storage.segment_files import is_missing, read_segment_files
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
+from treemill.storage.statements import HeldIds
 
 _log = logging.getLogger(__name__)
 
@@ -178,6 +179,7 @@ class SqliteLookup:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._reader = _Reader(folder)
+        self._ids: HeldIds | None = None
 
     def known(self, key: bytes) -> bool:
         """Return whether the index holds this content, as of the last commit; False where it cannot be asked."""
@@ -191,10 +193,13 @@ class SqliteLookup:
     def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
         """Return those of the keys that the index holds, as of the last commit."""
         with self._reader.connection() as connection:
-            return frozenset(statements.read_ids(connection, keys))
+            if self._ids is None or self._ids.connection is not connection:
+                self._ids = HeldIds(connection)
+            return frozenset(self._ids.of(keys))
 
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""
+        self._ids = None
         self._reader.close()
 
     def __reduce__(self) -> tuple[type[SqliteLookup], tuple[Path]]:

@@ -204,6 +204,7 @@ class SqliteWriter:
                 "UPDATE runs SET state = ?, ended_ns = ? WHERE id = ?", (state.value, now, self._run)
             )
             collected = self._collect(now, whole=state is RunState.COMPLETE)
+            self._ids = statements.HeldIds(self._connection)
         self.commit()
         with explained(self._folder):
             self._tidy(collected)
@@ -265,6 +266,7 @@ class SqliteWriter:
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'contents'").fetchone()
         self._next_id = (row[0] if row else 0) + 1
         self._pending = []
+        self._ids = statements.HeldIds(self._connection)
 
     def _begin(self) -> None:
         if not self._connection.in_transaction:
@@ -299,7 +301,7 @@ class SqliteWriter:
         return None
 
     def _insert(self, files: Sequence[PreparedFile]) -> None:
-        ids = statements.read_ids(self._connection, {file.key for file in files})
+        ids = self._ids.of({file.key for file in files})
         new: list[tuple[int, Content]] = []
         # Those of a block come in a row, whatever else is among them.
         for file in sorted(files, key=lambda each: each.content is None or each.content.block is None):

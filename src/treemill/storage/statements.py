@@ -8,7 +8,7 @@ is asked for comes as one row.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -19,30 +19,57 @@ from treemill.storage.rows import paths_bytes
 _VARIABLES = 500
 _ROWS = 100
 
-_SELECT_IDS = "SELECT group_concat(hex(key), ''), group_concat(id) FROM contents WHERE key IN "
+_SELECT_IDS = "SELECT group_concat(hex(key), ''), group_concat(id) FROM contents"
 _KEY_BYTES = 16
+_IN_A_ROW = 8
 
 _REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
 _FILE_COLUMNS = 10
 
 
-def read_ids(connection: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, int]:
-    """Return the ids of those contents that are held, by key.
+class HeldIds:
+    """The ids of the contents that are held, by key, as a connection sees them while none is taken away.
 
-    Raises:
-        DamagedRow: a key is none.
+    Once many have been asked for, all are read: one after the other they cost eight times as much as in a row.
     """
-    found: dict[bytes, int] = {}
-    # bytearrays, which sqlite3 binds as they are: bytes it asks what they are to be bound as
-    for some in _parts(map(bytearray, keys)):
-        digits, ids = connection.execute(_SELECT_IDS + _marks(len(some)), some).fetchone()
-        if ids is not None:
-            held, numbers = bytes.fromhex(digits), list(map(int, ids.split(",")))
-            if len(held) != len(numbers) * _KEY_BYTES:
-                raise DamagedRow("the table of contents")
-            each = (held[place : place + _KEY_BYTES] for place in range(0, len(held), _KEY_BYTES))
-            found.update(zip(each, numbers, strict=True))
-    return found
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._asked = 0
+        self._all: dict[bytes, int] | None = None
+
+    def of(self, keys: Collection[bytes]) -> dict[bytes, int]:
+        """Return the ids of those of these keys that are held.
+
+        Raises:
+            DamagedRow: a key is none.
+        """
+        self._asked += len(keys)
+        if self._all is None and self._asked * _IN_A_ROW >= _most_contents(self.connection):
+            self._all = _read_ids(self.connection, "")
+        known = self._all or {}
+        found = {key: known[key] for key in keys if key in known}
+        # bytearrays, which sqlite3 binds as they are: bytes it asks what they are to be bound as
+        for some in _parts(bytearray(key) for key in keys if key not in found):
+            found.update(_read_ids(self.connection, f" WHERE key IN {_marks(len(some))}", some))
+        return found
+
+
+def _most_contents(connection: sqlite3.Connection) -> int:
+    """Return a number than which there are not more contents."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'contents'").fetchone()
+    return row[0] if row else 0
+
+
+def _read_ids(connection: sqlite3.Connection, which: str, values: Sequence[Any] = ()) -> dict[bytes, int]:
+    digits, ids = connection.execute(_SELECT_IDS + which, values).fetchone()
+    if ids is None:
+        return {}
+    held, numbers = bytes.fromhex(digits), list(map(int, ids.split(",")))
+    if len(held) != len(numbers) * _KEY_BYTES:
+        raise DamagedRow("the table of contents")
+    keys = [held[place : place + _KEY_BYTES] for place in range(0, len(held), _KEY_BYTES)]
+    return dict(zip(keys, numbers, strict=True))
 
 
 def replace_files(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
