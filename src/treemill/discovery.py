@@ -7,27 +7,30 @@ tells). What would belong but cannot be indexed is: files over the size cap, FIF
 out of the root. A link to a place inside the root is left out silently, as its target is met under its own name, now or
 when it comes. Links are never followed, so there are no loops.
 
-The walk is lazy: it holds the listings of the folders on the way to where it is, nothing else.
+The walk is lazy: it holds the listings of the folders on the way to where it is, and of a few beside them.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from treemill.belonging import Belonging, Folder, Saw, unwatched
 from treemill.errors import UsageError
 from treemill.languages import language_of_name
-from treemill.listing import FOLDER, Listed, list_folder
+from treemill.listing import FOLDER, Listed, list_folder, list_folders
 from treemill.reading import is_inside, kind_of, over_the_cap
 from treemill.settings import DiscoverySettings
 from treemill.stamps import Entry, entry_of
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Unreadable
 
 Found = DiscoveredFile | Skipped | Unreadable
+
+# So many entries of a folder are looked at before the first of them is entered; folders among them are listed together.
+_BESIDE = 32
 
 _Branches = dict[str, "_Branches | None"]
 """Which entries of a folder are wanted, by name: None for all of one, else which entries of it."""
@@ -39,7 +42,7 @@ def discover(
     *,
     language_of: Callable[[str], str | None] = language_of_name,
     within: Iterable[str] | None = None,
-    entered: Callable[[str], object] = lambda folder: None,
+    entered: Callable[[str], object] | None = None,
     saw: Saw = unwatched,
 ) -> Iterator[Found]:
     """Walk a tree and yield its files, lazily and in order of path.
@@ -50,7 +53,7 @@ def discover(
     With `within`, only those paths (relative to the root, files or folders, "" for the root) and what lies below them
     are yielded, as a walk of the whole tree would; the folders on the way to them are listed, their other entries are
     left out. `entered` is told each folder that is walked, with a slash behind it ("" for the root); `saw`, everything
-    in the tree that the walk depends on.
+    in the tree that the walk depends on; both before it is looked into.
 
     Raises:
         UsageError: `root` is no folder. Raised by the call, not by the first step.
@@ -92,17 +95,22 @@ class _Walk:
         self._max_bytes = settings.max_file_bytes
         self._language_of = language_of
         self._rules = Belonging(root, settings, saw)
+        self._looks_ahead = False
+        self._ahead: dict[str, list[Listed] | OSError] = {}
 
-    def walk(self, wanted: _Branches | None, entered: Callable[[str], object]) -> Iterator[Found]:
+    def walk(self, wanted: _Branches | None, entered: Callable[[str], object] | None) -> Iterator[Found]:
         """Yield depth first; a stack of listings stands in for recursion, so that depth costs nothing."""
-        entered("")
+        self._looks_ahead = wanted is None and entered is None and self._saw is unwatched
+        if entered is not None:
+            entered("")
         stack = [(self._enter(self._rules.top(), wanted), wanted)]
         while stack:
             listing, wanted = stack[-1]
             for found in listing:
                 if isinstance(found, Folder):
                     below = None if wanted is None else wanted[found.path.rpartition("/")[0].rpartition("/")[2]]
-                    entered(found.path)
+                    if entered is not None:
+                        entered(found.path)
                     stack.append((self._enter(found, below), below))
                     break
                 yield found
@@ -113,7 +121,7 @@ class _Walk:
         """Yield what one folder holds, folders to enter included, in order of path; of `wanted` entries alone."""
         try:
             self._rules.note(folder.path)
-            entries = list_folder(self._prefix + folder.path, wanted)
+            entries = self._listed(folder, wanted)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -126,13 +134,29 @@ class _Walk:
                 return
             folder = replace(folder, only_included=True)
         folder = self._rules.with_its_rules(folder, names)
-        for listed in entries:
-            name = listed[1]
-            if wanted is not None and name not in wanted:
-                continue
-            found = self._look_at(listed, folder, names)
-            if found is not None and (wanted is None or _is_reached(found, wanted[name])):
-                yield found
+        if wanted is not None:
+            entries = [listed for listed in entries if listed[1] in wanted]
+        for place in range(0, len(entries), _BESIDE):
+            some = [(listed[1], self._look_at(listed, folder, names)) for listed in entries[place : place + _BESIDE]]
+            if self._looks_ahead:
+                self._list_ahead([found for _, found in some if isinstance(found, Folder)])
+            for name, found in some:
+                if found is not None and (wanted is None or _is_reached(found, wanted[name])):
+                    yield found
+
+    def _listed(self, folder: Folder, wanted: _Branches | None) -> list[Listed]:
+        listed = self._ahead.pop(folder.path, None)
+        if listed is None:
+            return list_folder(self._prefix + folder.path, wanted)
+        if isinstance(listed, OSError):
+            raise listed
+        return listed
+
+    def _list_ahead(self, folders: Sequence[Folder]) -> None:
+        """List folders that will be entered next, in one go: where other threads run, each turn costs more."""
+        if len(folders) > 1:
+            paths = [folder.path for folder in folders]
+            self._ahead.update(zip(paths, list_folders([self._prefix + path for path in paths]), strict=True))
 
     def _look_at(self, listed: Listed, folder: Folder, beside: set[str]) -> Found | Folder | None:
         name, mode = listed[1], listed[2]

@@ -34,10 +34,6 @@ class IndexOptions:
     wait_seconds: float = 0.0
 
 
-def _nothing(folder: str) -> None:
-    """Take no note of a folder."""
-
-
 @dataclass(frozen=True, slots=True)
 class Survey:
     """A walk that stopped at the first file to process, or at its end where there is none.
@@ -53,7 +49,7 @@ class Survey:
     found_work: bool
     within: tuple[str, ...] | None = None
     elsewhere: int = 0
-    entered: Callable[[str], object] = _nothing
+    entered: Callable[[str], object] | None = None
 
     @property
     def known(self) -> int:
@@ -68,7 +64,7 @@ def look(
     options: IndexOptions | None = None,
     *,
     within: Sequence[str] | None = None,
-    entered: Callable[[str], object] = _nothing,
+    entered: Callable[[str], object] | None = None,
     saw: Saw = unwatched,
 ) -> Survey:
     """Walk a tree up to the first file that is not as the store has it.

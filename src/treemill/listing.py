@@ -1,4 +1,4 @@
-"""A folder → its entries, each with what the file system says of it, in one go.
+"""Folders → their entries, each with what the file system says of it, in one go.
 
     for place, name, mode, size, mtime_ns, changed_ns, inode, device in list_folder(path): ...
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from treemill.native import compiled
 from treemill.stamps import entry_of
@@ -37,13 +37,40 @@ def list_folder(path: str, wanted: Container[str] | None = None) -> list[Listed]
     Raises:
         OSError: it cannot be read, or is none.
     """
-    listed: list[Listed] | None = None
     if _NATIVE is not None and wanted is None:
-        listed = _NATIVE.list_folder(os.fsencode(path))
-    if listed is None:
-        listed = list_plainly(path, wanted)
-    listed.sort()  # by place alone: none is there twice
-    return listed
+        listed = list_folders([path])[0]
+        if isinstance(listed, OSError):
+            raise listed
+        return listed
+    return sorted(list_plainly(path, wanted))  # by place alone: none is there twice
+
+
+def list_folders(paths: Sequence[str]) -> list[list[Listed] | OSError]:
+    """Return of each folder what `list_folder` does, or the error for which it cannot be read.
+
+    Where other threads run, listing several at once takes less time than one after the other: the interpreter's lock is
+    let go of once.
+    """
+    joined = os.fsencode("\0".join(paths))
+    told = None
+    if _NATIVE is not None and joined.count(0) == len(paths) - 1:
+        told = _NATIVE.list_folders(joined, len(paths))
+    if told is None:
+        return list(map(_listed_or_error, paths))
+    for listed in told:
+        if not isinstance(listed, int):
+            listed.sort()
+    return [
+        OSError(listed, os.strerror(listed), path) if isinstance(listed, int) else listed
+        for path, listed in zip(paths, told, strict=True)
+    ]
+
+
+def _listed_or_error(path: str) -> list[Listed] | OSError:
+    try:
+        return sorted(list_plainly(path))
+    except OSError as error:
+        return error
 
 
 def list_plainly(path: str, wanted: Container[str] | None = None) -> list[Listed]:

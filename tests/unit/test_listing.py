@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
 import pytest
 
-from treemill.listing import FOLDER, list_folder, list_plainly
+from treemill.listing import FOLDER, list_folder, list_folders, list_plainly
 from treemill.native import compiled
 from treemill.stamps import entry_of
 
@@ -41,7 +42,25 @@ def test_entries_come_in_the_order_of_whole_paths_with_what_lstat_says(motley):
 
 @needs_listing
 def test_the_compiled_half_says_what_the_other_says(motley):
-    assert sorted(LISTING.list_folder(os.fsencode(motley))) == sorted(list_plainly(str(motley)))
+    places = [motley, motley / "gone", motley / "b", motley / "b.py"]
+    first, gone, second, no_folder = LISTING.list_folders(b"\0".join(map(os.fsencode, places)), 4)
+    assert sorted(first) == sorted(list_plainly(str(motley)))
+    assert second == list_plainly(str(motley / "b"))
+    assert (gone, no_folder) == (errno.ENOENT, errno.ENOTDIR)
+    assert LISTING.list_folders(b"", 0) == []
+    for count in (-1, 2, 4):
+        with pytest.raises(ValueError, match="as many paths"):
+            LISTING.list_folders(b"a\0b\0c", count)
+
+
+def test_several_folders_are_listed_as_each_is(motley):
+    paths = [str(motley / name) for name in ("b", "gone", "b.d", "b.py")] + [str(motley)]
+    listed = list_folders(paths)
+    assert [listed[0], listed[2], listed[4]] == [list_folder(paths[0]), list_folder(paths[2]), list_folder(paths[4])]
+    assert [type(listed[1]), type(listed[3])] == [FileNotFoundError, NotADirectoryError]
+    assert list_folders([]) == []
+    with pytest.raises(ValueError, match="null byte"):
+        list_folders([str(motley), "no\0path"])
 
 
 def test_of_names_that_are_not_wanted_only_the_names_are_told(motley):

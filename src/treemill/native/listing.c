@@ -1,6 +1,6 @@
-/* A folder → its entries and what the file system says of them: the compiled half of `treemill.listing.list_plainly`.
+/* Folders → their entries and what the file system says of them: the compiled half of `treemill.listing.list_plainly`.
  *
- * The system is asked without the interpreter's lock, into one piece of memory; then each entry becomes a tuple. Only
+ * The system is asked without the interpreter's lock, into pieces of memory; then each entry becomes a tuple. Only
  * Linux is asked this way; elsewhere the half in Python does it.
  */
 #ifdef __linux__
@@ -30,6 +30,7 @@ typedef struct {
     size_t count, entry_room;
     char *names;
     size_t used, name_room;
+    int error; /* 0: it is all there */
 } Listing;
 
 static long long nanoseconds(struct timespec time) { return (long long)time.tv_sec * 1000000000 + time.tv_nsec; }
@@ -121,37 +122,58 @@ static PyObject *told(const Listing *listing, const Entry *entry) {
     return Py_BuildValue("(NNLLLLLL)", place, text, entry->mode, entry->size, entry->modified, entry->changed,
                          entry->inode, entry->device);
 }
+
+/* Returns what a folder holds, or the number of the error for which that is not known. */
+static PyObject *all_told(const Listing *listing) {
+    if (listing->error != 0)
+        return PyLong_FromLong(listing->error);
+    PyObject *result = PyList_New((Py_ssize_t)listing->count);
+    for (size_t i = 0; result != NULL && i < listing->count; i++) {
+        PyObject *one = told(listing, &listing->entries[i]);
+        if (one == NULL || PyList_SetItem(result, (Py_ssize_t)i, one) != 0)
+            Py_CLEAR(result);
+    }
+    return result;
+}
 #endif
 
-PyDoc_STRVAR(list_folder_doc,
-             "list_folder(path: bytes) -> list[tuple[str, str, int, int, int, int, int, int]] | None\n\n"
-             "Return (place, name, mode, size, times of modification and change in ns, inode, device) of what a folder"
-             " holds.\n\nFolders have zeros; a negative mode is an error. None: this platform has no half.");
+PyDoc_STRVAR(list_folders_doc,
+             "list_folders(paths: bytes, count: int)"
+             " -> list[list[tuple[str, str, int, int, int, int, int, int]] | int] | None\n\n"
+             "Return (place, name, mode, size, times of modification and change in ns, inode, device) of what `count`"
+             " folders hold, whose paths stand between NULs.\n\nFolders in them have zeros; a negative mode is an error."
+             " The number of an error stands for a folder that cannot be listed. None: this platform has no half.");
 
-static PyObject *list_folder(PyObject *module, PyObject *arguments) {
-    const char *path;
-    if (!PyArg_ParseTuple(arguments, "y", &path))
+static PyObject *list_folders(PyObject *module, PyObject *arguments) {
+    const char *paths;
+    Py_ssize_t size, count;
+    if (!PyArg_ParseTuple(arguments, "y#n", &paths, &size, &count))
         return NULL;
 #ifdef __linux__
-    Listing listing = {NULL, 0, 0, NULL, 0, 0};
-    int error;
-    Py_BEGIN_ALLOW_THREADS
-    error = list(path, &listing);
-    Py_END_ALLOW_THREADS
-    PyObject *result = NULL;
-    if (error == 0) {
-        result = PyList_New((Py_ssize_t)listing.count);
-        for (size_t i = 0; result != NULL && i < listing.count; i++) {
-            PyObject *one = told(&listing, &listing.entries[i]);
-            if (one == NULL || PyList_SetItem(result, (Py_ssize_t)i, one) != 0)
-                Py_CLEAR(result);
-        }
-    } else {
-        errno = error;
-        PyErr_SetFromErrno(PyExc_OSError);
+    Py_ssize_t there = 0;
+    for (const char *at = paths; count > 0 && at <= paths + size; at += strlen(at) + 1)
+        there++; /* bytes have a NUL behind them */
+    if (there != count) {
+        PyErr_SetString(PyExc_ValueError, "there are not as many paths as folders");
+        return NULL;
     }
-    free(listing.entries);
-    free(listing.names);
+    Listing *listings = calloc((size_t)count + 1, sizeof *listings);
+    if (listings == NULL)
+        return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    const char *path = paths;
+    for (Py_ssize_t i = 0; i < count; i++, path += strlen(path) + 1)
+        listings[i].error = list(path, &listings[i]);
+    Py_END_ALLOW_THREADS
+    PyObject *result = PyList_New(count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *one = result == NULL ? NULL : all_told(&listings[i]);
+        if (result != NULL && (one == NULL || PyList_SetItem(result, i, one) != 0))
+            Py_CLEAR(result);
+        free(listings[i].entries);
+        free(listings[i].names);
+    }
+    free(listings);
     return result;
 #else
     Py_RETURN_NONE;
@@ -159,7 +181,7 @@ static PyObject *list_folder(PyObject *module, PyObject *arguments) {
 }
 
 static PyMethodDef methods[] = {
-    {"list_folder", list_folder, METH_VARARGS, list_folder_doc},
+    {"list_folders", list_folders, METH_VARARGS, list_folders_doc},
     {NULL, NULL, 0, NULL},
 };
 
