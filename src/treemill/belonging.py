@@ -93,6 +93,10 @@ class Belonging:
         """Whether a folder that is left out is entered all the same, on the way to what `include` brings back."""
         return path in self._opened
 
+    def says_nothing(self, folder: Folder) -> bool:
+        """Whether nobody wrote a rule that holds in a folder: then what is no folder belongs, hidden names apart."""
+        return not (self._chosen or folder.own or folder.git or folder.only_included)
+
     def left_out(self, path: str, name: str, is_folder: bool, folder: Folder, beside: Iterable[str]) -> str | None:
         """Return why an entry is left out, or None where it belongs; `beside` are the names in its folder."""
         if name in NEVER_ENTERED:

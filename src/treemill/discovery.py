@@ -136,8 +136,9 @@ class _Walk:
         folder = self._rules.with_its_rules(folder, names)
         if wanted is not None:
             entries = [listed for listed in entries if listed[1] in wanted]
+        look = self._look_unruled if self._rules.says_nothing(folder) else self._look_at
         for place in range(0, len(entries), _BESIDE):
-            some = [(listed[1], self._look_at(listed, folder, names)) for listed in entries[place : place + _BESIDE]]
+            some = [(listed[1], look(listed, folder, names)) for listed in entries[place : place + _BESIDE]]
             if self._looks_ahead:
                 self._list_ahead([found for _, found in some if isinstance(found, Folder)])
             for name, found in some:
@@ -157,6 +158,14 @@ class _Walk:
         if len(folders) > 1:
             paths = [folder.path for folder in folders]
             self._ahead.update(zip(paths, list_folders([self._prefix + path for path in paths]), strict=True))
+
+    def _look_unruled(self, listed: Listed, folder: Folder, beside: set[str]) -> Found | Folder | None:
+        """As `_look_at` in a folder of which no rule says anything: most of what is there are files that belong."""
+        _, name, mode, size, mtime_ns, changed_ns, _, _ = listed
+        if stat.S_ISREG(mode) and size <= self._max_bytes and name[0] != "." and self._saw is unwatched:
+            path = folder.path + name
+            return DiscoveredFile(path, self._root, self._language_of(path), size, mtime_ns, changed_ns)
+        return self._look_at(listed, folder, beside)
 
     def _look_at(self, listed: Listed, folder: Folder, beside: set[str]) -> Found | Folder | None:
         name, mode = listed[1], listed[2]
