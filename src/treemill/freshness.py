@@ -98,5 +98,23 @@ def look(
     return Survey(generation, plan, stale, bool(plan.gone or plan.to_mark), paths, elsewhere, entered)
 
 
+def first_look(root: Path, settings: Settings, busy: Callable[[], bool]) -> Callable[[int], Survey]:
+    """Walk a tree of which nothing is recorded, to the first file at least and on while somebody else is busy.
+
+    Returns what makes the survey, given the generation of the store in which nothing is recorded. It is asked after
+    each file whether somebody is busy.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    plan = Plan(discover(root, settings.discovery), (), readable=_can_be_read)
+    stale, files = iter(plan), []
+    for file in stale:
+        files.append(file)
+        if not busy():
+            break
+    return lambda generation: Survey(generation, plan, chain(files, stale), bool(files or plan.to_mark))
+
+
 def _can_be_read(file: DiscoveredFile) -> bool:
     return os.access(file.absolute, os.R_OK)

@@ -57,8 +57,7 @@ def index(
     place = place_of(root)
     chosen = load_settings(place.root) if settings is None else settings
     place = place if store is not None else seated(place, chosen.storage)
-    if store is None:
-        begin_index(place, chosen)
+    survey = begin_index(place, chosen) if store is None else None
     target = open_store(place.root, place.folder, chosen.storage, create=True) if store is None else store
     try:
         with ContentCache(chosen.storage.cache_mb if store is None else 0) as cache:
@@ -70,6 +69,7 @@ def index(
                 options=options,
                 listener=on_event or ignore,
                 cancel=cancel,
+                survey=survey,
                 cache=cache,
             )
         if store is None:

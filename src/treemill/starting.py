@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 from treemill.embedding.registry import provider_for
 from treemill.errors import TreemillError
+from treemill.flow.aside import Aside
+from treemill.freshness import Survey, first_look
 from treemill.places import Place
 from treemill.recipes import governor_for, recipe_of
 from treemill.settings import Settings
@@ -19,19 +24,40 @@ from treemill.storage.sqlite import SqliteStore
 from treemill.storage.starting import start_from
 
 
-def begin_index(place: Place, settings: Settings) -> None:
+def begin_index(place: Place, settings: Settings) -> Survey | None:
     """Make the index of a place from that of a tree like it, where it has none and there is such a tree.
 
-    Nothing is raised for what cannot be had: an index can always begin empty.
+    The tree is walked while that one is copied: what has been found is returned, for the run that follows. Without such
+    a tree nothing is done, and None returned. Nothing is raised for what cannot be had: an index can always begin
+    empty.
+
+    Raises:
+        UsageError: there is no such folder.
+        SettingsError: a pattern of `include` or `exclude` is none.
     """
     if settings.storage.url or not settings.storage.cache_mb or os.path.lexists(place.folder):
-        return
-    for other in indexes_alike(place.root):
+        return None
+    others = indexes_alike(place.root)
+    if not others:
+        return None
+    started = Aside(partial(_start_from_one_of, others, place, settings))
+    try:
+        survey = first_look(place.root, settings, lambda: started.under_way)
+    finally:
+        generation = started()
+    return survey(generation)
+
+
+def _start_from_one_of(others: Sequence[Path], place: Place, settings: Settings) -> int:
+    """Return the generation of the index that was made; 0 where none was, as for one that begins empty."""
+    for other in others:
         with contextlib.suppress(TreemillError, OSError):
             with SqliteStore(other) as store:
                 provider = provider_for(settings, store.recipe())
-            if start_from(other, place.folder, recipe_of(governor_for(settings, provider).recipe, provider)):
-                return
+            generation = start_from(other, place.folder, recipe_of(governor_for(settings, provider).recipe, provider))
+            if generation is not None:
+                return generation
+    return 0
 
 
 def note_index(place: Place, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from treemill.cli.working import bring_up_to_date
 from treemill.errors import UsageError
 from treemill.events import ignore
 from treemill.flow.freeing import give_back
-from treemill.freshness import IndexOptions
+from treemill.freshness import IndexOptions, Survey
 from treemill.places import place_of, seated
 from treemill.rebuilding import rebuilt, replaced
 from treemill.reports import IndexReport
@@ -53,17 +53,17 @@ def run(arguments: argparse.Namespace) -> int:
     options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
     recorder = import_module(_PAGE).Recorder() if arguments.report else ignore
 
-    def build(store: IndexStore) -> IndexReport:
-        return bring_up_to_date(place, store, settings, arguments, options, recorder=recorder)
+    def build(store: IndexStore, survey: Survey | None = None) -> IndexReport:
+        return bring_up_to_date(place, store, settings, arguments, options, survey, recorder)
 
     if arguments.rebuild and settings.storage.url:
         report = replaced(replacement(place.root, settings.storage, wait_seconds=wait), build)
     elif arguments.rebuild:
         report = rebuilt(place.folder, build, wait_seconds=wait)
     else:
-        begin_index(place, settings)
+        survey = begin_index(place, settings)
         with open_store(place.root, place.folder, settings.storage, create=True) as store:
-            report = build(store)
+            report = build(store, survey)
         note_index(place, settings)
     if arguments.report:
         _write(arguments.report, import_module(_PAGE).page(report, recorder))

@@ -29,6 +29,11 @@ class Aside(Generic[R]):
             raise self._error
         return self._result
 
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         try:
             self._result = self._action()

@@ -24,8 +24,10 @@ STARTED_ELSEWHERE = "started_elsewhere"
 """Stands in `meta` until the first run over the new tree has ended."""
 
 
-def start_from(other: Path, folder: Path, recipe: Recipe) -> bool:
-    """Make the index of a new folder from the one in another; False where that is built with another recipe.
+def start_from(other: Path, folder: Path, recipe: Recipe) -> int | None:
+    """Make the index of a new folder from the one in another, and return its generation.
+
+    None where that is built with another recipe.
 
     The folder appears whole. It keeps the other's id, as an index does that is copied with its tree.
 
@@ -37,7 +39,7 @@ def start_from(other: Path, folder: Path, recipe: Recipe) -> bool:
     beside = folder.with_name(f"{folder.name}.new-{os.urandom(4).hex()}")
     with contextlib.closing(open_database(source, index_id)) as reader, explained(source):
         if tables.read_recipe(reader) != recipe:
-            return False
+            return None
         try:
             beside.mkdir(mode=0o700)
             (beside / ".gitignore").write_text("*\n")
@@ -46,6 +48,7 @@ def start_from(other: Path, folder: Path, recipe: Recipe) -> bool:
             copy_database(reader, data)
             with contextlib.closing(open_database(data, index_id, writable=True)) as writer:
                 _forget_files(writer)
+                generation = tables.read_number(writer, "generation")
                 for file in read_segment_files(writer):
                     # One that is gone or cannot be copied is laid out again by the first run.
                     with contextlib.suppress(OSError):
@@ -55,7 +58,7 @@ def start_from(other: Path, folder: Path, recipe: Recipe) -> bool:
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
-    return True
+    return generation
 
 
 def _share(segment: Path, place: Path) -> None:
