@@ -108,6 +108,7 @@ LOADERS = {
     "ignoring.py",
     "searching/answering.py",
     "searching/changed.py",
+    "starting.py",
     "storage/sqlite.py",
     "storage/content_cache.py",
     "storage/scanning.py",

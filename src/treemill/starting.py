@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from treemill.embedding.registry import provider_for
@@ -22,6 +23,9 @@ from treemill.settings import Settings
 from treemill.siblings import indexes_alike, note_root
 from treemill.storage.sqlite import SqliteStore
 from treemill.storage.starting import start_from
+
+# What indexes is loaded while another index is copied.
+_INDEXING = "treemill.indexing"
 
 
 def begin_index(place: Place, settings: Settings) -> Survey | None:
@@ -42,6 +46,7 @@ def begin_index(place: Place, settings: Settings) -> Survey | None:
         return None
     started = Aside(partial(_start_from_one_of, others, place, settings))
     try:
+        import_module(_INDEXING)
         survey = first_look(place.root, settings, lambda: started.under_way)
     finally:
         generation = started()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
+import random
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -189,6 +192,22 @@ def test_keys_are_those_of_the_files_as_they_are_read_and_what_tells_more_has_no
     odd = [DiscoveredFile(name, str(root), language_of_name(name), 1, 1) for name in (*ODD, "out.py", "gone.py")]
     assert keys_of(odd, work) == [None] * len(odd)
     assert list(keys_of([*known, replace(known[0], name="no\0path.py")], work)) == [None] * (len(known) + 1)
+
+
+@pytest.mark.parametrize("lanes", [0, 1, 4, 8])
+@pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
+def test_keys_do_not_hang_on_how_many_files_are_digested_at_a_time(tree: Tree, lanes: int) -> None:
+    native, rng = compiled("files"), random.Random(lanes)
+    sizes = [*SIZES, *range(120, 136), *(rng.randrange(3_000) for _ in range(150)), 5_000_000, 3, 700_000]
+    contents = {f"f{place:03}": rng.randbytes(size) for place, size in enumerate(sizes)}
+    root = os.fsencode(os.path.realpath(tree(contents))) + b"/"
+    made = [(b"made of %d" % place, True) for place in range(len(sizes))]
+    keys = native.keys_of_plain(root, "\0".join(contents).encode(), made, 1 << 30, lanes)
+    digest = functools.partial(hashlib.blake2b, digest_size=16)
+    expected = [
+        digest(digest(data).digest() + text).digest() for data, (text, _) in zip(contents.values(), made, strict=True)
+    ]
+    assert [key[0] for key in keys] == expected
 
 
 def _stamps(read: ReadFile) -> tuple[int, int]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from treemill.cli import INTERRUPTED
 from treemill.cli.given import settings_for
 from treemill.cli.words import count, printable, seconds, size
-from treemill.cli.working import bring_up_to_date
 from treemill.errors import UsageError
 from treemill.events import ignore
 from treemill.flow.freeing import give_back
@@ -26,8 +25,9 @@ from treemill.starting import begin_index, note_index
 from treemill.storage import IndexStore
 from treemill.storage.opening import open_store, replacement
 
-# A page about the run is loaded for those who ask for one.
+# A page about the run is loaded for those who ask for one; what indexes, while the index of a tree like it is copied.
 _PAGE = "treemill.cli.report_page"
+_WORKING = "treemill.cli.working"
 
 SKIPPED_WITH_STRICT = 8
 EVERY_FILE_FAILED = 9
@@ -54,7 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     recorder = import_module(_PAGE).Recorder() if arguments.report else ignore
 
     def build(store: IndexStore, survey: Survey | None = None) -> IndexReport:
-        return bring_up_to_date(place, store, settings, arguments, options, survey, recorder)
+        bring_up_to_date = import_module(_WORKING).bring_up_to_date
+        report: IndexReport = bring_up_to_date(place, store, settings, arguments, options, survey, recorder)
+        return report
 
     if arguments.rebuild and settings.storage.url:
         report = replaced(replacement(place.root, settings.storage, wait_seconds=wait), build)

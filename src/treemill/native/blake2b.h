@@ -8,6 +8,7 @@
 
 #define BLAKE2B_DIGEST 16
 #define BLAKE2B_BLOCK 128
+#define BLAKE2B_PARAMETERS (0x01010000u ^ BLAKE2B_DIGEST)
 
 static const uint64_t BLAKE2B_START[8] = {
     0x6a09e667f3bcc908u, 0xbb67ae8584caa73bu, 0x3c6ef372fe94f82bu, 0xa54ff53a5f1d36f1u,
@@ -71,7 +72,7 @@ static void blake2b(const unsigned char *data, size_t size, unsigned char digest
     uint64_t h[8];
     unsigned char rest[BLAKE2B_BLOCK] = {0};
     memcpy(h, BLAKE2B_START, sizeof h);
-    h[0] ^= 0x01010000u ^ BLAKE2B_DIGEST;
+    h[0] ^= BLAKE2B_PARAMETERS;
     size_t done = 0;
     for (; size - done > BLAKE2B_BLOCK; done += BLAKE2B_BLOCK)
         blake2b_block(h, data + done, done + BLAKE2B_BLOCK, 0);

@@ -19,7 +19,7 @@
 #include <Python.h>
 #include <stdlib.h>
 #include <string.h>
-#include "blake2b.h"
+#include "digesting.h"
 
 typedef struct {
     const char *path; /* below the root */
@@ -29,7 +29,7 @@ typedef struct {
     const char *made; /* what stands behind the digest in the text that the key is a digest of */
     Py_ssize_t made_size;
     int named; /* whether the name tells the language: else the first line may */
-    unsigned char key[BLAKE2B_DIGEST];
+    unsigned char key[DIGEST];
 } Plain;
 
 enum { STAMP = 5 }; /* numbers in the stamp of an entry */
@@ -182,20 +182,39 @@ static int may_name_language(const unsigned char *data, Py_ssize_t size) {
     return size >= 2 && ((data[0] == '#' && data[1] == '!') || data[0] == 0xEF || data[0] >= 0xFE);
 }
 
-/* Turns what was read into the key of its content, where name and bytes say all that it depends on. */
-static void make_key(Plain *file) {
-    const unsigned char *data = (const unsigned char *)file->data;
-    size_t length = BLAKE2B_DIGEST + (size_t)file->made_size;
-    unsigned char *text = NULL;
-    if (file->named || !may_name_language(data, file->size))
-        text = malloc(length);
-    if (text != NULL) {
-        blake2b(data, (size_t)file->size, text);
-        memcpy(text + BLAKE2B_DIGEST, file->made, (size_t)file->made_size);
-        blake2b(text, length, file->key);
+/* Files are read until there are so many, or so many bytes; then their keys are made together. */
+enum { TOGETHER = 64, TOGETHER_BYTES = 4 << 20 };
+
+/* Turns what was read into the keys of contents, where name and bytes say all that those depend on. */
+static void make_keys(Plain *files, Py_ssize_t count, int lanes) {
+    Message messages[TOGETHER];
+    Plain *those[TOGETHER];
+    size_t some = 0;
+    for (Plain *file = files; file < files + count; file++) {
+        if (file->data != NULL && !file->named && may_name_language((unsigned char *)file->data, file->size)) {
+            free(file->data);
+            file->data = NULL;
+        }
+        if (file->data != NULL) {
+            messages[some] = (Message){(unsigned char *)file->data, (size_t)file->size, file->key};
+            those[some++] = file;
+        }
     }
-    free(file->data);
-    file->data = (char *)text; /* not NULL: there is a key */
+    digest_all(messages, some, lanes);
+    size_t texts = 0;
+    for (size_t i = 0; i < some; i++) {
+        Plain *file = those[i];
+        size_t length = DIGEST + (size_t)file->made_size;
+        unsigned char *text = malloc(length);
+        free(file->data);
+        file->data = (char *)text; /* not NULL: there is a key */
+        if (text != NULL) {
+            memcpy(text, file->key, DIGEST);
+            memcpy(text + DIGEST, file->made, (size_t)file->made_size);
+            messages[texts++] = (Message){text, length, file->key};
+        }
+    }
+    digest_all(messages, texts, lanes);
 }
 
 static PyObject *bytes_and_stamps(const Plain *file) {
@@ -203,7 +222,7 @@ static PyObject *bytes_and_stamps(const Plain *file) {
 }
 
 static PyObject *key_and_stamps(const Plain *file) {
-    return Py_BuildValue("(y#nLL)", (const char *)file->key, (Py_ssize_t)BLAKE2B_DIGEST, file->size, file->stamp,
+    return Py_BuildValue("(y#nLL)", (const char *)file->key, (Py_ssize_t)DIGEST, file->size, file->stamp,
                          file->changed);
 }
 
@@ -241,15 +260,20 @@ static Plain *places_for(const char *paths, Py_ssize_t size, Py_ssize_t count) {
     return files;
 }
 
-/* Reads files, and makes the keys of their contents where that is asked for; the interpreter's lock is not held. */
-static void read_files(Plain *files, Py_ssize_t count, const char *prefix, int asks, long long most, int keys) {
+/* Reads files, and makes the keys of their contents in so many lanes, if in any; without the interpreter's lock. */
+static void read_files(Plain *files, Py_ssize_t count, const char *prefix, int asks, long long most, int lanes) {
     Root root;
     if (!open_root(prefix, asks, &root))
         return;
+    Py_ssize_t done = 0, bytes = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         read_one(&files[i], &root, most);
-        if (keys && files[i].data != NULL)
-            make_key(&files[i]);
+        bytes += files[i].size;
+        if (lanes > 0 && (i + 1 == count || i + 1 - done == TOGETHER || bytes >= TOGETHER_BYTES)) {
+            make_keys(&files[done], i + 1 - done, lanes);
+            done = i + 1;
+            bytes = 0;
+        }
     }
     close_root(&root);
 }
@@ -295,25 +319,26 @@ static int take_made(Plain *files, PyObject *made, Py_ssize_t count) {
 }
 
 PyDoc_STRVAR(keys_of_plain_doc,
-             "keys_of_plain(root: bytes, paths: bytes, made: Sequence[tuple[bytes, bool]], most: int)"
+             "keys_of_plain(root: bytes, paths: bytes, made: Sequence[tuple[bytes, bool]], most: int, lanes: int = 8)"
              " -> list[tuple[bytes, int, int, int] | None]\n\n"
              "Read files as `read_plain` does, and digest each one's digest and the bytes `made` that belong to it.\n\n"
              "Gives (key, size, time of modification, of change); None also where the name does not tell the language"
-             " and the first line might.");
+             " and the first line might. So many files at most are digested at a time.");
 
 static PyObject *keys_of_plain(PyObject *module, PyObject *arguments) {
     PyObject *given, *result = NULL;
     const char *root, *paths;
     Py_ssize_t size;
     long long most;
-    if (!PyArg_ParseTuple(arguments, "yy#OL", &root, &paths, &size, &given, &most))
+    int lanes = MOST_LANES;
+    if (!PyArg_ParseTuple(arguments, "yy#OL|i", &root, &paths, &size, &given, &most, &lanes))
         return NULL;
     PyObject *made = PySequence_Tuple(given);
     Py_ssize_t count = made == NULL ? 0 : PyTuple_Size(made);
     Plain *files = made == NULL ? NULL : places_for(paths, size, count);
     if (files != NULL && take_made(files, made, count) == 0) {
         Py_BEGIN_ALLOW_THREADS
-        read_files(files, count, root, 0, most, 1);
+        read_files(files, count, root, 0, most, lanes < 1 ? 1 : lanes);
         Py_END_ALLOW_THREADS
         result = told(files, count, key_and_stamps);
     }

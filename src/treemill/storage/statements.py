@@ -76,7 +76,9 @@ def replace_files(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]
     """Write rows of `files`, in the place of those that are there for their paths."""
     for some in (rows[place : place + _ROWS] for place in range(0, len(rows), _ROWS)):
         marks = ", ".join([_marks(_FILE_COLUMNS)] * len(some))
-        connection.execute(_REPLACE_FILES + marks, list(chain.from_iterable(some)))
+        # The path as a bytearray, which sqlite3 binds as it is: bytes it asks what they are to be bound as.
+        values = chain.from_iterable((bytearray(path), *rest) for path, *rest in some)
+        connection.execute(_REPLACE_FILES + marks, list(values))
 
 
 def remove_files(connection: sqlite3.Connection, paths: Sequence[str]) -> int:
