@@ -3,7 +3,8 @@
 The standard library compiles a text for each method of each class: six for a frozen one, half a millisecond. A command
 loads some ninety classes, a worker sixty; compiling takes two fifths of the time in which the modules of `index` load.
 Here the standard library still collects the fields and makes the slots and all that `fields`, `replace`, `asdict` and
-patterns stand on; only `__init__` is compiled, and the other methods are closures over the names of the fields.
+patterns stand on; only `__init__` is compiled, with the first instance, as most commands make instances of a third of
+the classes that they load; the other methods are closures over the names of the fields.
 
 Type checkers see the standard library's.
 """
@@ -43,7 +44,7 @@ def _made(cls: type[Any], *, frozen: bool, slots: bool, init: bool, eq: bool, kw
     fields = dataclasses.fields(made)
     methods: dict[str, Any] = {"__repr__": _representation(fields)}
     if init:
-        made.__init__ = _initialiser(made, fields, frozen=frozen)
+        made.__init__ = _NotYetCompiled(made, fields, frozen=frozen)
     if eq:
         compared = _reader([field.name for field in fields if field.compare])
         methods["__eq__"] = _equality(compared)
@@ -87,6 +88,21 @@ class _Factory:
 
 
 _FACTORY = _Factory()
+
+
+class _NotYetCompiled:
+    """Stands in the place of an `__init__`, and makes it when somebody looks at it."""
+
+    def __init__(self, cls: type[Any], fields: Sequence[Field[Any]], *, frozen: bool) -> None:
+        self._cls = cls
+        self._fields = fields
+        self._frozen = frozen
+
+    def __get__(self, instance: object, owner: type[Any]) -> Any:
+        # Two threads may both make it: the one is as good as the other.
+        method = _initialiser(self._cls, self._fields, frozen=self._frozen)
+        self._cls.__init__ = method
+        return method.__get__(instance, owner)
 
 
 def _initialiser(cls: type[Any], fields: Sequence[Field[Any]], *, frozen: bool) -> Any:

@@ -179,3 +179,15 @@ def test_frozen_values_with_slots_survive_pickling(protocol: int) -> None:
     assert hash(received) == hash(sent)
     with pytest.raises(FrozenInstanceError):
         received.key = b""
+
+
+def test_what_makes_an_instance_is_compiled_with_the_first_one_of_the_class_or_of_one_derived_from_it() -> None:
+    ours = classes(values.dataclass)
+
+    class Point3(ours):  # type: ignore[misc, valid-type]
+        """A point that is derived without being made a value itself."""
+
+    assert not inspect.isfunction(ours.__dict__["__init__"])
+    assert (Point3(1, "p").name, ours(x=2).x) == ("p", 2)
+    assert inspect.isfunction(ours.__dict__["__init__"])
+    assert "__init__" not in Point3.__dict__
