@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = 0.02
 
 # Who reads waits a moment for half as many as were read before, or for half of so many: each turn that two threads take
 # costs as much as ten items do.
-_TURN = 1024
+_TURN = 4096
 
 
 class Ahead(Generic[T]):

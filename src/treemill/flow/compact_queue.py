@@ -18,7 +18,7 @@ _AT_HAND = 1024
 _GROUP = 256
 
 # How long it may take until as many have come as are wanted.
-_MOMENT_SECONDS = 0.005
+_MOMENT_SECONDS = 0.02
 
 
 class CompactQueue(Generic[T]):
