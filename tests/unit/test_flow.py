@@ -36,6 +36,7 @@ from treemill.flow import (
     weigh_batches,
     wire,
 )
+from treemill.flow.compact_queue import CompactQueue
 from treemill.flow.host import Host
 from treemill.flow.remote import RemoteCrew
 from treemill.types import DiscoveredFile
@@ -477,6 +478,28 @@ def _wait_for_end(ahead: Ahead[Any]) -> None:
             return
         time.sleep(0.01)
     pytest.fail("the source is not read to its end")
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_who_takes_waits_for_as_many_as_are_wanted_and_never_for_what_is_there(packs: bool) -> None:
+    queue = CompactQueue[int](packs=packs)
+    for number in range(5_000):
+        queue.put(number)
+    began, got = time.monotonic(), []
+    while len(got) < 3_000:
+        items = queue.take(60, 2_000)
+        got += items
+        items.clear()
+    assert time.monotonic() - began < 5 * 0.02  # however few of those that are there come at a time
+    ender = threading.Timer(0.01, lambda: (queue.put(5_000), queue.put_last(5_001)))
+    ender.start()
+    while items := queue.take(60, 2_000):
+        got += items
+        items.clear()
+        if got[-1] == 5_001:
+            break
+    assert got == list(range(5_002))
+    assert not queue.take(0)
 
 
 @pytest.mark.parametrize("count", [1, 511, 513, 5_000])

@@ -18,8 +18,9 @@ T = TypeVar("T")
 _PATIENCE_SECONDS = 0.02
 
 # Who reads waits a moment for half as many as were read before, or for half of so many: each turn that two threads take
-# costs as much as ten items do.
+# costs as much as ten items do. Where few may be ahead, they are worth a turn each.
 _TURN = 4096
+_MANY = 100
 
 
 class Ahead(Generic[T]):
@@ -51,7 +52,7 @@ class Ahead(Generic[T]):
         self._items = items
         self._on_item = on_item
         self._most = most
-        self._turn = _TURN if most is None else min(_TURN, most)
+        self._turn = _TURN if most is None else min(_TURN, most) if most >= _MANY else 0
         self._taken = 0
         self._room = threading.Event()
         self._thread = threading.Thread(target=self._read, name="run-ahead", daemon=True)

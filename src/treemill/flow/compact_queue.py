@@ -35,8 +35,9 @@ class CompactQueue(Generic[T]):
         self._entries: deque[T | _Packed] = deque()
         self._group: list[T] = []  # behind the entries; the thread that puts adds to it, with the lock
         self._taken: deque[T] = deque()  # before them, for the thread that takes alone
+        self._come = self._gone = 0  # items: each thread counts its own
         self._lock = threading.Lock()
-        self._awaited = 0  # for so many entries the thread that takes is waiting
+        self._awaited = 0  # for so many items the thread that takes is waiting
         self._complete = False
         self._came = threading.Event()
 
@@ -52,7 +53,8 @@ class CompactQueue(Generic[T]):
                 elif len(self._group) == _GROUP:
                     self._entries.append(_Packed(self._group))
                     self._group = []
-        if self._awaited and len(self._entries) >= self._awaited:
+        self._come += 1
+        if self._awaited and self._come - self._gone >= self._awaited:
             self._came.set()
 
     def put_last(self, item: T) -> None:
@@ -60,6 +62,7 @@ class CompactQueue(Generic[T]):
         with self._lock:
             self._flush()
             self._entries.append(item)
+        self._come += 1
         self._complete = True
         self._came.set()
 
@@ -72,7 +75,7 @@ class CompactQueue(Generic[T]):
         taken, entries = self._taken, self._entries
         if taken:
             return taken
-        if len(entries) < wanted:
+        if self._come - self._gone < wanted:
             self._wait_for(wanted, min(timeout, _MOMENT_SECONDS))
         if not entries:
             self._wait_for(1, timeout)
@@ -82,15 +85,16 @@ class CompactQueue(Generic[T]):
                 taken.extend(entry.items())
                 break
             taken.append(entry)
+        self._gone += len(taken)
         return taken
 
     def _wait_for(self, wanted: int, seconds: float) -> None:
-        """Wait until there are so many entries, or all that will come, but not for ever."""
+        """Wait until there are so many items, or all that will come, but not for ever."""
         self._came.clear()
         self._awaited = wanted  # looked at again behind it: what was put just before would wake nobody
         with self._lock:
             self._flush()
-        if len(self._entries) < wanted and not self._complete:
+        if self._come - self._gone < wanted and not self._complete:
             self._came.wait(seconds)
         self._awaited = 0
 
