@@ -129,22 +129,24 @@ class Run(Generic[Q]):
     def _batches(self, items: Iterable[Q | None]) -> Iterator[tuple[DiscoveredFile, ...]]:
         """Group the queue into batches for the workers, until it ends or the run is cancelled."""
 
+        stats, cancelled, describe = self.tally.stats, self.cancel.is_set, self._intake.describe
+
         def wanted() -> Iterator[DiscoveredFile | None]:
             for item in items:
                 if item is None:
                     yield None
                     continue
-                self.tally.stats.submitted_files += 1
-                file = None if self.cancel.is_set() else self._intake.describe(item)
-                if file is None:
-                    self._cancelled(self._intake.name(item))
-                    if self.cancel.is_set():
-                        return
-                elif isinstance(file, Skipped):
-                    self._pass(file)
-                else:
+                stats.submitted_files += 1
+                file = None if cancelled() else describe(item)
+                if isinstance(file, DiscoveredFile):
                     self._begun[file.name] = file
                     yield file
+                elif file is not None:
+                    self._pass(file)
+                else:
+                    self._cancelled(self._intake.name(item))
+                    if cancelled():
+                        return
 
         portions = weigh_batches(
             wanted(), self._portions.weigh, BATCH_BYTES, first=FIRST_BATCH_BYTES, share=self._fair_share
@@ -194,12 +196,15 @@ class Run(Generic[Q]):
         if self._crew is None or done.worker < self._crew.count:  # what is known was no worker's
             self.tally.worked(done.worker, done.seconds)
         whole: list[PreparedFile] = []
+        slowest = -1.0
         for file, result, shape, seconds in zip(
             done.items, prepared.results, prepared.shapes, prepared.seconds, strict=True
         ):
-            self.tally.slow(file.name, seconds)
+            if seconds > slowest:
+                slowest = self.tally.slow(file.name, seconds)
             if isinstance(result, PreparedFile):
-                self._shapes[result.path] = shape
+                if result.content is not None:
+                    self._shapes[result.path] = shape
                 whole.append(result)
             elif isinstance(result, Skipped):
                 self._pass(result, self._begun.get(file.name))

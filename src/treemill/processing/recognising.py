@@ -88,6 +88,8 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
     def _left_of(self, group: _Group, known: deque[Done[DiscoveredFile, Prepared]]) -> list[Sequence[DiscoveredFile]]:
         """Return what is left of batches, by batch; one that is empty where all are known."""
         left = self._try(group.files, known, group) if group.keys else self._take_known(group.files, known)
+        if not left:
+            return [()]
         kept = set(map(id, left))
         by_batch = ([file for file in batch if id(file) in kept] for batch in group.batches)
         return [batch for batch in by_batch if batch] or [()]

@@ -97,12 +97,14 @@ class Tally:
         """Note how long a worker was busy."""
         self._busy[worker] = self._busy.get(worker, 0.0) + seconds
 
-    def slow(self, path: str, seconds: float) -> None:
-        """Remember the slowest files."""
+    def slow(self, path: str, seconds: float) -> float:
+        """Remember a file if it is among the slowest; return how long one must take at least to be."""
         if len(self._slowest) < _SLOWEST_KEPT:
             heapq.heappush(self._slowest, (seconds, path))
-        elif seconds > self._slowest[0][0]:
+            return -1.0
+        if seconds > self._slowest[0][0]:
             heapq.heapreplace(self._slowest, (seconds, path))
+        return self._slowest[0][0]
 
     def close(self, *, cancelled: bool) -> ProcessingStats:
         """Fill in what is known only at the end, once, and return the statistics.
