@@ -179,21 +179,24 @@ def come_to_rest(root: Path) -> None:
 
 
 def known_elsewhere(root: Path, moved: int, rounds: int) -> Known:
-    """Measure what so many files of an indexed tree cost when they move, cold, and in a copy."""
+    """Measure what so many files of an indexed tree cost when they move, cold, and in a copy.
+
+    All are measured in each round, so that a machine that is faster for a while is so for all.
+    """
     paths = some_files(root, moved)
-    switched = spread(switch(root, paths, number) for number in range(rounds))
-    here = root / "other" if rounds % 2 else root
-    part, copy = root.parent / f"{root.name}-part", root.parent / f"{root.name}-copy"
-    lay_out(here, paths, part)
-    cold = spread(cold_part(part) for _ in range(rounds))
-    shutil.rmtree(part / ".treemill")
-    index(part)
-    copies = spread(copied(part, copy) for _ in range(rounds))
-    lone = root.parent / f"{root.name}-lone"
-    lay_out(here, paths[:1], lone)
+    part, copy, lone = (root.parent / f"{root.name}-{name}" for name in ("part", "copy", "lone"))
+    lay_out(root, paths, part)
+    lay_out(root, paths[:1], lone)
     index(lone)
     come_to_rest(lone)
-    return Known(len(paths), switched, cold, copies, spread(index(lone) for _ in range(rounds)))
+    passes = []
+    for number in range(rounds):
+        switched, cold = switch(root, paths, number), cold_part(part)
+        shutil.rmtree(part / ".treemill")
+        index(part)
+        passes.append((switched, cold, copied(part, copy), index(lone)))
+    switches, colds, copies, starts = (spread(found) for found in zip(*passes, strict=True))
+    return Known(len(paths), switches, colds, copies, starts)
 
 
 def checkout(root: Path) -> Path:
