@@ -32,6 +32,9 @@ Found = DiscoveredFile | Skipped | Unreadable
 # So many entries of a folder are looked at before the first of them is entered; folders among them are listed together.
 _BESIDE = 32
 
+# When so many entries are listed ahead, folders behind them wait for their turn: a listing takes memory.
+_ENTRIES_AHEAD = 5_000
+
 _Branches = dict[str, "_Branches | None"]
 """Which entries of a folder are wanted, by name: None for all of one, else which entries of it."""
 
@@ -157,7 +160,10 @@ class _Walk:
         """List folders that will be entered next, in one go: where other threads run, each turn costs more."""
         if len(folders) > 1:
             paths = [folder.path for folder in folders]
-            self._ahead.update(zip(paths, list_folders([self._prefix + path for path in paths]), strict=True))
+            listings = list_folders([self._prefix + path for path in paths], _ENTRIES_AHEAD)
+            for path, listed in zip(paths, listings, strict=True):
+                if listed is not None:
+                    self._ahead[path] = listed
 
     def _look_unruled(self, listed: Listed, folder: Folder, beside: set[str]) -> Found | Folder | None:
         """As `_look_at` in a folder of which no rule says anything: most of what is there are files that belong."""

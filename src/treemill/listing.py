@@ -41,24 +41,25 @@ def list_folder(path: str, wanted: Container[str] | None = None) -> list[Listed]
         listed = list_folders([path])[0]
         if isinstance(listed, OSError):
             raise listed
-        return listed
+        if listed is not None:
+            return listed
     return sorted(list_plainly(path, wanted))  # by place alone: none is there twice
 
 
-def list_folders(paths: Sequence[str]) -> list[list[Listed] | OSError]:
+def list_folders(paths: Sequence[str], enough: int = 1) -> list[list[Listed] | OSError | None]:
     """Return of each folder what `list_folder` does, or the error for which it cannot be read.
 
-    Where other threads run, listing several at once takes less time than one after the other: the interpreter's lock is
-    let go of once.
+    Folders that come behind `enough` entries are not listed: None. Where other threads run, listing several at once
+    takes less time than one after the other: the interpreter's lock is let go of once.
     """
     joined = os.fsencode("\0".join(paths))
     told = None
     if _NATIVE is not None and joined.count(0) == len(paths) - 1:
-        told = _NATIVE.list_folders(joined, len(paths))
+        told = _NATIVE.list_folders(joined, len(paths), enough)
     if told is None:
-        return list(map(_listed_or_error, paths))
+        return [*map(_listed_or_error, paths[:1]), *[None] * (len(paths) - 1)]
     for listed in told:
-        if not isinstance(listed, int):
+        if isinstance(listed, list):
             listed.sort()
     return [
         OSError(listed, os.strerror(listed), path) if isinstance(listed, int) else listed

@@ -43,24 +43,27 @@ def test_entries_come_in_the_order_of_whole_paths_with_what_lstat_says(motley):
 @needs_listing
 def test_the_compiled_half_says_what_the_other_says(motley):
     places = [motley, motley / "gone", motley / "b", motley / "b.py"]
-    first, gone, second, no_folder = LISTING.list_folders(b"\0".join(map(os.fsencode, places)), 4)
+    first, gone, second, no_folder = LISTING.list_folders(b"\0".join(map(os.fsencode, places)), 4, 99)
     assert sorted(first) == sorted(list_plainly(str(motley)))
     assert second == list_plainly(str(motley / "b"))
     assert (gone, no_folder) == (errno.ENOENT, errno.ENOTDIR)
-    assert LISTING.list_folders(b"", 0) == []
+    assert LISTING.list_folders(b"", 0, 99) == []
     for count in (-1, 2, 4):
         with pytest.raises(ValueError, match="as many paths"):
-            LISTING.list_folders(b"a\0b\0c", count)
+            LISTING.list_folders(b"a\0b\0c", count, 99)
 
 
-def test_several_folders_are_listed_as_each_is(motley):
+@needs_listing
+def test_several_folders_are_listed_as_each_is_and_none_behind_enough_entries(motley):
     paths = [str(motley / name) for name in ("b", "gone", "b.d", "b.py")] + [str(motley)]
-    listed = list_folders(paths)
+    listed = list_folders(paths, 99)
     assert [listed[0], listed[2], listed[4]] == [list_folder(paths[0]), list_folder(paths[2]), list_folder(paths[4])]
     assert [type(listed[1]), type(listed[3])] == [FileNotFoundError, NotADirectoryError]
+    assert [each is None for each in list_folders(paths, 2)] == [False, False, False, True, True]
+    assert [each is None for each in list_folders(paths[::-1], 2)] == [False, True, True, True, True]
     assert list_folders([]) == []
     with pytest.raises(ValueError, match="null byte"):
-        list_folders([str(motley), "no\0path"])
+        list_folders([str(motley) + "\0", "path"])
 
 
 def test_of_names_that_are_not_wanted_only_the_names_are_told(motley):

@@ -30,8 +30,10 @@ typedef struct {
     size_t count, entry_room;
     char *names;
     size_t used, name_room;
-    int error; /* 0: it is all there */
+    int error; /* 0: it is all there; LATER: it was not begun */
 } Listing;
+
+enum { LATER = -1 };
 
 static long long nanoseconds(struct timespec time) { return (long long)time.tv_sec * 1000000000 + time.tv_nsec; }
 
@@ -123,8 +125,10 @@ static PyObject *told(const Listing *listing, const Entry *entry) {
                          entry->inode, entry->device);
 }
 
-/* Returns what a folder holds, or the number of the error for which that is not known. */
+/* Returns what a folder holds, or the number of the error for which that is not known; None where it was not asked. */
 static PyObject *all_told(const Listing *listing) {
+    if (listing->error == LATER)
+        Py_RETURN_NONE;
     if (listing->error != 0)
         return PyLong_FromLong(listing->error);
     PyObject *result = PyList_New((Py_ssize_t)listing->count);
@@ -138,16 +142,17 @@ static PyObject *all_told(const Listing *listing) {
 #endif
 
 PyDoc_STRVAR(list_folders_doc,
-             "list_folders(paths: bytes, count: int)"
-             " -> list[list[tuple[str, str, int, int, int, int, int, int]] | int] | None\n\n"
+             "list_folders(paths: bytes, count: int, enough: int)"
+             " -> list[list[tuple[str, str, int, int, int, int, int, int]] | int | None] | None\n\n"
              "Return (place, name, mode, size, times of modification and change in ns, inode, device) of what `count`"
              " folders hold, whose paths stand between NULs.\n\nFolders in them have zeros; a negative mode is an error."
-             " The number of an error stands for a folder that cannot be listed. None: this platform has no half.");
+             " The number of an error stands for a folder that cannot be listed, None for one that comes behind `enough`"
+             " entries. None instead of all: this platform has no half.");
 
 static PyObject *list_folders(PyObject *module, PyObject *arguments) {
     const char *paths;
-    Py_ssize_t size, count;
-    if (!PyArg_ParseTuple(arguments, "y#n", &paths, &size, &count))
+    Py_ssize_t size, count, enough;
+    if (!PyArg_ParseTuple(arguments, "y#nn", &paths, &size, &count, &enough))
         return NULL;
 #ifdef __linux__
     Py_ssize_t there = 0;
@@ -162,8 +167,11 @@ static PyObject *list_folders(PyObject *module, PyObject *arguments) {
         return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS
     const char *path = paths;
-    for (Py_ssize_t i = 0; i < count; i++, path += strlen(path) + 1)
-        listings[i].error = list(path, &listings[i]);
+    Py_ssize_t entries = 0;
+    for (Py_ssize_t i = 0; i < count; i++, path += strlen(path) + 1) {
+        listings[i].error = i == 0 || entries < enough ? list(path, &listings[i]) : LATER;
+        entries += (Py_ssize_t)listings[i].count;
+    }
     Py_END_ALLOW_THREADS
     PyObject *result = PyList_New(count);
     for (Py_ssize_t i = 0; i < count; i++) {
