@@ -32,6 +32,9 @@ Found = DiscoveredFile | Skipped | Unreadable
 # So many entries of a folder are looked at before the first of them is entered; folders among them are listed together.
 _BESIDE = 32
 
+# The first files come as soon as they can: nothing is listed ahead of so many folders.
+_FIRST_FOLDERS = 32
+
 # When so many entries are listed ahead, folders behind them wait for their turn: a listing takes memory.
 _ENTRIES_AHEAD = 5_000
 
@@ -99,6 +102,7 @@ class _Walk:
         self._language_of = language_of
         self._rules = Belonging(root, settings, saw)
         self._looks_ahead = False
+        self._folders = 0
         self._ahead: dict[str, list[Listed] | OSError] = {}
 
     def walk(self, wanted: _Branches | None, entered: Callable[[str], object] | None) -> Iterator[Found]:
@@ -122,6 +126,7 @@ class _Walk:
 
     def _enter(self, folder: Folder, wanted: _Branches | None) -> Iterator[Found | Folder]:
         """Yield what one folder holds, folders to enter included, in order of path; of `wanted` entries alone."""
+        self._folders += 1
         try:
             self._rules.note(folder.path)
             entries = self._listed(folder, wanted)
@@ -142,7 +147,7 @@ class _Walk:
         look = self._look_unruled if self._rules.says_nothing(folder) else self._look_at
         for place in range(0, len(entries), _BESIDE):
             some = [(listed[1], look(listed, folder, names)) for listed in entries[place : place + _BESIDE]]
-            if self._looks_ahead:
+            if self._looks_ahead and self._folders > _FIRST_FOLDERS:
                 self._list_ahead([found for _, found in some if isinstance(found, Folder)])
             for name, found in some:
                 if found is not None and (wanted is None or _is_reached(found, wanted[name])):
