@@ -62,7 +62,7 @@ def test_several_folders_are_listed_as_each_is_and_none_behind_enough_entries(mo
     assert [each is None for each in list_folders(paths, 2)] == [False, False, False, True, True]
     assert [each is None for each in list_folders(paths[::-1], 2)] == [False, True, True, True, True]
     assert list_folders([]) == []
-    with pytest.raises(ValueError, match="null byte"):
+    with pytest.raises(ValueError, match="embedded null"):
         list_folders([str(motley) + "\0", "path"])
 
 
