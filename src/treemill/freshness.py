@@ -36,11 +36,12 @@ class IndexOptions:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A walk that stopped at the first file to process, or at its end where there is none.
+    """A walk that stopped at the first file to process, or behind it, or at its end where there is none.
 
-    `files` are the files to process, the first one included; they can be had once, and pull the walk on. `generation`
-    is the index's when it was compared. `within` are the paths that the walk was confined to, None for the whole tree,
-    and `elsewhere` how many files to index are known outside of them; `entered` is told the folders of the walk.
+    `files` are the files to process, those found so far included; they can be had once, and pull the walk on.
+    `generation` is the index's when it was compared. `within` are the paths that the walk was confined to, None for the
+    whole tree, and `elsewhere` how many files to index are known outside of them; `entered` is told the folders of the
+    walk.
     """
 
     generation: int
@@ -106,6 +107,7 @@ def first_look(root: Path, settings: Settings, busy: Callable[[], bool]) -> Call
 
     Raises:
         UsageError: there is no such folder.
+        SettingsError: a pattern of `include` or `exclude` is none.
     """
     plan = Plan(discover(root, settings.discovery), (), readable=_can_be_read)
     stale, files = iter(plan), []

@@ -3,8 +3,8 @@
 The standard library compiles a text for each method of each class: six for a frozen one, half a millisecond. A command
 loads some ninety classes, a worker sixty; compiling takes two fifths of the time in which the modules of `index` load.
 Here the standard library still collects the fields and makes the slots and all that `fields`, `replace`, `asdict` and
-patterns stand on; only `__init__` is compiled, with the first instance, as most commands make instances of a third of
-the classes that they load; the other methods are closures over the names of the fields.
+patterns stand on; only `__init__` is compiled, with the first instance: `index` makes some of 20 of the 71 classes that
+it loads, a question of 24 of 37. The other methods are closures over the names of the fields.
 
 Type checkers see the standard library's.
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Tree
+from treemill.discovery import discover
 from treemill.indexing import index_tree
 from treemill.library import index
 from treemill.places import Place, place_of
@@ -100,6 +101,27 @@ def test_until_then_nothing_is_said_of_the_new_tree(tree: Tree) -> None:
         run = store.last_run()
         assert run is not None
         assert run.state is RunState.COMPLETE
+
+
+def test_what_the_walk_beside_found_is_what_the_run_begins_with(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tree(FILES), tree(FILES)
+    indexed(first)
+    walks: list[object] = []
+    monkeypatch.setattr(
+        "treemill.freshness.discover", lambda *given, **named: walks.append(0) or discover(*given, **named)
+    )
+    assert indexed(second).stats.files_processed == len(FILES)
+    assert len(walks) == 1
+
+
+def test_where_the_other_index_cannot_be_had_the_walk_beside_serves_the_one_that_begins_empty(tree: Tree) -> None:
+    first, second = tree(FILES), tree(FILES)
+    indexed(first)
+    other = Settings(chunker=ChunkerSettings(max_chunk_bytes=900, concurrency=SETTINGS.chunker.concurrency))
+    survey = begin_index(place_of(second), other)
+    assert survey is not None
+    assert (survey.generation, sorted(file.name for file in survey.files)) == (0, sorted(FILES))
+    assert indexed(second, other).stats.files_processed == len(FILES)
 
 
 def test_the_other_index_is_left_as_it_was(tree: Tree) -> None:

@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 _PATIENCE_SECONDS = 0.02
 
-# Who reads waits a moment for half as many as were read before, or for half of so many: each turn that two threads take
-# costs as much as ten items do. Where few may be ahead, they are worth a turn each.
+# Who reads waits a moment for half as many as were read before, or for half of so many: waking the other thread costs
+# more than an item. Where few may be ahead, they are worth a turn each.
 _TURN = 4096
 _MANY = 100
 

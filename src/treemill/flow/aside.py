@@ -11,6 +11,31 @@ from typing import Generic, Self, TypeVar
 R = TypeVar("R")
 
 
+class _Task(Generic[R]):
+    """Something that is done by another thread."""
+
+    def __init__(self, action: Callable[[], R]) -> None:
+        self._action = action
+        self._error: BaseException | None = None
+        self._under_way = threading.Lock()
+        self._under_way.acquire()
+
+    def __call__(self) -> R:
+        with self._under_way:
+            pass
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def run(self) -> None:
+        try:
+            self._result = self._action()
+        except BaseException as error:  # noqa: BLE001 - carried to the one who asks
+            self._error = error
+        finally:
+            self._under_way.release()
+
+
 class Aside(Generic[R]):
     """Begins at once; calling it waits for the end, and returns what came of it or raises what was raised.
 
@@ -18,16 +43,12 @@ class Aside(Generic[R]):
     """
 
     def __init__(self, action: Callable[[], R]) -> None:
-        self._action = action
-        self._error: BaseException | None = None
+        self._task = _Task(action)
         self._thread = threading.Thread(target=self._run, name="aside", daemon=True)
         self._thread.start()
 
     def __call__(self) -> R:
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._result
+        return self._task()
 
     @property
     def under_way(self) -> bool:
@@ -35,10 +56,7 @@ class Aside(Generic[R]):
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        try:
-            self._result = self._action()
-        except BaseException as error:  # noqa: BLE001 - carried to the one who asks
-            self._error = error
+        self._task.run()
 
 
 class Hand(Generic[R]):
@@ -73,28 +91,3 @@ class Hand(Generic[R]):
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None and not self._leaving:
             task.run()
-
-
-class _Task(Generic[R]):
-    """Something that is done by another thread."""
-
-    def __init__(self, action: Callable[[], R]) -> None:
-        self._action = action
-        self._error: BaseException | None = None
-        self._under_way = threading.Lock()
-        self._under_way.acquire()
-
-    def __call__(self) -> R:
-        with self._under_way:
-            pass
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def run(self) -> None:
-        try:
-            self._result = self._action()
-        except BaseException as error:  # noqa: BLE001 - carried to the one who asks
-            self._error = error
-        finally:
-            self._under_way.release()

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# How much a group may weigh is asked again behind so many items: the answer takes as long as all else about an item.
+# How much a group may weigh is asked again behind so many items: one changes the answer by little.
 _ASKED_AFTER = 8
 
 

@@ -87,7 +87,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
 
     def _left_of(self, group: _Group, known: deque[Done[DiscoveredFile, Prepared]]) -> list[Sequence[DiscoveredFile]]:
         """Return what is left of batches, by batch; one that is empty where all are known."""
-        left = self._try(group.files, known, group) if group.keys else self._take_known(group.files, known)
+        left = self._try(group.files, known, group.keys) if group.keys else self._take_known(group.files, known)
         if not left:
             return [()]
         kept = set(map(id, left))
@@ -114,14 +114,14 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         self,
         files: Sequence[DiscoveredFile],
         known: deque[Done[DiscoveredFile, Prepared]],
-        group: _Group | None = None,
+        keys: Callable[[], Sequence[Key | None]] | None = None,
     ) -> list[DiscoveredFile]:
         """Put the outcome for those files that are known to the others, and return the rest.
 
-        `group` is what these files are, if it was read ahead.
+        `keys` gives those of their contents, if they are read ahead.
         """
         started = time.monotonic()
-        results = recognise(files, self._prepare, None if group is None or group.keys is None else group.keys())
+        results = recognise(files, self._prepare, None if keys is None else keys())
         found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
         left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:

@@ -21,7 +21,10 @@ _ROWS = 100
 
 _SELECT_IDS = "SELECT group_concat(hex(key), ''), group_concat(id) FROM contents"
 _KEY_BYTES = 16
-_IN_A_ROW = 8
+
+# All ids are read where one in so many has been asked for, if there are not so many that they take much memory.
+_ONE_IN = 8
+_MOST_READ = 200_000
 
 _REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
 _FILE_COLUMNS = 10
@@ -30,7 +33,7 @@ _FILE_COLUMNS = 10
 class HeldIds:
     """The ids of the contents that are held, by key, as a connection sees them while none is taken away.
 
-    Once many have been asked for, all are read: one after the other they cost eight times as much as in a row.
+    Where so many of them have been asked for that most will be, all are read: in a row, each costs half as much.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -45,7 +48,7 @@ class HeldIds:
             DamagedRow: a key is none.
         """
         self._asked += len(keys)
-        if self._all is None and self._asked * _IN_A_ROW >= _most_contents(self.connection):
+        if self._all is None and _most_contents(self.connection) <= min(self._asked * _ONE_IN, _MOST_READ):
             self._all = _read_ids(self.connection, "")
         known = self._all or {}
         found = {key: known[key] for key in keys if key in known}
