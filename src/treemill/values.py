@@ -3,8 +3,8 @@
 The standard library compiles a text for each method of each class: six for a frozen one, half a millisecond. A command
 loads some ninety classes, a worker sixty; compiling takes two fifths of the time in which the modules of `index` load.
 Here the standard library still collects the fields and makes the slots and all that `fields`, `replace`, `asdict` and
-patterns stand on; only `__init__` is compiled, with the first instance: `index` makes some of 20 of the 71 classes that
-it loads, a question of 24 of 37. The other methods are closures over the names of the fields.
+patterns stand on; only `__init__` is compiled, and that for classes of which there come to be many instances. The other
+methods are closures over the names of the fields.
 
 Type checkers see the standard library's.
 """
@@ -15,6 +15,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, FrozenInstanceError
+from functools import partial
 from operator import attrgetter
 from reprlib import recursive_repr
 from types import MemberDescriptorType
@@ -90,19 +91,54 @@ class _Factory:
 _FACTORY = _Factory()
 
 
+# To compile an `__init__` takes as long as to fill so many instances without.
+_FEW = 32
+
+
 class _NotYetCompiled:
-    """Stands in the place of an `__init__`, and makes it when somebody looks at it."""
+    """Stands in the place of an `__init__`: fills the first instances, and makes it for the others.
+
+    It is made also when somebody looks at it, or calls it in a way that it may refuse.
+    """
 
     def __init__(self, cls: type[Any], fields: Sequence[Field[Any]], *, frozen: bool) -> None:
         self._cls = cls
         self._fields = fields
         self._frozen = frozen
+        self._filled = 0
 
     def __get__(self, instance: object, owner: type[Any]) -> Any:
+        if instance is not None and self._filled < _FEW:
+            return partial(self._fill, instance)
+        return self._compiled().__get__(instance, owner)
+
+    def _compiled(self) -> Any:
         # Two threads may both make it: the one is as good as the other.
         method = _initialiser(self._cls, self._fields, frozen=self._frozen)
         self._cls.__init__ = method
-        return method.__get__(instance, owner)
+        return method
+
+    def _fill(self, instance: object, /, *given: object, **named: object) -> None:
+        self._filled += 1
+        positional = [field.name for field in self._fields if not field.kw_only]
+        values = dict(zip(positional, given, strict=False))
+        known = {field.name for field in self._fields}
+        needed = {each.name for each in self._fields if each.default is MISSING and each.default_factory is MISSING}
+        fits = len(given) <= len(positional) and values.keys().isdisjoint(named) and known.issuperset(named)
+        values.update(named)
+        if not fits or not needed.issubset(values):
+            self._compiled()(instance, *given, **named)
+            return
+        put = object.__setattr__ if self._frozen else setattr
+        for field in self._fields:
+            if field.name in values:
+                put(instance, field.name, values[field.name])
+            elif field.default_factory is not MISSING:
+                put(instance, field.name, field.default_factory())
+            else:
+                put(instance, field.name, field.default)
+        if hasattr(self._cls, "__post_init__"):
+            self._cls.__post_init__(instance)
 
 
 def _initialiser(cls: type[Any], fields: Sequence[Field[Any]], *, frozen: bool) -> Any:

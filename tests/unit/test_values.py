@@ -47,10 +47,13 @@ def classes(make: Callable[..., Any], **shape: bool) -> type[Any]:
     return Point
 
 
-@pytest.fixture(params=SHAPES)
+@pytest.fixture(params=[(shape, made) for shape in SHAPES for made in ("few", "many")], ids=" ".join)
 def pair(request: pytest.FixtureRequest) -> tuple[type[Any], type[Any]]:
-    shape = SHAPES[request.param]
-    return classes(dataclasses.dataclass, **shape), classes(values.dataclass, **shape)
+    name, made = request.param
+    ours = classes(values.dataclass, **SHAPES[name])
+    for number in range(100 if made == "many" else 0):  # from some number on, they are made in another way
+        ours(x=number)
+    return classes(dataclasses.dataclass, **SHAPES[name]), ours
 
 
 def test_a_value_is_made_shown_compared_and_taken_apart_as_the_standard_library_does(
@@ -181,13 +184,29 @@ def test_frozen_values_with_slots_survive_pickling(protocol: int) -> None:
         received.key = b""
 
 
-def test_what_makes_an_instance_is_compiled_with_the_first_one_of_the_class_or_of_one_derived_from_it() -> None:
+def test_what_makes_an_instance_is_compiled_where_there_are_many_of_the_class_or_of_one_derived_from_it() -> None:
+    #  1 instance ── not yet ──▶ 100 ── compiled, and the 101st is as the first
     ours = classes(values.dataclass)
 
     class Point3(ours):  # type: ignore[misc, valid-type]
         """A point that is derived without being made a value itself."""
 
     assert not inspect.isfunction(ours.__dict__["__init__"])
-    assert (Point3(1, "p").name, ours(x=2).x) == ("p", 2)
+    first = (Point3(1, "p"), ours(x=2, note="n"), ours(3, seen=[4]))
+    assert not inspect.isfunction(ours.__dict__["__init__"])
+    for number in range(100):
+        Point3(number)
     assert inspect.isfunction(ours.__dict__["__init__"])
     assert "__init__" not in Point3.__dict__
+    assert first == (Point3(1, "p"), ours(x=2, note="n"), ours(3, seen=[4]))
+
+
+@pytest.mark.parametrize("arguments", [(1, "a", [], None, 5), ()])
+def test_what_is_refused_while_there_are_few_leaves_the_next_ones_whole(arguments: tuple[object, ...]) -> None:
+    theirs, ours = classes(dataclasses.dataclass), classes(values.dataclass)
+    for cls in (theirs, ours):
+        with pytest.raises(TypeError):
+            cls(*arguments)
+    with pytest.raises(TypeError, match="multiple values"):
+        classes(values.dataclass)(1, x=2)
+    assert asdict(ours(7)) == asdict(theirs(7))
