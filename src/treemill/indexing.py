@@ -174,11 +174,11 @@ def _carry_out(
             known=lambda: survey.known - run.tally.stats.skipped_files,
             vectors=_stage(provider, settings, stack),
         )
-        stack.enter_context(run.queue(_announced(survey.files, plan, run), compact=True))
-        workers = make_crew(settings.chunker, work)
         # Into an empty index, what is known are copies of files of this run: workers see those themselves.
         first = built is None and made_before is None
-        with workers if first else KnownFirst(workers, work) as crew:
+        stack.enter_context(run.queue(_announced(survey.files, plan, run), compact=True, in_turns=not first))
+        workers = make_crew(settings.chunker, work)
+        with workers if first else KnownFirst(workers, work, writer.known_of, run.hurry) as crew:
             stats = run.work(crew, writer)
         if not stats.cancelled:
             removed = _settle(plan, writer)

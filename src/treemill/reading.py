@@ -114,8 +114,13 @@ def _described(file: DiscoveredFile, data: bytes, stamp: int, changed: int, seen
     """Return what the bytes of a file are."""
     source = source_of(data, file.language)
     if source is None:
-        return Skipped(file.name, SkipReason.BINARY, "it holds NUL bytes")
+        return binary(file.name)
     return ReadFile(source, len(data), stamp, changed, seen_ns)
+
+
+def binary(name: str) -> Skipped:
+    """Return what is said of a file that is no text."""
+    return Skipped(name, SkipReason.BINARY, "it holds NUL bytes")
 
 
 def read_files(files: Sequence[DiscoveredFile], *, max_bytes: int | None = None) -> list[ReadFile | Skipped]:
@@ -136,8 +141,9 @@ def keys_of_files(
 ) -> Sequence[tuple[bytes, int, int, int] | None]:
     """Return (key, size, `stamp`, `changed_ns`) of files, read as `read_file` does; None where that has more to say.
 
-    A key is the BLAKE2b-128 of the BLAKE2b-128 of a file's bytes and what is `made` of its language. Without a compiled
-    half, and where the first line may tell the language, there is none. Other threads run meanwhile.
+    A key is the BLAKE2b-128 of the BLAKE2b-128 of a file's bytes and what is `made` of its language. What is evidently
+    binary has an empty one. Without a compiled half, and where the first line may tell the language, there is none.
+    Other threads run meanwhile.
     """
     place = _place_of(files)
     if _NATIVE is None or place is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Protocol
@@ -19,7 +19,7 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking import words
 from treemill.ranking.spellings import INCOMPLETE, spellings_of
-from treemill.reading import keys_of_files, read_files
+from treemill.reading import binary, keys_of_files, read_files
 from treemill.records import Content, PreparedFile
 from treemill.storage import ContentLookup, KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
@@ -99,7 +99,10 @@ def _made_of(language: str | None, chunker: str) -> bytes:
 
 
 Key = tuple[bytes, int, int, int]
-"""The key of a file's content, and the file's size, `stamp` and `changed_ns` as they were when it was read."""
+"""The key of a file's content, and the file's size, `stamp` and `changed_ns` as they were when it was read.
+
+What is evidently no text has an empty key.
+"""
 
 
 def keys_of(files: Sequence[DiscoveredFile], work: Prepare) -> Sequence[Key | None]:
@@ -111,32 +114,49 @@ def keys_of(files: Sequence[DiscoveredFile], work: Prepare) -> Sequence[Key | No
     return keys_of_files(files, lambda language: _made_of(language, chunker), max_bytes=work.max_bytes)
 
 
+KnownOf = Callable[[Sequence[bytes]], frozenset[bytes]]
+"""Tells of which of some keys the contents are held."""
+
+
 def recognise(
-    files: Sequence[DiscoveredFile], work: Prepare, keys: Sequence[Key | None] | None = None
+    files: Sequence[DiscoveredFile],
+    work: Prepare,
+    keys: Sequence[Key | None] | None = None,
+    known_of: KnownOf | None = None,
 ) -> list[PreparedFile | Skipped | None]:
     """Read files and return what needs no worker; None for the others.
 
     That are those whose contents are known, to the index or the cache, and those that turn out to be no text to index.
-    `keys` is what `keys_of` gave for them, if it was asked before.
+    `keys` is what `keys_of` gave for them, if it was asked before. `known_of` is asked in the place of the lookup of an
+    index that has contents.
     """
     if work.lookup is None:
-        return _looked_into(files, work, frozenset())
+        return _looked_into(files, work, frozenset(), None)
+    known_of = known_of or work.lookup.known_of
     told = keys_of(files, work) if keys is None else keys
-    asked = [key[0] for key in told if key is not None]
-    held = work.lookup.known_of(asked) if asked else frozenset()
-    results: list[PreparedFile | Skipped | None] = [
-        PreparedFile(file.name, key[1], key[2], key[0], None, key[3]) if key is not None and key[0] in held else None
-        for file, key in zip(files, told, strict=True)
-    ]
+    asked = [key[0] for key in told if key is not None and key[0]]
+    held = known_of(asked) if asked else frozenset()
+    results = [_recognised(file, key, held, work) for file, key in zip(files, told, strict=True)]
     places = [place for place, result in enumerate(results) if result is None]
-    others = _looked_into([files[place] for place in places], work, frozenset(asked) - held)
+    others = _looked_into([files[place] for place in places], work, frozenset(asked) - held, known_of)
     for place, result in zip(places, others, strict=True):
         results[place] = result
     return results
 
 
+def _recognised(
+    file: DiscoveredFile, key: Key | None, held: Container[bytes], work: Prepare
+) -> PreparedFile | Skipped | None:
+    """Return what a file's key says of it, where that is enough."""
+    if key is None:
+        return None
+    if key[0] in held:
+        return PreparedFile(file.name, key[1], key[2], key[0], None, key[3])
+    return None if key[0] or work.tell_refused else binary(file.name)
+
+
 def _looked_into(
-    files: Sequence[DiscoveredFile], work: Prepare, unknown: frozenset[bytes]
+    files: Sequence[DiscoveredFile], work: Prepare, unknown: frozenset[bytes], known_of: KnownOf | None
 ) -> list[PreparedFile | Skipped | None]:
     """As `recognise`, for files of which the bytes are needed; the index holds no contents with the keys `unknown`."""
     chunker = chunker_of(work.governor, work.cutter)
@@ -146,7 +166,7 @@ def _looked_into(
         for read in reads
     ]
     asked = [key for key in keys if key is not None and key not in unknown]
-    held = work.lookup.known_of(asked) if work.lookup is not None and asked else frozenset()
+    held = known_of(asked) if known_of is not None and asked else frozenset()
     results: list[PreparedFile | Skipped | None] = []
     for file, read, key in zip(files, reads, keys, strict=True):
         if isinstance(read, Skipped):

@@ -460,6 +460,14 @@ def test_a_lookup_answers_for_many_keys_at_once(store):
     lookup = store.lookup()
     assert lookup.known_of([*held, *strange]) == set(held)
     assert lookup.known_of([]) == set()
+    with store.writer() as writer:
+        writer.begin_run(RECIPE)
+        assert writer.known_of([*held, *strange]) == set(held)
+        writer.put([prepared("another.py", "another\n")])
+        assert writer.known_of([*held[:1], *strange]) == {held[0], strange[0]}
+        assert writer.known_of([]) == set()
+        writer.rollback()
+        assert writer.known_of(strange) == set()
 
 
 # ── moments ──

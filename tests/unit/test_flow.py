@@ -532,6 +532,33 @@ def test_what_waits_as_bytes_takes_a_third_of_the_memory() -> None:
     assert held(compact=True) < held(compact=False) / 3
 
 
+def test_in_turns_few_items_are_read_while_those_before_are_worked_on_until_there_is_a_hurry() -> None:
+    #  read 512 ─▶ all taken? ─▶ read 512 ─▶ … ─▶ hurry ─▶ all
+    with Ahead(iter(range(5_000)), in_turns=True) as ahead:
+        got, reader = [], iter(ahead)
+        while len(got) < 1_000:
+            got += [item for item in [next(reader)] if item is not None]
+            assert ahead.found <= len(got) + 1_024
+        assert not ahead.ended
+        ahead.hurry()
+        _wait_for_end(ahead)
+        assert got + [item for item in reader if item is not None] == list(range(5_000))
+
+
+def test_turns_end_by_themselves_where_nobody_comes_back_for_more() -> None:
+    with Ahead(iter(range(5_000)), in_turns=True) as ahead:
+        next(iter(ahead))
+        _wait_for_end(ahead)
+        assert ahead.found == 5_000
+
+
+def test_whoever_stops_in_turns_gets_what_was_found() -> None:
+    with Ahead(iter(range(5_000)), in_turns=True) as ahead:
+        first = next(iter(ahead))
+        ahead.stop(5)
+        assert [first, *ahead.rest()] == list(range(5_000))
+
+
 @pytest.mark.parametrize("compact", [False, True])
 def test_what_a_source_raises_reaches_the_reader(compact: bool) -> None:
     def breaking() -> Iterator[int]:

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import Tree
 from treemill.chunking.governor import ChunkGovernor
@@ -22,12 +24,12 @@ from treemill.indexing import index_tree
 from treemill.languages import language_of_name
 from treemill.native import compiled
 from treemill.processing.recognising import KnownFirst
-from treemill.reading import ReadFile, read_file
+from treemill.reading import ReadFile, detect_encoding, read_file
 from treemill.records import PreparedFile, Status
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.memory import MemoryStore
-from treemill.types import DiscoveredFile, Skipped
+from treemill.types import DiscoveredFile, Skipped, SkipReason
 from treemill.work import Prepare, Prepared, content_key, keys_of, recognise
 
 WORKERS = 1
@@ -199,7 +201,7 @@ def test_keys_are_those_of_the_files_as_they_are_read_and_what_tells_more_has_no
 def test_keys_do_not_hang_on_how_many_files_are_digested_at_a_time(tree: Tree, lanes: int) -> None:
     native, rng = compiled("files"), random.Random(lanes)
     sizes = [*SIZES, *range(120, 136), *(rng.randrange(3_000) for _ in range(150)), 5_000_000, 3, 700_000]
-    contents = {f"f{place:03}": rng.randbytes(size) for place, size in enumerate(sizes)}
+    contents = {f"f{place:03}": rng.randbytes(size).replace(b"\0", b"0") for place, size in enumerate(sizes)}
     root = os.fsencode(os.path.realpath(tree(contents))) + b"/"
     made = [(b"made of %d" % place, True) for place in range(len(sizes))]
     keys = native.keys_of_plain(root, "\0".join(contents).encode(), made, 1 << 30, lanes)
@@ -208,6 +210,48 @@ def test_keys_do_not_hang_on_how_many_files_are_digested_at_a_time(tree: Tree, l
         digest(digest(data).digest() + text).digest() for data, (text, _) in zip(contents.values(), made, strict=True)
     ]
     assert [key[0] for key in keys] == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
+@given(
+    head=st.sampled_from((b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff", b"ab")),
+    body=st.binary(max_size=40) | st.text(max_size=40).map(lambda text: text.encode("utf-16-le", "replace")),
+    times=st.sampled_from((1, 2, 300)),
+)
+def test_what_has_an_empty_key_is_binary_however_it_is_looked_at(
+    tmp_path_factory: pytest.TempPathFactory, head: bytes, body: bytes, times: int
+) -> None:
+    #  bytes ─┬─ empty key ──▶ binary
+    #         └─ no text, and no mark in front ──▶ empty key
+    root = tmp_path_factory.mktemp("tree")
+    data = head + body * times
+    (root / "f.py").write_bytes(data)
+    (key,) = keys_of([DiscoveredFile("f.py", str(root), "python", 0, 0)], Prepare(ChunkGovernor()))
+    told = detect_encoding(data)
+    if key is not None and not key[0]:
+        assert told is None
+    if told is None and not head and data[:1] < b"\xef":
+        assert key is not None
+        assert key[:2] == (b"", len(data)) or utf16_like(data)
+
+
+def utf16_like(data: bytes) -> bool:
+    """Whether every other byte of the beginning is NUL: then it has to be decoded to know."""
+    even, odd = data[:4096:2].count(0), data[1:4096:2].count(0)
+    return max(even, odd) > 0.7 * max(1, min(len(data), 4096) // 2)
+
+
+def test_binary_files_are_passed_over_without_being_read_again(tree: Tree) -> None:
+    root = tree({"a.dat": b"\x89\0\1", "b.py": "a = 1\n"})
+    files = [DiscoveredFile(name, str(root), None, 0, 0) for name in ("a.dat", "b.py")]
+    work = Prepare(ChunkGovernor(), lookup=Counting())
+    keys = [(b"", 3, 7, 8), (b"k" * 16, 6, 7, 8)]
+    (root / "a.dat").unlink()
+    skipped, known = recognise(files, work, keys)
+    assert skipped == Skipped("a.dat", SkipReason.BINARY, "it holds NUL bytes")
+    assert known == PreparedFile("b.py", 6, 7, b"k" * 16, None, 8)
+    told = recognise(files, replace(work, tell_refused=True), keys)
+    assert told[0] is None or (isinstance(told[0], Skipped) and told[0].reason is SkipReason.VANISHED)
 
 
 def _stamps(read: ReadFile) -> tuple[int, int]:

@@ -7,6 +7,7 @@ already being worked on.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -22,6 +23,10 @@ _PATIENCE_SECONDS = 0.02
 _TURN = 4096
 _MANY = 100
 
+# So many items are read in a turn. A run that is not over so soon is better off with all that is known ahead of it.
+_IN_TURNS = 512
+_IN_TURNS_SECONDS = 0.5
+
 
 class Ahead(Generic[T]):
     """Iterate over `items`, read in another thread as fast as it goes; what it raises is raised here.
@@ -31,6 +36,9 @@ class Ahead(Generic[T]):
     With `most`, that many items at most are read and not taken yet, so that an endless iterable is fine. Then it waits
     until half of them are taken: threads that take turns for every item cost more than the items. With `compact`, items
     can be pickled, and copies of those that wait long are handed out; see `CompactQueue`.
+
+    With `in_turns`, some hundred items are read only while nobody is busy with those before, until `hurry` or for half
+    a second: where both are the interpreter's work, each takes twice as long beside the other.
 
     `on_item` is called in that thread with each item, in order. `found` counts them so far, `ended` tells whether
     that is all. Leaving the `with`, or `stop`, ends the thread after the item in hand; what it found before can still
@@ -44,6 +52,7 @@ class Ahead(Generic[T]):
         *,
         most: int | None = None,
         compact: bool = False,
+        in_turns: bool = False,
     ) -> None:
         self.found = 0
         self.ended = False
@@ -54,6 +63,7 @@ class Ahead(Generic[T]):
         self._most = most
         self._turn = _TURN if most is None else min(_TURN, most) if most >= _MANY else 0
         self._taken = 0
+        self._turns_until = time.monotonic() + _IN_TURNS_SECONDS if in_turns else 0.0
         self._room = threading.Event()
         self._thread = threading.Thread(target=self._read, name="run-ahead", daemon=True)
 
@@ -68,7 +78,11 @@ class Ahead(Generic[T]):
 
     def __iter__(self) -> Iterator[T | None]:
         while True:
-            items = self._queue.take(_PATIENCE_SECONDS, 1 + min(self._taken, self._turn) // 2)
+            if self._turns_until:
+                self._room.set()
+                items = self._queue.take(_PATIENCE_SECONDS, _IN_TURNS)
+            else:
+                items = self._queue.take(_PATIENCE_SECONDS, 1 + min(self._taken, self._turn) // 2)
             if not items:
                 yield None
             while items:
@@ -82,8 +96,15 @@ class Ahead(Generic[T]):
                     self._room.set()
                 yield item
 
+    def hurry(self) -> None:
+        """Read as fast as it goes from here on, and not in turns."""
+        if self._turns_until:
+            self._turns_until = 0.0
+            self._room.set()
+
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Read no further than what can be read within the grace."""
+        self.hurry()
         if self._thread.is_alive():
             self._thread.join(grace_seconds)
         self._stopping = True
@@ -108,6 +129,8 @@ class Ahead(Generic[T]):
                 self._queue.put(item)
                 if self._most is not None and self.found - self._taken >= self._most:
                     self._wait_for_room(self._most)
+                elif self._turns_until and self.found - self._taken >= _IN_TURNS:
+                    self._wait_for_turn()
         except BaseException as raised:  # noqa: BLE001 - carried to the reader, which raises it
             error = raised
         self.ended = True
@@ -118,6 +141,15 @@ class Ahead(Generic[T]):
         # Looked at once more behind the clearing: what was taken, or stopped, just before would wake nobody.
         if not self._stopping and self.found - self._taken >= most:
             self._room.wait()
+
+    def _wait_for_turn(self) -> None:
+        self._room.clear()
+        left = self._turns_until - time.monotonic()
+        if left <= 0:
+            self.hurry()
+        # Looked at once more behind the clearing, as above.
+        elif not self._stopping and self.found - self._taken >= _IN_TURNS:
+            self._room.wait(left)
 
 
 class _End:

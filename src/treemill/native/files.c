@@ -29,6 +29,7 @@ typedef struct {
     const char *made; /* what stands behind the digest in the text that the key is a digest of */
     Py_ssize_t made_size;
     int named; /* whether the name tells the language: else the first line may */
+    int binary; /* whether it is evidently no text: then there is no key */
     unsigned char key[DIGEST];
 } Plain;
 
@@ -177,9 +178,24 @@ static int stamp_all(const char *root, const char *path, const char *end, long l
 }
 #endif
 
+/* So much of a file is looked at for the pattern of UTF-16. */
+enum { SNIFFED = 4096 };
+
 /* Whether a file without a language by its name may have one by its first line, or bytes before that line. */
 static int may_name_language(const unsigned char *data, Py_ssize_t size) {
     return size >= 2 && ((data[0] == '#' && data[1] == '!') || data[0] == 0xEF || data[0] >= 0xFE);
+}
+
+/* Whether bytes are evidently no text, as `treemill.reading.detect_encoding` has it: there is a NUL among them, no mark of
+ * an encoding in front, and not the pattern of UTF-16. */
+static int is_binary(const unsigned char *data, Py_ssize_t size) {
+    if (size == 0 || memchr(data, 0, (size_t)size) == NULL || data[0] == 0xEF || data[0] >= 0xFE)
+        return 0;
+    Py_ssize_t zeros[2] = {0, 0}, head = size < SNIFFED ? size : SNIFFED, half = head < 2 ? 1 : head / 2;
+    for (Py_ssize_t i = 0; i < head; i++)
+        zeros[i & 1] += data[i] == 0;
+    return !((double)zeros[1] > 0.7 * (double)half && (double)zeros[0] < 0.05 * (double)half) &&
+           !((double)zeros[0] > 0.7 * (double)half && (double)zeros[1] < 0.05 * (double)half);
 }
 
 /* Files are read until there are so many, or so many bytes; then their keys are made together. */
@@ -195,7 +211,11 @@ static void make_keys(Plain *files, Py_ssize_t count, int lanes) {
             free(file->data);
             file->data = NULL;
         }
-        if (file->data != NULL) {
+        if (file->data != NULL && is_binary((unsigned char *)file->data, file->size)) {
+            file->binary = 1;
+            free(file->data);
+            file->data = malloc(1); /* not NULL: there is nothing more to say about it */
+        } else if (file->data != NULL) {
             messages[some] = (Message){(unsigned char *)file->data, (size_t)file->size, file->key};
             those[some++] = file;
         }
@@ -222,8 +242,8 @@ static PyObject *bytes_and_stamps(const Plain *file) {
 }
 
 static PyObject *key_and_stamps(const Plain *file) {
-    return Py_BuildValue("(y#nLL)", (const char *)file->key, (Py_ssize_t)DIGEST, file->size, file->stamp,
-                         file->changed);
+    return Py_BuildValue("(y#nLL)", (const char *)file->key, (Py_ssize_t)(file->binary ? 0 : DIGEST), file->size,
+                         file->stamp, file->changed);
 }
 
 /* Returns the list of what is said of each file and lets go of the bytes, also where it fails. */
@@ -322,8 +342,8 @@ PyDoc_STRVAR(keys_of_plain_doc,
              "keys_of_plain(root: bytes, paths: bytes, made: Sequence[tuple[bytes, bool]], most: int, lanes: int = 8)"
              " -> list[tuple[bytes, int, int, int] | None]\n\n"
              "Read files as `read_plain` does, and digest each one's digest and the bytes `made` that belong to it.\n\n"
-             "Gives (key, size, time of modification, of change); None also where the name does not tell the language"
-             " and the first line might. So many files at most are digested at a time.");
+             "Gives (key, size, time of modification, of change); an empty key of what is evidently binary; None also"
+             " where the name does not tell the language and the first line might. So many files at most are digested at a time.");
 
 static PyObject *keys_of_plain(PyObject *module, PyObject *arguments) {
     PyObject *given, *result = NULL;

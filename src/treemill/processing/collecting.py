@@ -36,6 +36,10 @@ class CollectingWriter:
             self._pending[file.path] = b"" if file.content is None else file.content.vectors
         return ()
 
+    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        """Nothing is held."""
+        return frozenset()
+
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """Nothing to record."""
 

@@ -75,14 +75,15 @@ class Run(Generic[Q]):
         self._ended = False
 
     @contextmanager
-    def queue(self, files: Iterable[Q], *, compact: bool = False) -> Iterator[None]:
+    def queue(self, files: Iterable[Q], *, compact: bool = False, in_turns: bool = False) -> Iterator[None]:
         """Take in files and tell of them while entered: the first is told of before there is a worker or a store.
 
         `work` belongs inside, and whatever shall be over when the listener is told that the run is. With `compact`,
-        files can be pickled, and those that wait long take less memory.
+        files can be pickled, and those that wait long take less memory. With `in_turns`, more files are taken in only
+        when those before are worked on, as long as that needs no workers, or for half a second.
         """
         queued = self._queued if self._herald.tells_of_files else None
-        with self._herald, Ahead(files, queued, compact=compact) as ahead:
+        with self._herald, Ahead(files, queued, compact=compact, in_turns=in_turns) as ahead:
             self._ahead = ahead
             self._herald.wait_for_first()
             try:
@@ -154,6 +155,11 @@ class Run(Generic[Q]):
         for batch in portions:
             self._herald.started(batch)
             yield batch
+
+    def hurry(self) -> None:
+        """Take in files as fast as that goes, and not in turns."""
+        if self._ahead is not None:
+            self._ahead.hurry()
 
     def _fair_share(self) -> int:
         """Return how much a batch may weigh: a part of what is left, once it is known how many files there are."""

@@ -20,7 +20,7 @@ from functools import partial
 from treemill.flow import Before, Crew, Done, Hand, Idle, Lost
 from treemill.records import PreparedFile
 from treemill.types import DiscoveredFile, Skipped
-from treemill.work import Key, Prepare, Prepared, keys_of, recognise
+from treemill.work import Key, KnownOf, Prepare, Prepared, keys_of, recognise
 
 # Files are tried in groups of so many; after a group of which nobody knows any, so many go to the workers untried.
 _GROUP = 64
@@ -41,9 +41,21 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
     an order is asked for.
     """
 
-    def __init__(self, inner: Crew[DiscoveredFile, Prepared], work: Prepare) -> None:
+    def __init__(
+        self,
+        inner: Crew[DiscoveredFile, Prepared],
+        work: Prepare,
+        known_of: KnownOf | None = None,
+        hurry: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Stand before a crew; `hurry` is called when there is something for that one to do.
+
+        `known_of` is asked in the place of the work's lookup, in the thread that maps.
+        """
         super().__init__(inner)
         self._prepare = work
+        self._known_of = known_of
+        self._hurry = hurry
         self._untried = 0
         self._all_known = False
 
@@ -90,6 +102,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         left = self._try(group.files, known, group.keys) if group.keys else self._take_known(group.files, known)
         if not left:
             return [()]
+        self._hurry()
         kept = set(map(id, left))
         by_batch = ([file for file in batch if id(file) in kept] for batch in group.batches)
         return [batch for batch in by_batch if batch] or [()]
@@ -121,7 +134,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         `keys` gives those of their contents, if they are read ahead.
         """
         started = time.monotonic()
-        results = recognise(files, self._prepare, None if keys is None else keys())
+        results = recognise(files, self._prepare, None if keys is None else keys(), self._known_of)
         found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
         left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:

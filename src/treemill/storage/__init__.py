@@ -122,6 +122,9 @@ class Writer(AbstractContextManager["Writer"], Protocol):
     def put(self, files: Sequence[PreparedFile]) -> Sequence[Failure]:
         """Replace these files whole. One that cannot be written fails alone and is returned; it leaves no trace."""
 
+    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        """Those of some keys whose contents the store holds, what was put and not committed yet included."""
+
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """Record paths that are skipped or failed, so that `why` can tell; rows they had before are dropped."""
 

@@ -41,6 +41,10 @@ class Keeping:
         self._new.extend(file.content for file in files if file.content is not None and file.path not in refused)
         return failures
 
+    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        """As the inner writer's."""
+        return self._inner.known_of(keys)
+
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """As the inner writer's."""
         self._inner.mark(records)

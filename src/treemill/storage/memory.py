@@ -278,6 +278,10 @@ class MemoryWriter:
                 failures.append(Failure(file.path, "write", type(error).__name__, str(error)))
         return failures
 
+    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        """Return those of some keys whose contents are held, what was put and not committed yet included."""
+        return frozenset(self._ids.keys() & set(keys))
+
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """Record paths that are skipped or failed; rows they had before are dropped."""
         self._files.update((record.path, record._replace(key=b"")) for record in records)

@@ -139,6 +139,11 @@ class PostgresWriter:
                 return [failure for file in files if (failure := self._put_alone(file)) is not None]
         return []
 
+    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
+        """Return those of some keys whose contents are held, what was put and not committed yet included."""
+        with self._rolled_back():
+            return frozenset(self._ids_of(set(keys)))
+
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """Record paths that are skipped or failed; rows they had before are dropped."""
         with self._rolled_back():
