@@ -36,7 +36,7 @@ PLAIN = {
     "_spellings": ("spellings.c", "tables.c", "tokens.c"),
     "_layout": ("layout.c",),
     "_files": ("files.c", "digesting.c"),
-    "_listing": ("listing.c",),
+    "_listing": ("listing.c", "walking.c", "telling.c"),
     "_sums": ("sums.c",),
     "_passing": ("tables.c", "tokens.c", "splitting.c", "reading.c", "learning.c", "counting.c", "dealing.c"),
 }

@@ -18,7 +18,8 @@ from dataclasses import replace
 from itertools import accumulate, takewhile
 from typing import Protocol
 
-from treemill.generated import generated_by_content, generated_by_name
+from treemill.generated import GENERATED, GENERATED_INSIDE, generated_by_content, generated_by_name
+from treemill.ignore_hints import Hints, together
 from treemill.ignoring import (
     GIT_IGNORE_FILE,
     OWN_IGNORE_FILE,
@@ -36,6 +37,10 @@ from treemill.values import dataclass
 NEVER_ENTERED = frozenset({".git", ".treemill"})
 
 _BRINGS_RULES = frozenset({".git", GIT_IGNORE_FILE, OWN_IGNORE_FILE})
+
+MARKS = _BRINGS_RULES | GENERATED_INSIDE | GENERATED.keys()
+"""Names that tell something of the folder in which they are, or may by what else is there; so does GENERATED_SUFFIX."""
+
 _GLOB = frozenset("*?[\\")
 
 
@@ -84,6 +89,7 @@ class Belonging:
             *rules_of_setting(settings.include, "discovery.include", bring_back=True),
         )
         self._opened = _ways_to(settings.include)
+        self._hints: dict[tuple[tuple[Rules, ...], tuple[Rules, ...]], Hints | None] = {}
 
     def top(self) -> Folder:
         """Return the root, with the rules that hold for it from outside."""
@@ -96,6 +102,21 @@ class Belonging:
     def says_nothing(self, folder: Folder) -> bool:
         """Whether nobody wrote a rule that holds in a folder: then what is no folder belongs, hidden names apart."""
         return not (self._chosen or folder.own or folder.git or folder.only_included)
+
+    def hints(self, folder: Folder) -> Hints | None:
+        """Return what names look like, of what lies below a folder and brings no rules, of which there is more to say.
+
+        None where any may be such. Hidden names are not among them, nor those in `MARKS`.
+        """
+        if folder.only_included or self._opened:
+            return None
+        rules = (folder.own, folder.git)
+        if rules not in self._hints:
+            self._hints[rules] = together(each.hints for each in (*self._chosen, *folder.own, *folder.git))
+        hints = self._hints[rules]
+        if hints is not None and hints.below and not hints.below.isdisjoint(os.fsencode(folder.path).split(b"/")):
+            return None
+        return hints
 
     def left_out(self, path: str, name: str, is_folder: bool, folder: Folder, beside: Iterable[str]) -> str | None:
         """Return why an entry is left out, or None where it belongs; `beside` are the names in its folder."""

@@ -20,8 +20,10 @@ from pathlib import Path
 
 from treemill.belonging import Belonging, Folder, Saw, unwatched
 from treemill.errors import UsageError
+from treemill.ignore_hints import Hints
 from treemill.languages import language_of_name
 from treemill.listing import FOLDER, Listed, list_folder, list_folders
+from treemill.plain_walk import PlainWalk
 from treemill.reading import is_inside, kind_of, over_the_cap
 from treemill.settings import DiscoverySettings
 from treemill.stamps import Entry, entry_of
@@ -101,13 +103,15 @@ class _Walk:
         self._max_bytes = settings.max_file_bytes
         self._language_of = language_of
         self._rules = Belonging(root, settings, saw)
-        self._looks_ahead = False
+        self._plain = PlainWalk(root, self._max_bytes)
+        self._looks_ahead = self._walks_plainly = False
         self._folders = 0
         self._ahead: dict[str, list[Listed] | OSError] = {}
 
     def walk(self, wanted: _Branches | None, entered: Callable[[str], object] | None) -> Iterator[Found]:
         """Yield depth first; a stack of listings stands in for recursion, so that depth costs nothing."""
         self._looks_ahead = wanted is None and entered is None and self._saw is unwatched
+        self._walks_plainly = self._looks_ahead and self._plain.possible and self._language_of is language_of_name
         if entered is not None:
             entered("")
         stack = [(self._enter(self._rules.top(), wanted), wanted)]
@@ -145,12 +149,33 @@ class _Walk:
         if wanted is not None:
             entries = [listed for listed in entries if listed[1] in wanted]
         look = self._look_unruled if self._rules.says_nothing(folder) else self._look_at
+        hints = self._rules.hints(folder) if self._walks_plainly else None
         for place in range(0, len(entries), _BESIDE):
             some = [(listed[1], look(listed, folder, names)) for listed in entries[place : place + _BESIDE]]
-            if self._looks_ahead and self._folders > _FIRST_FOLDERS:
+            if self._looks_ahead and hints is None and self._folders > _FIRST_FOLDERS:
                 self._list_ahead([found for _, found in some if isinstance(found, Folder)])
             for name, found in some:
-                if found is not None and (wanted is None or _is_reached(found, wanted[name])):
+                if found is None or not (wanted is None or _is_reached(found, wanted[name])):
+                    continue
+                if hints is not None and isinstance(found, Folder):
+                    yield from self._walk_plainly(found, hints)
+                else:
+                    yield found
+
+    def _walk_plainly(self, folder: Folder, hints: Hints) -> Iterator[Found | Folder]:
+        """Yield what lies below a folder, in order of path; folders to enter where there is something to think about.
+
+        `hints` are those of the rules that hold in the folder.
+        """
+        for below in self._plain.below(folder.path, hints):
+            if isinstance(below, DiscoveredFile):
+                yield below
+            elif isinstance(below, str):
+                yield Folder(below, folder.own, folder.git)
+            else:
+                path, listed = below
+                found = self._look_at(listed, Folder(path, folder.own, folder.git), set())
+                if found is not None:
                     yield found
 
     def _listed(self, folder: Folder, wanted: _Branches | None) -> list[Listed]:

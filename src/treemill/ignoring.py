@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from treemill import git
 from treemill.errors import SettingsError
+from treemill.ignore_hints import Hints, hints_of
 from treemill.small_files import read_small_file
 
 OWN_IGNORE_FILE = ".treemillignore"
@@ -85,9 +86,14 @@ class Rules:
                 return number * _PATTERNS_A_SET + int(max(hits))
         return None
 
+    @property
+    def hints(self) -> Hints | None:
+        """What names look like that a pattern can match; None where any may be matched."""
+        return hints_of(self._texts)
+
     def verdict(self, number: int) -> Verdict:
         """Describe what that pattern says."""
-        text = self._texts[number].decode("utf-8", "replace")
+        text = self._texts[number].strip().decode("utf-8", "replace")
         return Verdict(self._ignores[number], self.origin, self._lines[number], text)
 
     def _compile(self, lines: Iterable[bytes]) -> None:
@@ -109,7 +115,7 @@ class Rules:
                 continue
             self._ignores.append(ignores)
             self._lines.append(number)
-            self._texts.append(line.strip())
+            self._texts.append(line)
             regexes.append(regex)
         for number, each in enumerate(self._sets):
             start = number * _PATTERNS_A_SET

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -114,6 +115,12 @@ def language_of_name(name: str) -> str | None:
         if suffix not in _LAST_OF_TWO and suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix]
     return _language_of_unusual_name(base, dot)
+
+
+@cache
+def plain_names() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the languages of whole file names and, of other names, of suffixes that decide without a longer one."""
+    return _BY_FILENAME, {suffix: name for suffix, name in _BY_SUFFIX.items() if suffix not in _LAST_OF_TWO}
 
 
 def _language_of_unusual_name(base: str, dot: int) -> str | None:

@@ -10,30 +10,15 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include "listing.h"
 
 #ifdef __linux__
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-typedef struct {
-    size_t name, length; /* where the name begins among all names, which are each followed by a slash */
-    long long mode, size, modified, changed, inode, device;
-} Entry;
-
-typedef struct {
-    Entry *entries;
-    size_t count, entry_room;
-    char *names;
-    size_t used, name_room;
-    int error; /* 0: it is all there; LATER: it was not begun */
-} Listing;
-
-enum { LATER = -1 };
 
 static long long nanoseconds(struct timespec time) { return (long long)time.tv_sec * 1000000000 + time.tv_nsec; }
 
@@ -85,11 +70,7 @@ static int look_at(int folder, const char *name, unsigned char type, Entry *entr
     return 1;
 }
 
-/* Lists a folder; returns 0, or the number of the error. */
-static int list(const char *path, Listing *listing) {
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return errno;
+int list_open(DIR *folder, Listing *listing) {
     int error = 0;
     while (error == 0) {
         errno = 0;
@@ -107,18 +88,30 @@ static int list(const char *path, Listing *listing) {
         else if (!look_at(dirfd(folder), name, next->d_type, entry))
             listing->count--;
     }
+    return error;
+}
+
+static int list(const char *path, Listing *listing) {
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno;
+    int error = list_open(folder, listing);
     closedir(folder);
     return error;
 }
 
-static PyObject *told(const Listing *listing, const Entry *entry) {
-    const char *name = listing->names + entry->name;
-    PyObject *text = PyUnicode_DecodeFSDefaultAndSize(name, (Py_ssize_t)entry->length);
+void free_listing(Listing *listing) {
+    free(listing->entries);
+    free(listing->names);
+}
+
+PyObject *listed_of(const char *name, size_t length, const Entry *entry) {
+    PyObject *text = PyUnicode_DecodeFSDefaultAndSize(name, (Py_ssize_t)length);
     PyObject *place = text;
     if (text == NULL)
         return NULL;
     if (entry->mode == 0)
-        place = PyUnicode_DecodeFSDefaultAndSize(name, (Py_ssize_t)entry->length + 1);
+        place = PyUnicode_DecodeFSDefaultAndSize(name, (Py_ssize_t)length + 1);
     else
         Py_INCREF(place);
     return Py_BuildValue("(NNLLLLLL)", place, text, entry->mode, entry->size, entry->modified, entry->changed,
@@ -133,7 +126,8 @@ static PyObject *all_told(const Listing *listing) {
         return PyLong_FromLong(listing->error);
     PyObject *result = PyList_New((Py_ssize_t)listing->count);
     for (size_t i = 0; result != NULL && i < listing->count; i++) {
-        PyObject *one = told(listing, &listing->entries[i]);
+        const Entry *entry = &listing->entries[i];
+        PyObject *one = listed_of(listing->names + entry->name, entry->length, entry);
         if (one == NULL || PyList_SetItem(result, (Py_ssize_t)i, one) != 0)
             Py_CLEAR(result);
     }
@@ -178,8 +172,7 @@ static PyObject *list_folders(PyObject *module, PyObject *arguments) {
         PyObject *one = result == NULL ? NULL : all_told(&listings[i]);
         if (result != NULL && (one == NULL || PyList_SetItem(result, i, one) != 0))
             Py_CLEAR(result);
-        free(listings[i].entries);
-        free(listings[i].names);
+        free_listing(&listings[i]);
     }
     free(listings);
     return result;
@@ -190,6 +183,7 @@ static PyObject *list_folders(PyObject *module, PyObject *arguments) {
 
 static PyMethodDef methods[] = {
     {"list_folders", list_folders, METH_VARARGS, list_folders_doc},
+    {"walk_plain", walk_plain, METH_VARARGS, walk_plain_doc},
     {NULL, NULL, 0, NULL},
 };
 
