@@ -20,9 +20,10 @@ from pathlib import Path
 from treemill.embedding import EmbeddingProvider, Probed
 from treemill.errors import IndexLocked
 from treemill.events import Listener, Planned, Waiting, ignore
+from treemill.flow import Crew
 from treemill.freshness import IndexOptions, Survey, look
 from treemill.plan import Plan
-from treemill.processing.crews import limits_of, make_crew, reached
+from treemill.processing.crews import limits_of, make_crew, make_crew_later, reached
 from treemill.processing.engine import Run
 from treemill.processing.recognising import KnownFirst
 from treemill.processing.seams import Intake, VectorStage, itself, name_of
@@ -36,7 +37,7 @@ from treemill.storage.content_cache import ContentCache
 from treemill.storage.keeping import Keeping
 from treemill.types import DiscoveredFile, Skipped
 from treemill.waiting import with_progress
-from treemill.work import Cutter, Prepare
+from treemill.work import Cutter, Prepare, Prepared
 
 # Where files wait for vectors is loaded for providers that make them wait.
 _STAGE = "treemill.processing.stage"
@@ -177,14 +178,22 @@ def _carry_out(
         # Into an empty index, what is known are copies of files of this run: workers see those themselves.
         first = built is None and made_before is None
         stack.enter_context(run.queue(_announced(survey.files, plan, run), compact=True, in_turns=not first))
-        workers = make_crew(settings.chunker, work)
-        with workers if first else KnownFirst(workers, work, writer.known_of, run.hurry) as crew:
+        with _crew(settings.chunker, work, writer, run, first) as crew:
             stats = run.work(crew, writer)
         if not stats.cancelled:
             removed = _settle(plan, writer)
         writer.set_known(survey.known - stats.skipped_files)
         writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
     return stats, removed
+
+
+def _crew(
+    settings: ChunkerSettings, work: Prepare, writer: Writer, run: Run[DiscoveredFile | Skipped], first: bool
+) -> Crew[DiscoveredFile, Prepared]:
+    """Return the workers; before them, where this is no first run, who takes out the files that need none."""
+    if first:
+        return make_crew(settings, work)
+    return KnownFirst(make_crew_later(settings, work), work, writer.known_of, run.hurry)
 
 
 def _stage(provider: EmbeddingProvider | None, settings: Settings, stack: contextlib.ExitStack) -> VectorStage | None:

@@ -26,7 +26,8 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.cutting import CutBatch, Cutting
 from treemill.errors import WorkerCrashedError
 from treemill.flow import Ahead, Cause, Crew, Done, Idle, Lost, weigh_batches
-from treemill.processing.crews import executor_for, failure_of, limits_of, make_crew
+from treemill.processing.crews import failure_of, limits_of, make_crew
+from treemill.processing.executors import executor_for
 from treemill.reading import ReadFile, read_file
 from treemill.types import CodeChunk, DiscoveredFile, Failure, Skipped
 from treemill.values import dataclass

@@ -29,6 +29,7 @@ from treemill.flow import (
     Done,
     Idle,
     InlineCrew,
+    Later,
     Limits,
     Lost,
     ProcessCrew,
@@ -530,6 +531,25 @@ def test_what_waits_as_bytes_takes_a_third_of_the_memory() -> None:
         return held
 
     assert held(compact=True) < held(compact=False) / 3
+
+
+def test_a_crew_that_is_made_later_is_made_for_the_first_batch_and_ends_with_the_one_it_stands_for() -> None:
+    #  [] ─▶ idle   [] ─▶ idle   ["double 2"] ─▶ made ─▶ done
+    made: list[ThreadCrew[str, object]] = []
+
+    def make() -> ThreadCrew[str, object]:
+        made.append(ThreadCrew(1, Deeds(), Limits()))
+        return made[0]
+
+    with Later(1, Deeds(), Limits(), make) as crew:
+        assert crew.in_hand() == ()
+        outcomes = crew.map(iter([(), (), ("double 2",), ("double 3", "double 4")]))
+        assert [next(outcomes), next(outcomes), made] == [Idle(), Idle(), []]
+        assert [outcome.value for outcome in outcomes if isinstance(outcome, Done)] == [[4], [6, 8]]
+        assert len(made) == 1
+    with Later(1, Deeds(), Limits(), make) as crew:
+        assert list(crew.map(iter([(), ()]))) == [Idle(), Idle()]
+    assert len(made) == 1
 
 
 def test_in_turns_few_items_are_read_while_those_before_are_worked_on_until_there_is_a_hurry() -> None:

@@ -27,9 +27,9 @@ from treemill.errors import EmbeddingError, UsageError
 from treemill.events import Ended, Event, Finished, Heartbeat, Queued, Started, ignore
 from treemill.indexing import index_tree
 from treemill.processing.callbacks import QUEUED, Counts, Teller, listener_of, tell_all
-from treemill.processing.crews import executor_for
 from treemill.processing.custom import CustomCutter, cutter_for
 from treemill.processing.dispatch import PULSE_SECONDS, Dispatcher
+from treemill.processing.executors import executor_for
 from treemill.processing.given import GivenFiles
 from treemill.processing.identifier import FileIdentifier
 from treemill.processing.pace import Pace

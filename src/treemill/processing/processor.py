@@ -19,9 +19,10 @@ from treemill.embedding import EmbeddingProvider
 from treemill.errors import UsageError
 from treemill.events import Event, Finished, Listener, Queued, Started, ignore, wants_files
 from treemill.processing.callbacks import ProgressCallback, listener_of
-from treemill.processing.crews import executor_for, limits_of, make_crew, starting
+from treemill.processing.crews import limits_of, make_crew
 from treemill.processing.custom import Chunker, cutter_for
 from treemill.processing.engine import Run
+from treemill.processing.executors import executor_for, starting
 from treemill.processing.given import GivenFiles, GivenPath
 from treemill.processing.seams import Intake
 from treemill.processing.stage import Embedding
