@@ -454,6 +454,17 @@ def test_end_run_commits_what_is_left(store):
         assert shown(snapshot) == {"a.py": expected("one\n")}
 
 
+def test_what_is_removed_may_stand_in_a_row_or_among_others(store):
+    #  old/000 … old/699 ── all gone    new/000 … ── every other one    and some that were never there
+    old, new = ([f"{folder}/{number:03}.py" for number in range(700)] for folder in ("old", "new"))
+    put(store, *(prepared(path, f"word{path[4:7]}\n") for path in [*old, *new, "old/0"]))
+    with store.writer() as writer:
+        writer.begin_run(RECIPE)
+        assert writer.remove([*old[::-1], *new[::2], "old/000.p", "old/350.pyx", old[3]]) == 700 + 350
+        writer.end_run(RunState.COMPLETE)
+    assert [record.path for record in store.recorded()] == [*new[1::2], "old/0"]
+
+
 def test_a_lookup_answers_for_many_keys_at_once(store):
     put(store, *(prepared(f"{number}.py", f"word{number}\n") for number in range(700)))
     held, strange = [key_of(f"word{number}\n") for number in range(700)], [key_of("another\n"), b""]

@@ -6,17 +6,10 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include "sums.h"
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { COLUMNS = 9, NUMBERS = 24 };
-
-typedef struct {
-    char *at;
-    size_t used, room;
-} Text;
 
 static uint32_t crc_table[8][256];
 
@@ -32,8 +25,7 @@ static void fill_crc_table(void) {
             crc_table[step][i] = crc_table[0][crc_table[step - 1][i] & 0xFF] ^ crc_table[step - 1][i] >> 8;
 }
 
-/* As `zlib.crc32(data, start)`, eight bytes at a time. */
-static uint32_t crc_of(const char *data, size_t size, uint32_t start) {
+uint32_t crc_of(const char *data, size_t size, uint32_t start) {
     uint32_t crc = ~start;
     for (; size >= 8; data += 8, size -= 8) {
         uint32_t low, high;
@@ -49,8 +41,7 @@ static uint32_t crc_of(const char *data, size_t size, uint32_t start) {
     return ~crc;
 }
 
-/* Makes room for so many more bytes, and says whether there is some. */
-static int has_room(Text *text, size_t more) {
+int has_room(Text *text, size_t more) {
     if (text->room - text->used >= more)
         return 1;
     size_t room = 2 * text->room > text->used + more ? 2 * text->room : text->used + more;
@@ -62,13 +53,12 @@ static int has_room(Text *text, size_t more) {
     return 1;
 }
 
-static void put(Text *text, const char *what, size_t size) {
+void put(Text *text, const char *what, size_t size) {
     memcpy(text->at + text->used, what, size);
     text->used += size;
 }
 
-/* Writes bytes as `repr` does. */
-static int write_bytes(Text *text, const char *data, size_t size) {
+int write_bytes(Text *text, const char *data, size_t size) {
     static const char digits[] = "0123456789abcdef";
     if (!has_room(text, 4 * size + 3))
         return 0;
@@ -98,8 +88,7 @@ static int write_bytes(Text *text, const char *data, size_t size) {
     return 1;
 }
 
-/* Writes a whole number of 64 bits, as `repr` does; 0 where it is none of those. */
-static int write_number(Text *text, PyObject *value, long long *number) {
+int write_number(Text *text, PyObject *value, long long *number) {
     char digits[NUMBERS];
     int beyond;
     if (!PyLong_CheckExact(value) || !has_room(text, NUMBERS))
@@ -119,8 +108,7 @@ static int write_number(Text *text, PyObject *value, long long *number) {
     return 1;
 }
 
-/* Writes a text of plain ASCII without quotes and backslashes, as `repr` does; 0 for any other. */
-static int write_plain(Text *text, PyObject *value) {
+int write_plain(Text *text, PyObject *value) {
     Py_ssize_t size;
     if (!PyUnicode_CheckExact(value))
         return 0;
@@ -142,40 +130,7 @@ static int write_plain(Text *text, PyObject *value) {
     return 1;
 }
 
-/* Writes a row as `repr` does and gives its sum; 0 where the row is not so simple. */
-static int sum_of(Text *text, PyObject *row, unsigned long long *sum) {
-    char *path;
-    Py_ssize_t length;
-    long long content = 0, other;
-    text->used = 0;
-    if (!PyTuple_CheckExact(row) || PyTuple_Size(row) < COLUMNS || !PyBytes_CheckExact(PyTuple_GetItem(row, 0)) ||
-        PyBytes_AsStringAndSize(PyTuple_GetItem(row, 0), &path, &length) != 0 || !has_room(text, 1))
-        return 0;
-    put(text, "(", 1);
-    if (!write_bytes(text, path, (size_t)length))
-        return 0;
-    for (int i = 1; i < COLUMNS; i++) {
-        PyObject *value = PyTuple_GetItem(row, i);
-        if (!has_room(text, 8))
-            return 0;
-        put(text, ", ", 2);
-        if (i == 1 && value == Py_None)
-            put(text, "None", 4);
-        else if (i < 7 ? !write_number(text, value, i == 1 ? &content : &other) : !write_plain(text, value))
-            return 0;
-    }
-    if (!has_room(text, 1))
-        return 0;
-    put(text, ")", 1);
-    *sum = (unsigned long long)(crc_of(text->at, text->used, 0) >> 1) << 32 |
-           crc_of(path, (size_t)length, (uint32_t)(unsigned long long)content);
-    return 1;
-}
-
-/* What one row comes to, as a new object; NULL with an exception set. `text` is room to write in. */
-typedef PyObject *(*Summing)(PyObject *row, Text *text);
-
-static PyObject *summed(PyObject *given, Summing one_of) {
+PyObject *summed(PyObject *given, Summing one_of) {
     PyObject *rows = PySequence_Tuple(given);
     if (rows == NULL)
         return NULL;
@@ -191,18 +146,6 @@ static PyObject *summed(PyObject *given, Summing one_of) {
     Py_DECREF(rows);
     return result;
 }
-
-PyDoc_STRVAR(file_sums_doc, "file_sums(rows: Sequence[tuple]) -> list[int | None]\n\n"
-                            "Return the sums of rows of the table of files, of their first nine columns.\n\n"
-                            "None of a row in which something else stands than bytes, numbers of 64 bits and plain"
-                            " text.");
-
-static PyObject *file_sum(PyObject *row, Text *text) {
-    unsigned long long sum;
-    return sum_of(text, row, &sum) ? PyLong_FromUnsignedLongLong(sum) : Py_NewRef(Py_None);
-}
-
-static PyObject *file_sums(PyObject *module, PyObject *rows) { return summed(rows, file_sum); }
 
 /* Writes the small columns of a content as `repr` does; 0 where they are not so simple. */
 static int write_columns(Text *text, PyObject *row) {
@@ -281,6 +224,7 @@ static PyObject *bulk_sums(PyObject *module, PyObject *rows) { return summed(row
 
 static PyMethodDef methods[] = {
     {"file_sums", file_sums, METH_O, file_sums_doc},
+    {"indexed_values", indexed_values, METH_VARARGS, indexed_values_doc},
     {"head_sums", head_sums, METH_O, head_sums_doc},
     {"bulk_sums", bulk_sums, METH_O, bulk_sums_doc},
     {NULL, NULL, 0, NULL},

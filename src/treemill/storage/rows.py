@@ -15,7 +15,16 @@ from typing import Any
 
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage.connection import DamagedRow
-from treemill.storage.sums import are_entries_whole, bulk_sums, file_sum, file_sums, head_sums, sum_of_head, sum_of_read
+from treemill.storage.sums import (
+    are_entries_whole,
+    bulk_sums,
+    file_sum,
+    file_sums,
+    head_sums,
+    indexed_values_plainly,
+    sum_of_head,
+    sum_of_read,
+)
 
 # So many rows are read at a time.
 _ROWS = 500
@@ -175,18 +184,28 @@ def file_row(
     return *row, file_sum(row)
 
 
-def indexed_rows(files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_ns: int) -> list[tuple[Any, ...]]:
-    """Return the rows for `files` of indexed files, given the ids of their contents by key.
+INDEXED_COLUMNS = 6
+"""How many columns of rows of indexed files differ."""
+
+
+def indexed_values(files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_ns: int) -> list[Any]:
+    """Return path, content, size, times of modification and change, and sum of the row for each indexed file.
+
+    `ids` are the numbers of contents by key. Paths are bytearrays, which sqlite3 binds as they are: bytes it asks what
+    they are to be bound as.
 
     Raises:
         UnicodeEncodeError: no file system has such a path.
     """
-    status = STATUS_CODES[Status.INDEXED]
+    values: list[Any] | None = indexed_values_plainly(files, ids, seen_ns)
+    if values is not None:
+        return values
     rows = [
-        (path, ids[file.key], file.size, file.stamp, file.changed_ns, seen_ns, status, "", "")
+        (path, ids[file.key], file.size, file.stamp, file.changed_ns, seen_ns, STATUS_CODES[Status.INDEXED], "", "")
         for path, file in zip(paths_bytes([file.path for file in files]), files, strict=True)
     ]
-    return _with(file_sums(rows), rows)
+    sums = file_sums(rows)
+    return [each for row, total in zip(rows, sums, strict=True) for each in (bytearray(row[0]), *row[1:5], total)]
 
 
 def doubted(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, int, bytes]]:

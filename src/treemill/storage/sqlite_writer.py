@@ -324,7 +324,7 @@ class SqliteWriter:
             self._connection.executemany(tables.INSERT_CONTENT, heads)
             self._connection.executemany(tables.INSERT_BODY, bodies)
             self._connection.executemany(tables.INSERT_SCAN, scans)
-        statements.replace_files(self._connection, tables.indexed_rows(files, ids, self._seen_ns))
+        statements.replace_indexed(self._connection, files, ids, self._seen_ns)
 
 
 class _RolledBack:

@@ -1,25 +1,26 @@
 """Statements that ask for, write or delete many rows at once.
 
-sqlite3 lets go of the interpreter's lock for each row that a statement takes or gives, and waits for it again where
-other threads run: while a tree is walked beside, that costs more than the rows. So rows go in by the hundred, and what
-is asked for comes as one row.
+sqlite3 lets go of the interpreter's lock for each statement that it carries out and each row that it gives, and waits
+for it again where other threads run; and a value that is bound costs as much as one that is written. So rows go in by
+the hundred, with what is the same in all of them in the text of the statement.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from treemill.records import PreparedFile, Status
 from treemill.storage.connection import DamagedRow
-from treemill.storage.rows import paths_bytes
+from treemill.storage.rows import INDEXED_COLUMNS, STATUS_CODES, indexed_values, paths_bytes
 
 # So many values are bound in one statement, and so many rows are written with one.
 _VARIABLES = 500
 _ROWS = 100
 
-_SELECT_IDS = "SELECT group_concat(hex(key), ''), group_concat(id) FROM contents"
+_SELECT_IDS = "SELECT key, id FROM contents"
 _KEY_BYTES = 16
 
 # All ids are read where one in so many has been asked for, if there are not so many that they take much memory.
@@ -29,11 +30,15 @@ _MOST_READ = 200_000
 _REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
 _FILE_COLUMNS = 10
 
+# Indexed files differ in six columns, so that more of them go into a statement.
+_INDEXED = "(?, ?, ?, ?, ?, {seen_ns:d}, {status:d}, '', '', ?)"
+_INDEXED_ROWS = 400
+
 
 class HeldIds:
     """The ids of the contents that are held, by key, as a connection sees them while none is taken away.
 
-    Where so many of them have been asked for that most will be, all are read: in a row, each costs half as much.
+    Where so many of them have been asked for that most will be, all are read: each costs half as much.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -65,14 +70,10 @@ def _most_contents(connection: sqlite3.Connection) -> int:
 
 
 def _read_ids(connection: sqlite3.Connection, which: str, values: Sequence[Any] = ()) -> dict[bytes, int]:
-    digits, ids = connection.execute(_SELECT_IDS + which, values).fetchone()
-    if ids is None:
-        return {}
-    held, numbers = bytes.fromhex(digits), list(map(int, ids.split(",")))
-    if len(held) != len(numbers) * _KEY_BYTES:
+    ids = dict(connection.execute(_SELECT_IDS + which, values).fetchall())
+    if not ({bytes}.issuperset(map(type, ids)) and {_KEY_BYTES}.issuperset(map(len, ids))):
         raise DamagedRow("the table of contents")
-    keys = [held[place : place + _KEY_BYTES] for place in range(0, len(held), _KEY_BYTES)]
-    return dict(zip(keys, numbers, strict=True))
+    return ids
 
 
 def replace_files(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -84,11 +85,34 @@ def replace_files(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]
         connection.execute(_REPLACE_FILES + marks, list(values))
 
 
+def replace_indexed(
+    connection: sqlite3.Connection, files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_ns: int
+) -> None:
+    """Write rows of `files` for indexed ones, given the ids of their contents by key.
+
+    Raises:
+        UnicodeEncodeError: no file system has such a path.
+    """
+    values = indexed_values(files, ids, seen_ns)
+    row = _INDEXED.format(seen_ns=seen_ns, status=STATUS_CODES[Status.INDEXED])
+    most = _INDEXED_ROWS * INDEXED_COLUMNS
+    for some in (values[place : place + most] for place in range(0, len(values), most)):
+        connection.execute(_REPLACE_FILES + ", ".join([row] * (len(some) // INDEXED_COLUMNS)), some)
+
+
 def remove_files(connection: sqlite3.Connection, paths: Sequence[str]) -> int:
-    """Delete the rows of `files` for these paths; return how many there were."""
+    """Delete the rows of `files` for these paths; return how many there were.
+
+    Those of a folder that is gone stand in a row, and are deleted so.
+    """
     before = connection.total_changes
-    for some in _parts(map(bytearray, paths_bytes(paths))):
-        connection.execute(f"DELETE FROM files WHERE path IN {_marks(len(some))}", some)
+    for some in _parts(sorted(set(paths_bytes(paths)))):
+        between = "FROM files WHERE path BETWEEN ? AND ?"
+        ends = (some[0], some[-1])
+        if connection.execute(f"SELECT path {between} LIMIT {len(some) + 1}", ends).fetchall() == [*zip(some)]:
+            connection.execute(f"DELETE {between}", ends)
+        else:
+            connection.execute(f"DELETE FROM files WHERE path IN {_marks(len(some))}", list(map(bytearray, some)))
     return connection.total_changes - before
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from treemill.native import compiled
@@ -41,6 +41,15 @@ def file_sums(rows: Sequence[tuple[Any, ...]]) -> list[int]:
     """
     sums = [None] * len(rows) if _NATIVE is None else _NATIVE.file_sums(rows)
     return [file_sum(row[:FILE_COLUMNS]) if one is None else one for row, one in zip(rows, sums, strict=True)]
+
+
+def indexed_values_plainly(files: Sequence[Any], ids: Mapping[bytes, int], seen_ns: int) -> list[Any] | None:
+    """As `treemill.storage.rows.indexed_values`; None where this installation or a file leaves it to that.
+
+    Raises:
+        UnicodeEncodeError: no file system has such a path.
+    """
+    return None if _NATIVE is None else _NATIVE.indexed_values(files, ids, seen_ns)
 
 
 def are_entries_whole(paths: Sequence[bytes], contents: Sequence[int], sums: Sequence[int]) -> bool:
