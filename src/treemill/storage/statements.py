@@ -30,6 +30,11 @@ _MOST_READ = 200_000
 _REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
 _FILE_COLUMNS = 10
 
+# So many rows are looked for in a row. No path has a NUL in it.
+_IN_A_ROW = 5_000
+_BETWEEN = "FROM files WHERE path BETWEEN ? AND ?"
+_JOINED = "CAST(group_concat(path, char(0)) AS BLOB)"
+
 # Indexed files differ in six columns, so that more of them go into a statement.
 _INDEXED = "(?, ?, ?, ?, ?, {seen_ns:d}, {status:d}, '', '', ?)"
 _INDEXED_ROWS = 400
@@ -106,20 +111,29 @@ def remove_files(connection: sqlite3.Connection, paths: Sequence[str]) -> int:
     Those of a folder that is gone stand in a row, and are deleted so.
     """
     before = connection.total_changes
-    for some in _parts(sorted(set(paths_bytes(paths)))):
-        between = "FROM files WHERE path BETWEEN ? AND ?"
-        ends = (some[0], some[-1])
-        if connection.execute(f"SELECT path {between} LIMIT {len(some) + 1}", ends).fetchall() == [*zip(some)]:
-            connection.execute(f"DELETE {between}", ends)
-        else:
-            connection.execute(f"DELETE FROM files WHERE path IN {_marks(len(some))}", list(map(bytearray, some)))
+    for many in _parts(sorted(dict.fromkeys(paths_bytes(paths))), _IN_A_ROW):
+        if _remove_in_a_row(connection, many):
+            continue
+        for some in _parts(many):
+            if not _remove_in_a_row(connection, some):
+                connection.execute(f"DELETE FROM files WHERE path IN {_marks(len(some))}", list(map(bytearray, some)))
     return connection.total_changes - before
 
 
-def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
+def _remove_in_a_row(connection: sqlite3.Connection, paths: Sequence[bytes]) -> bool:
+    """Delete the rows for sorted paths if all are there and no other one between them; return whether that is so."""
+    ends = (paths[0], paths[-1])
+    there = connection.execute(f"SELECT {_JOINED} FROM (SELECT path {_BETWEEN} LIMIT {len(paths) + 1})", ends)
+    if there.fetchone()[0] != b"\0".join(paths):
+        return False
+    connection.execute(f"DELETE {_BETWEEN}", ends)
+    return True
+
+
+def _parts(values: Iterable[Any], most: int = _VARIABLES) -> Iterator[list[Any]]:
     """Yield values, as many at a time as a statement binds."""
     remaining = iter(values)
-    while some := list(islice(remaining, _VARIABLES)):
+    while some := list(islice(remaining, most)):
         yield some
 
 
