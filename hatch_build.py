@@ -35,8 +35,8 @@ PLAIN = {
     "_packing": ("packing.c", "squeezing.c"),
     "_spellings": ("spellings.c", "tables.c", "tokens.c"),
     "_layout": ("layout.c",),
-    "_files": ("files.c", "digesting.c"),
-    "_listing": ("listing.c", "walking.c", "telling.c"),
+    "_files": ("files.c", "digesting.c", "slots.c"),
+    "_listing": ("listing.c", "walking.c", "telling.c", "slots.c"),
     "_sums": ("sums.c", "filerows.c"),
     "_passing": ("tables.c", "tokens.c", "splitting.c", "reading.c", "learning.c", "counting.c", "dealing.c"),
 }

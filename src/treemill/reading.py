@@ -24,17 +24,20 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from hashlib import blake2b
 
 from treemill.languages import language_of_shebang
 from treemill.native import compiled
+from treemill.records import PreparedFile
 from treemill.small_files import OPEN_FLAGS
 from treemill.types import DiscoveredFile, Skipped, SkipReason, Source, changed_ns
 from treemill.values import dataclass
 
 _NATIVE = compiled("files")
 _ANY_SIZE = 1 << 62
+_SLOTS = tuple(getattr(PreparedFile, field.name) for field in fields(PreparedFile))
 
 # How often a file that changes under the reader is read again, and the pause before; an editor's save is over by then.
 _ATTEMPTS = 4
@@ -136,24 +139,28 @@ def read_files(files: Sequence[DiscoveredFile], *, max_bytes: int | None = None)
     ]
 
 
-def keys_of_files(
+def prepare_files(
     files: Sequence[DiscoveredFile], made: Callable[[str | None], bytes], *, max_bytes: int | None = None
-) -> Sequence[tuple[bytes, int, int, int] | None]:
-    """Return (key, size, `stamp`, `changed_ns`) of files, read as `read_file` does; None where that has more to say.
+) -> Sequence[PreparedFile | None]:
+    """Read files as `read_file` does, and return them as they are committed if their contents are known.
 
-    A key is the BLAKE2b-128 of the BLAKE2b-128 of a file's bytes and what is `made` of its language. What is evidently
-    binary has an empty one. Without a compiled half, and where the first line may tell the language, there is none.
-    Other threads run meanwhile.
+    None where there is more to say. A key is the BLAKE2b-128 of the BLAKE2b-128 of a file's bytes and what is `made` of
+    its language. What is evidently binary has an empty one. Without a compiled half, and where the first line may tell
+    the language, there is none. Other threads run meanwhile.
     """
     place = _place_of(files)
     if _NATIVE is None or place is None:
         return (None,) * len(files)
     languages = [file.language for file in files]
     by_language = {language: (made(language), language is not None) for language in set(languages)}
-    keys: list[tuple[bytes, int, int, int] | None] = _NATIVE.keys_of_plain(
-        *place, [by_language[language] for language in languages], _ANY_SIZE if max_bytes is None else max_bytes
+    prepared: list[PreparedFile | None] = _NATIVE.prepare_plain(
+        *place,
+        [file.name for file in files],
+        [by_language[language] for language in languages],
+        _ANY_SIZE if max_bytes is None else max_bytes,
+        (PreparedFile, _SLOTS),
     )
-    return keys
+    return prepared
 
 
 def _plain(files: Sequence[DiscoveredFile], max_bytes: int | None) -> Sequence[tuple[bytes, int, int] | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Protocol
@@ -19,7 +19,7 @@ from treemill.chunking.governor import ChunkGovernor
 from treemill.embedding import EmbeddingProvider
 from treemill.ranking import words
 from treemill.ranking.spellings import INCOMPLETE, spellings_of
-from treemill.reading import binary, keys_of_files, read_files
+from treemill.reading import binary, prepare_files, read_files
 from treemill.records import Content, PreparedFile
 from treemill.storage import ContentLookup, KeyLookup
 from treemill.types import Chunking, DiscoveredFile, Failure, Skipped, SkipReason, Source
@@ -98,20 +98,13 @@ def _made_of(language: str | None, chunker: str) -> bytes:
     return f"{language or ''}\0{chunker}\0{words.RECIPE}".encode()
 
 
-Key = tuple[bytes, int, int, int]
-"""The key of a file's content, and the file's size, `stamp` and `changed_ns` as they were when it was read.
-
-What is evidently no text has an empty key.
-"""
-
-
-def keys_of(files: Sequence[DiscoveredFile], work: Prepare) -> Sequence[Key | None]:
-    """Read files, and return the keys of their contents; None where more must be known of one than its bytes.
+def read_ahead(files: Sequence[DiscoveredFile], work: Prepare) -> Sequence[PreparedFile | None]:
+    """Read files, and return them as they are committed if their contents are known; see `prepare_files`.
 
     Other threads run meanwhile, so that this can be done ahead.
     """
     chunker = chunker_of(work.governor, work.cutter)
-    return keys_of_files(files, lambda language: _made_of(language, chunker), max_bytes=work.max_bytes)
+    return prepare_files(files, lambda language: _made_of(language, chunker), max_bytes=work.max_bytes)
 
 
 KnownOf = Callable[[Sequence[bytes]], frozenset[bytes]]
@@ -121,22 +114,24 @@ KnownOf = Callable[[Sequence[bytes]], frozenset[bytes]]
 def recognise(
     files: Sequence[DiscoveredFile],
     work: Prepare,
-    keys: Sequence[Key | None] | None = None,
+    read: Sequence[PreparedFile | None] | None = None,
     known_of: KnownOf | None = None,
 ) -> list[PreparedFile | Skipped | None]:
     """Read files and return what needs no worker; None for the others.
 
     That are those whose contents are known, to the index or the cache, and those that turn out to be no text to index.
-    `keys` is what `keys_of` gave for them, if it was asked before. `known_of` is asked in the place of the lookup of an
-    index that has contents.
+    `read` is what `read_ahead` gave for them, if it was asked before. `known_of` is asked in the place of the lookup of
+    an index that has contents.
     """
     if work.lookup is None:
         return _looked_into(files, work, frozenset(), None)
     known_of = known_of or work.lookup.known_of
-    told = keys_of(files, work) if keys is None else keys
-    asked = [key[0] for key in told if key is not None and key[0]]
+    told = read_ahead(files, work) if read is None else read
+    asked = [file.key for file in told if file is not None and file.key]
     held = known_of(asked) if asked else frozenset()
-    results = [_recognised(file, key, held, work) for file, key in zip(files, told, strict=True)]
+    results: list[PreparedFile | Skipped | None] = [
+        file if file is None or file.key in held else _not_held(file, work) for file in told
+    ]
     places = [place for place, result in enumerate(results) if result is None]
     others = _looked_into([files[place] for place in places], work, frozenset(asked) - held, known_of)
     for place, result in zip(places, others, strict=True):
@@ -144,15 +139,9 @@ def recognise(
     return results
 
 
-def _recognised(
-    file: DiscoveredFile, key: Key | None, held: Container[bytes], work: Prepare
-) -> PreparedFile | Skipped | None:
-    """Return what a file's key says of it, where that is enough."""
-    if key is None:
-        return None
-    if key[0] in held:
-        return PreparedFile(file.name, key[1], key[2], key[0], None, key[3])
-    return None if key[0] or work.tell_refused else binary(file.name)
+def _not_held(file: PreparedFile, work: Prepare) -> Skipped | None:
+    """Return what becomes of a file whose content nobody holds, where that is plain; the library has refusals told."""
+    return None if file.key or work.tell_refused else binary(file.path)
 
 
 def _looked_into(

@@ -30,7 +30,7 @@ from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.memory import MemoryStore
 from treemill.types import DiscoveredFile, Skipped, SkipReason
-from treemill.work import Prepare, Prepared, content_key, keys_of, recognise
+from treemill.work import Prepare, Prepared, content_key, read_ahead, recognise
 
 WORKERS = 1
 SETTINGS = Settings(
@@ -189,14 +189,21 @@ def test_keys_are_those_of_the_files_as_they_are_read_and_what_tells_more_has_no
     known = [file for file in files if file is not None]
     reads = [read_file(file) for file in known]
     expected = [
-        (content_key(read.source.digest, read.source.language, ChunkGovernor().recipe), read.size, *_stamps(read))
-        for read in reads
+        PreparedFile(
+            file.name,
+            read.size,
+            read.stamp,
+            content_key(read.source.digest, read.source.language, ChunkGovernor().recipe),
+            None,
+            read.changed_ns,
+        )
+        for file, read in zip(known, reads, strict=True)
         if isinstance(read, ReadFile)
     ]
-    assert keys_of(known, work) == expected
+    assert read_ahead(known, work) == expected
     odd = [DiscoveredFile(name, str(root), language_of_name(name), 1, 1) for name in (*ODD, "out.py", "gone.py")]
-    assert keys_of(odd, work) == [None] * len(odd)
-    assert list(keys_of([*known, replace(known[0], name="no\0path.py")], work)) == [None] * (len(known) + 1)
+    assert read_ahead(odd, work) == [None] * len(odd)
+    assert list(read_ahead([*known, replace(known[0], name="no\0path.py")], work)) == [None] * (len(known) + 1)
 
 
 @pytest.mark.parametrize("lanes", [0, 1, 4, 8])
@@ -207,12 +214,20 @@ def test_keys_do_not_hang_on_how_many_files_are_digested_at_a_time(tree: Tree, l
     contents = {f"f{place:03}": rng.randbytes(size).replace(b"\0", b"0") for place, size in enumerate(sizes)}
     root = os.fsencode(os.path.realpath(tree(contents))) + b"/"
     made = [(b"made of %d" % place, True) for place in range(len(sizes))]
-    keys = native.keys_of_plain(root, "\0".join(contents).encode(), made, 1 << 30, lanes)
+    slots = tuple(getattr(PreparedFile, name) for name in PreparedFile.__match_args__)
+    files = native.prepare_plain(
+        root, "\0".join(contents).encode(), list(contents), made, 1 << 30, (PreparedFile, slots), lanes
+    )
     digest = functools.partial(hashlib.blake2b, digest_size=16)
     expected = [
         digest(digest(data).digest() + text).digest() for data, (text, _) in zip(contents.values(), made, strict=True)
     ]
-    assert [key[0] for key in keys] == expected
+    assert [(file.path, file.key) for file in files] == list(zip(contents, expected, strict=True))
+    for wrong in [(PreparedFile, slots[:5]), (7, slots), (PreparedFile, (1,) * 6)]:
+        with pytest.raises(TypeError):
+            native.prepare_plain(root, b"f000", ["f000"], made[:1], 1, wrong)
+    with pytest.raises(ValueError, match="as many"):
+        native.prepare_plain(root, b"f000", [], made[:1], 1, (PreparedFile, slots))
 
 
 @pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
@@ -229,13 +244,13 @@ def test_what_has_an_empty_key_is_binary_however_it_is_looked_at(
     root = tmp_path_factory.mktemp("tree")
     data = head + body * times
     (root / "f.py").write_bytes(data)
-    (key,) = keys_of([DiscoveredFile("f.py", str(root), "python", 0, 0)], Prepare(ChunkGovernor()))
+    (file,) = read_ahead([DiscoveredFile("f.py", str(root), "python", 0, 0)], Prepare(ChunkGovernor()))
     told = detect_encoding(data)
-    if key is not None and not key[0]:
+    if file is not None and not file.key:
         assert told is None
     if told is None and not head and data[:1] < b"\xef":
-        assert key is not None
-        assert key[:2] == (b"", len(data)) or utf16_like(data)
+        assert file is not None
+        assert (file.key, file.size) == (b"", len(data)) or utf16_like(data)
 
 
 def utf16_like(data: bytes) -> bool:
@@ -248,17 +263,13 @@ def test_binary_files_are_passed_over_without_being_read_again(tree: Tree) -> No
     root = tree({"a.dat": b"\x89\0\1", "b.py": "a = 1\n"})
     files = [DiscoveredFile(name, str(root), None, 0, 0) for name in ("a.dat", "b.py")]
     work = Prepare(ChunkGovernor(), lookup=Counting())
-    keys = [(b"", 3, 7, 8), (b"k" * 16, 6, 7, 8)]
+    read = [PreparedFile("a.dat", 3, 7, b"", None, 8), PreparedFile("b.py", 6, 7, b"k" * 16, None, 8)]
     (root / "a.dat").unlink()
-    skipped, known = recognise(files, work, keys)
+    skipped, known = recognise(files, work, read)
     assert skipped == Skipped("a.dat", SkipReason.BINARY, "it holds NUL bytes")
     assert known == PreparedFile("b.py", 6, 7, b"k" * 16, None, 8)
-    told = recognise(files, replace(work, tell_refused=True), keys)
+    told = recognise(files, replace(work, tell_refused=True), read)
     assert told[0] is None or (isinstance(told[0], Skipped) and told[0].reason is SkipReason.VANISHED)
-
-
-def _stamps(read: ReadFile) -> tuple[int, int]:
-    return read.stamp, read.changed_ns
 
 
 def test_without_keys_files_are_recognised_all_the_same(tree: Tree) -> None:

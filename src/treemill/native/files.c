@@ -1,4 +1,4 @@
-/* Files → their bytes, or the keys of their contents: the compiled half of `treemill.reading.read_file`, and of what
+/* Files → their bytes, or what they are with the keys of their contents: the compiled half of `treemill.reading.read_file`, and of what
  * `treemill.work` asks about files whose contents may be known, for files about which there is nothing to say.
  *
  * A regular file of ordinary size, inside the root, that holds still while it is read. Whatever else a path may be is
@@ -20,9 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "digesting.h"
+#include "slots.h"
 
 typedef struct {
     const char *path; /* below the root */
+    PyObject *name; /* the same as it is told; borrowed */
     char *data; /* NULL: there is something to say about it */
     Py_ssize_t size;
     long long stamp, changed;
@@ -237,22 +239,31 @@ static void make_keys(Plain *files, Py_ssize_t count, int lanes) {
     digest_all(messages, texts, lanes);
 }
 
-static PyObject *bytes_and_stamps(const Plain *file) {
+static PyObject *bytes_and_stamps(const Plain *file, const Made *how) {
+    (void)how;
     return Py_BuildValue("(y#LL)", file->data, file->size, file->stamp, file->changed);
 }
 
-static PyObject *key_and_stamps(const Plain *file) {
-    return Py_BuildValue("(y#nLL)", (const char *)file->key, (Py_ssize_t)(file->binary ? 0 : DIGEST), file->size,
-                         file->stamp, file->changed);
+/* The file as it is committed if its content is known; `how` are its type and slots. */
+static PyObject *prepared(const Plain *file, const Made *how) {
+    PyObject *values[FIELDS] = {
+        Py_NewRef(file->name),
+        PyLong_FromSsize_t(file->size),
+        PyLong_FromLongLong(file->stamp),
+        PyBytes_FromStringAndSize((const char *)file->key, file->binary ? 0 : DIGEST),
+        Py_NewRef(Py_None),
+        PyLong_FromLongLong(file->changed),
+    };
+    return instance_of(how, values);
 }
 
 /* Returns the list of what is said of each file and lets go of the bytes, also where it fails. */
-static PyObject *told(Plain *files, Py_ssize_t count, PyObject *(*say)(const Plain *)) {
+static PyObject *told(Plain *files, Py_ssize_t count, PyObject *(*say)(const Plain *, const Made *), const Made *how) {
     PyObject *result = PyList_New(count);
     for (Py_ssize_t i = 0; i < count; i++) {
         Plain *file = &files[i];
         if (result != NULL) {
-            PyObject *one = file->data == NULL ? Py_NewRef(Py_None) : say(file);
+            PyObject *one = file->data == NULL ? Py_NewRef(Py_None) : say(file, how);
             if (one == NULL || PyList_SetItem(result, i, one) != 0)
                 Py_CLEAR(result);
         }
@@ -319,13 +330,18 @@ static PyObject *read_plain(PyObject *module, PyObject *arguments) {
     Py_BEGIN_ALLOW_THREADS
     read_files(files, count, root, asks, most, 0);
     Py_END_ALLOW_THREADS
-    PyObject *result = told(files, count, bytes_and_stamps);
+    PyObject *result = told(files, count, bytes_and_stamps, NULL);
     free(files);
     return result;
 }
 
-/* Takes in what stands behind the digest in the text of each key: (bytes, whether the name tells the language). */
-static int take_made(Plain *files, PyObject *made, Py_ssize_t count) {
+/* Takes in each file's name, and what stands behind the digest in the text of its key: (bytes, whether the name tells
+ * the language). */
+static int take_made(Plain *files, PyObject *names, PyObject *made, Py_ssize_t count) {
+    if (PyTuple_Size(names) != count) {
+        PyErr_SetString(PyExc_ValueError, "there are not as many names as files");
+        return -1;
+    }
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *one = PyTuple_GetItem(made, i);
         if (!PyTuple_Check(one)) {
@@ -334,35 +350,41 @@ static int take_made(Plain *files, PyObject *made, Py_ssize_t count) {
         }
         if (!PyArg_ParseTuple(one, "y#p", &files[i].made, &files[i].made_size, &files[i].named))
             return -1;
+        files[i].name = PyTuple_GetItem(names, i);
     }
     return 0;
 }
 
-PyDoc_STRVAR(keys_of_plain_doc,
-             "keys_of_plain(root: bytes, paths: bytes, made: Sequence[tuple[bytes, bool]], most: int, lanes: int = 8)"
-             " -> list[tuple[bytes, int, int, int] | None]\n\n"
+PyDoc_STRVAR(prepare_plain_doc,
+             "prepare_plain(root: bytes, paths: bytes, names: Sequence[str], made: Sequence[tuple[bytes, bool]],"
+             " most: int, files: tuple[type[PreparedFile], tuple], lanes: int = 8) -> list[PreparedFile | None]\n\n"
              "Read files as `read_plain` does, and digest each one's digest and the bytes `made` that belong to it.\n\n"
-             "Gives (key, size, time of modification, of change); an empty key of what is evidently binary; None also"
-             " where the name does not tell the language and the first line might. So many files at most are digested at a time.");
+             "Gives each as it is committed if there is a content with that key, which is empty for what is evidently"
+             " binary; None also where the name does not tell the language and the first line might. `files` are their"
+             " type and its slots. So many at most are digested at a time.");
 
-static PyObject *keys_of_plain(PyObject *module, PyObject *arguments) {
-    PyObject *given, *result = NULL;
+static PyObject *prepare_plain(PyObject *module, PyObject *arguments) {
+    PyObject *given_names, *given, *type, *slots, *result = NULL;
     const char *root, *paths;
     Py_ssize_t size;
     long long most;
     int lanes = MOST_LANES;
-    if (!PyArg_ParseTuple(arguments, "yy#OL|i", &root, &paths, &size, &given, &most, &lanes))
+    Made how;
+    if (!PyArg_ParseTuple(arguments, "yy#OOL(OO)|i", &root, &paths, &size, &given_names, &given, &most, &type, &slots,
+                          &lanes) ||
+        !take_slots(type, slots, &how))
         return NULL;
-    PyObject *made = PySequence_Tuple(given);
+    PyObject *names = PySequence_Tuple(given_names), *made = names == NULL ? NULL : PySequence_Tuple(given);
     Py_ssize_t count = made == NULL ? 0 : PyTuple_Size(made);
     Plain *files = made == NULL ? NULL : places_for(paths, size, count);
-    if (files != NULL && take_made(files, made, count) == 0) {
+    if (files != NULL && take_made(files, names, made, count) == 0) {
         Py_BEGIN_ALLOW_THREADS
         read_files(files, count, root, 0, most, lanes < 1 ? 1 : lanes);
         Py_END_ALLOW_THREADS
-        result = told(files, count, key_and_stamps);
+        result = told(files, count, prepared, &how);
     }
     free(files);
+    Py_XDECREF(names);
     Py_XDECREF(made);
     return result;
 }
@@ -397,7 +419,7 @@ static PyObject *stamps(PyObject *module, PyObject *arguments) {
 
 static PyMethodDef methods[] = {
     {"read_plain", read_plain, METH_VARARGS, read_plain_doc},
-    {"keys_of_plain", keys_of_plain, METH_VARARGS, keys_of_plain_doc},
+    {"prepare_plain", prepare_plain, METH_VARARGS, prepare_plain_doc},
     {"stamps", stamps, METH_VARARGS, stamps_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -11,19 +11,19 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include "slots.h"
 #include "walking.h"
 
 #ifdef __linux__
 #include <fcntl.h>
 #include <stdlib.h>
 
-enum { FIELDS = 6, TABLES = 7 };
+enum { TABLES = 7 };
 
-/* What files are made of: their type and its slots, and what tells languages. */
+/* What files are made of. */
 typedef struct {
-    PyObject *type, *root, *by_name, *by_ending, *ask;
-    PyObject *slots[FIELDS];
-    descrsetfunc put[FIELDS];
+    PyObject *root, *by_name, *by_ending, *ask;
+    Made file;
 } Making;
 
 /* The language of a name; a new reference, NULL with an exception set. */
@@ -46,7 +46,6 @@ static PyObject *language_of(const Making *making, const char *name, size_t leng
     return found;
 }
 
-/* Makes the object for a file; the slots are filled as its own `__init__` does it. */
 static PyObject *file_of(const Making *making, const char *path, const Record *record) {
     PyObject *values[FIELDS] = {
         PyUnicode_DecodeFSDefaultAndSize(path, (Py_ssize_t)record->length),
@@ -56,13 +55,7 @@ static PyObject *file_of(const Making *making, const char *path, const Record *r
         PyLong_FromLongLong(record->entry.modified),
         PyLong_FromLongLong(record->entry.changed),
     };
-    PyObject *made = PyType_GenericAlloc((PyTypeObject *)making->type, 0);
-    for (int i = 0; i < FIELDS; i++) {
-        if (made != NULL && (values[i] == NULL || making->put[i](making->slots[i], made, values[i]) != 0))
-            Py_CLEAR(made);
-        Py_XDECREF(values[i]);
-    }
-    return made;
+    return instance_of(&making->file, values);
 }
 
 static PyObject *told(const Walk *walk, const Making *making, const Record *record) {
@@ -88,19 +81,6 @@ static PyObject *all_told(const Walk *walk, const Making *making) {
     }
     return result;
 }
-
-/* Takes in the slots of the type of files: descriptors that can be set. */
-static int take_slots(PyObject *slots, Making *making) {
-    int fits = PyType_Check(making->type) && PyTuple_Check(slots) && PyTuple_Size(slots) == FIELDS;
-    for (int i = 0; fits && i < FIELDS; i++) {
-        making->slots[i] = PyTuple_GetItem(slots, i);
-        making->put[i] = (descrsetfunc)PyType_GetSlot(Py_TYPE(making->slots[i]), Py_tp_descr_set);
-        fits = making->put[i] != NULL;
-    }
-    if (!fits)
-        PyErr_SetString(PyExc_TypeError, "files are made from a type and its six slots");
-    return fits;
-}
 #endif
 
 const char walk_plain_doc[] =
@@ -119,15 +99,15 @@ PyObject *walk_plain(PyObject *module, PyObject *arguments) {
 #ifdef __linux__
     Walk walk = {0};
     Making making;
-    PyObject *slots, *result = NULL;
+    PyObject *type, *slots, *result = NULL;
     const char *place, *folder, *texts[TABLES];
     Py_ssize_t size, sizes[TABLES], enough;
     if (!PyArg_ParseTuple(arguments, "yy#Ln(y#y#)(y#y#y#y#y#)(O!O!O)(OOO)", &place, &folder, &size, &walk.most, &enough,
                           &texts[0], &sizes[0], &texts[1], &sizes[1], &texts[2], &sizes[2], &texts[3], &sizes[3],
                           &texts[4], &sizes[4], &texts[5], &sizes[5], &texts[6], &sizes[6], &PyDict_Type,
-                          &making.by_name, &PyDict_Type, &making.by_ending, &making.ask, &making.type, &slots,
+                          &making.by_name, &PyDict_Type, &making.by_ending, &making.ask, &type, &slots,
                           &making.root) ||
-        !take_slots(slots, &making))
+        !take_slots(type, slots, &making.file))
         return NULL;
     walk.enough = (size_t)enough;
     Texts *tables[TABLES] = {&walk.marks,   &walk.mark_endings, &walk.names,  &walk.beginnings,

@@ -201,13 +201,9 @@ class Run(Generic[Q]):
         self.tally.spent(prepared.stages)
         if self._crew is None or done.worker < self._crew.count:  # what is known was no worker's
             self.tally.worked(done.worker, done.seconds)
+        self.tally.took(done.items, prepared.seconds)
         whole: list[PreparedFile] = []
-        slowest = -1.0
-        for file, result, shape, seconds in zip(
-            done.items, prepared.results, prepared.shapes, prepared.seconds, strict=True
-        ):
-            if seconds > slowest:
-                slowest = self.tally.slow(file.name, seconds)
+        for file, result, shape in zip(done.items, prepared.results, prepared.shapes, strict=True):
             if isinstance(result, PreparedFile):
                 if result.content is not None:
                     self._shapes[result.path] = shape

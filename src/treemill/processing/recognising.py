@@ -20,7 +20,7 @@ from functools import partial
 from treemill.flow import Before, Crew, Done, Hand, Idle, Lost
 from treemill.records import PreparedFile
 from treemill.types import DiscoveredFile, Skipped
-from treemill.work import Key, KnownOf, Prepare, Prepared, keys_of, recognise
+from treemill.work import KnownOf, Prepare, Prepared, read_ahead, recognise
 
 # Files are tried in groups of so many; after a group of which nobody knows any, so many go to the workers untried.
 _GROUP = 64
@@ -80,7 +80,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         """
         together: list[Sequence[DiscoveredFile]] = []
         ahead: deque[_Group] = deque()
-        with Hand[Sequence[Key | None]]() as hand:
+        with Hand[Sequence[PreparedFile | None]]() as hand:
             for batch in batches:
                 together.append(batch)
                 if batch and self._all_known and sum(map(len, together)) < _TOGETHER:
@@ -89,7 +89,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
                 ahead.append(group)
                 if self._all_known and group.files:
                     group.read_by(hand, self._prepare)
-                most = _AHEAD if batch and group.keys else 0
+                most = _AHEAD if batch and group.read else 0
                 while len(ahead) > most:
                     yield from self._left_of(ahead.popleft(), known)
             if together:
@@ -99,7 +99,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
 
     def _left_of(self, group: _Group, known: deque[Done[DiscoveredFile, Prepared]]) -> list[Sequence[DiscoveredFile]]:
         """Return what is left of batches, by batch; one that is empty where all are known."""
-        left = self._try(group.files, known, group.keys) if group.keys else self._take_known(group.files, known)
+        left = self._try(group.files, known, group.read) if group.read else self._take_known(group.files, known)
         if not left:
             return [()]
         self._hurry()
@@ -127,14 +127,14 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         self,
         files: Sequence[DiscoveredFile],
         known: deque[Done[DiscoveredFile, Prepared]],
-        keys: Callable[[], Sequence[Key | None]] | None = None,
+        read: Callable[[], Sequence[PreparedFile | None]] | None = None,
     ) -> list[DiscoveredFile]:
         """Put the outcome for those files that are known to the others, and return the rest.
 
-        `keys` gives those of their contents, if they are read ahead.
+        `read` gives them as they were read, if that was done ahead.
         """
         started = time.monotonic()
-        results = recognise(files, self._prepare, None if keys is None else keys(), self._known_of)
+        results = recognise(files, self._prepare, None if read is None else read(), self._known_of)
         found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
         left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:
@@ -161,13 +161,13 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
 
 
 class _Group:
-    """Files of several batches that are tried together; `keys` gives those of their contents, where they are read."""
+    """Files of several batches that are tried together; `read` gives them as they were read ahead, if they were."""
 
     def __init__(self, batches: Sequence[Sequence[DiscoveredFile]]) -> None:
         self.batches = batches
         self.files = [file for batch in batches for file in batch]
-        self.keys: Callable[[], Sequence[Key | None]] | None = None
+        self.read: Callable[[], Sequence[PreparedFile | None]] | None = None
 
-    def read_by(self, hand: Hand[Sequence[Key | None]], work: Prepare) -> None:
+    def read_by(self, hand: Hand[Sequence[PreparedFile | None]], work: Prepare) -> None:
         """Have the files read."""
-        self.keys = hand.begin(partial(keys_of, self.files, work))
+        self.read = hand.begin(partial(read_ahead, self.files, work))

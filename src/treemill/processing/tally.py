@@ -13,7 +13,7 @@ from dataclasses import field
 from typing import NamedTuple
 
 from treemill.reports import LanguageStats, ProcessingStats
-from treemill.types import Failure, Skipped
+from treemill.types import DiscoveredFile, Failure, Skipped
 from treemill.values import dataclass
 
 _SLOWEST_KEPT = 10
@@ -97,14 +97,16 @@ class Tally:
         """Note how long a worker was busy."""
         self._busy[worker] = self._busy.get(worker, 0.0) + seconds
 
-    def slow(self, path: str, seconds: float) -> float:
-        """Remember a file if it is among the slowest; return how long one must take at least to be."""
-        if len(self._slowest) < _SLOWEST_KEPT:
-            heapq.heappush(self._slowest, (seconds, path))
-            return -1.0
-        if seconds > self._slowest[0][0]:
-            heapq.heapreplace(self._slowest, (seconds, path))
-        return self._slowest[0][0]
+    def took(self, files: Sequence[DiscoveredFile], seconds: Sequence[float]) -> None:
+        """Remember those files that are among the slowest, given how long each took."""
+        kept = self._slowest
+        if len(kept) == _SLOWEST_KEPT and max(seconds, default=0.0) <= kept[0][0]:
+            return
+        for file, each in zip(files, seconds, strict=True):
+            if len(kept) < _SLOWEST_KEPT:
+                heapq.heappush(kept, (each, file.name))
+            elif each > kept[0][0]:
+                heapq.heapreplace(kept, (each, file.name))
 
     def close(self, *, cancelled: bool) -> ProcessingStats:
         """Fill in what is known only at the end, once, and return the statistics.
