@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 
 from treemill.cli import run
 
-# What indexes starts processes and threads, which are seen off when the interpreter ends.
-_WORKING = {"treemill.cli.working", "treemill.cli.behind", "treemill.cli.paging"}
+# Commands that leave nothing behind but answers, and files that are closed.
+_LEAVE_NOTHING = ("index", "search")
+
+# What starts processes, which are seen off when the interpreter ends.
+_STARTS_PROCESSES = {"treemill.flow.launching", "treemill.cli.behind", "treemill.cli.paging"}
 
 
 def main() -> None:
@@ -19,14 +23,26 @@ def main() -> None:
     # switches it on again when the command is loaded.
     gc.disable()
     code = run(sys.argv[1:])
-    if sys.argv[1:2] == ["search"] and not _WORKING & sys.modules.keys():
-        # What was opened to answer is closed. To take down all that is loaded would cost as much again as the answer.
-        if sys.stderr is not None:  # as it is where it was closed before the start
-            sys.stderr.flush()
+    if sys.argv[1:2] and sys.argv[1] in _LEAVE_NOTHING and _is_all_written():
+        # What was opened is closed. To take down all that is loaded would cost as much again as an answer.
         os._exit(code)
     # The interpreter's end would look twice through all that is loaded for cycles: nobody waits for what is in some.
     gc.freeze()
     sys.exit(code)
+
+
+def _is_all_written() -> bool:
+    """Write what is still to be written, and tell whether nobody is there that would have to be waited for."""
+    waited_for = [thread for thread in threading.enumerate() if not thread.daemon]
+    if len(waited_for) > 1 or _STARTS_PROCESSES & sys.modules.keys():
+        return False
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as it is where it was closed before the start
+                stream.flush()
+    except (OSError, ValueError):  # said by the interpreter's end
+        return False
+    return True
 
 
 def _fill_closed_streams() -> None:

@@ -17,6 +17,7 @@ import pytest
 from conftest import Tree
 from treemill.choices import FILE_KINDS
 from treemill.cli import run
+from treemill.errors import StorageError
 from treemill.places import place_of
 from treemill.plan import FINE_TRUST_NS
 from treemill.storage.sqlite import SqliteStore
@@ -421,3 +422,36 @@ def test_closed_streams_are_nothing_to_fail_of(tree: Tree, closed: str) -> None:
 def test_an_empty_name_is_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, "index", "")
     assert (code, err) == (2, "treemill: the name of a folder is empty. Name a folder, or . for the current one\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no file here is always full")
+@pytest.mark.parametrize("words", [("index", "--json"), ("search", "word", "--json"), ("status",)])
+def test_output_that_cannot_be_written_is_one_line_and_no_traceback(tree: Tree, words: tuple[str, ...]) -> None:
+    #  treemill … > /dev/full ─▶ exit code, and why
+    root = tree({"a.py": "word = 1\n"})
+    run_in(root, "index")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "treemill", *words], cwd=root, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == StorageError.exit_code
+    assert done.stderr.splitlines()[-1].startswith("treemill: the output cannot be written: No space left on device.")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--quiet",), ("--json",), ()])
+def test_what_is_left_behind_by_an_index_is_whole_however_the_program_ends(tree: Tree, words: tuple[str, ...]) -> None:
+    root = tree({f"f{number}.py": f"word{number} = 1\n" for number in range(70)})
+    run_in(root, "index")
+    (root / "new").mkdir()
+    for number in range(70):
+        (root / f"f{number}.py").rename(root / "new" / f"f{number}.py")
+    done = run_in(root, "index", *words)
+    assert not words or "--json" not in words or json.loads(done)["stats"]["files_processed"] == 70
+    assert "new/f7.py" in run_in(root, "search", "word7")
+
+
+def run_in(root: Path, *words: str) -> str:
+    """Run a command in a folder, and return what it says."""
+    command = [sys.executable, "-m", "treemill", *words]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout

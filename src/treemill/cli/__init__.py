@@ -6,6 +6,7 @@ asked for, so that `--help` and `--version` start at once.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -14,7 +15,7 @@ from importlib import import_module
 
 from treemill.cli.arguments import parse
 from treemill.cli.words import printable
-from treemill.errors import TreemillError, UsageError
+from treemill.errors import StorageError, TreemillError, UsageError
 
 COMMANDS = {
     "chunk": "treemill.cli.chunk",
@@ -42,6 +43,8 @@ INTERRUPTED = 130
 
 _WARMING = "treemill.cli.warming"
 
+_NOT_WRITTEN = {errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
 
 def run(words: Sequence[str]) -> int:
     """Do what the words ask for and return the exit code."""
@@ -64,17 +67,30 @@ def run(words: Sequence[str]) -> int:
         print(f"treemill: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read the output has enough; the interpreter must not fail on flushing the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has enough.
+        _write_no_more()
         return 0
     except FileNotFoundError:
         if not _folder_is_gone():
             raise
         print("treemill: the current folder has been removed. Change to one that is there", file=sys.stderr)
         return UsageError.exit_code
+    except OSError as error:
+        # What is opened by name says which it is, and what an index cannot be told is explained by the store.
+        if error.errno not in _NOT_WRITTEN or error.filename is not None:
+            raise
+        _write_no_more()
+        told = f"the output cannot be written: {error.strerror}. Free some space there, or send it elsewhere"
+        print(f"treemill: {told}", file=sys.stderr)
+        return StorageError.exit_code
     except KeyboardInterrupt:
         print("treemill: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _write_no_more() -> None:
+    """Keep the interpreter from failing when it flushes the rest."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _folder_is_gone() -> bool:
