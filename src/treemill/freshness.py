@@ -82,7 +82,7 @@ def look(
     run = store.last_run()
     whole = within is None or run is None or run.state is not RunState.COMPLETE
     paths = None if whole or within is None else tuple(within)
-    recorded = list(store.recorded(paths))
+    recorded = list(store.recorded(paths, keys=False))
     inside = sum(record.status is not Status.SKIPPED for record in recorded)
     elsewhere = 0 if paths is None or run is None else max(0, run.known - inside)
     plan = Plan(

@@ -179,10 +179,11 @@ class IndexStore(AbstractContextManager["IndexStore"], Protocol):
     def recipe(self) -> Recipe | None:
         """What the index was built with, or None while it is empty."""
 
-    def recorded(self, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+    def recorded(self, within: Sequence[str] | None = None, *, keys: bool = True) -> Iterator[RecordedFile]:
         """Everything recorded, in the order of the paths' bytes, as of the last commit.
 
         With `within`, only what is recorded of those paths ("" for the root) and of what lies below them, each once.
+        Whoever does not need the `keys` of their contents need not get them.
         """
 
     def last_run(self) -> RunRecord | None:

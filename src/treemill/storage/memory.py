@@ -50,7 +50,7 @@ class MemoryStore:
         """Return what the index was built with, or None while it is empty."""
         return self._moment.recipe
 
-    def recorded(self, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+    def recorded(self, within: Sequence[str] | None = None, *, keys: bool = True) -> Iterator[RecordedFile]:
         """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
         files = self._moment.files
         paths = [path for path in files if within is None or any(_lies_in(path, folder) for folder in within)]

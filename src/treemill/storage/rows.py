@@ -47,6 +47,8 @@ _SELECT_CONTENT = f"""
 _SELECT_FILE = """
     SELECT f.path, f.content_id, f.size, f.stamp, f.changed_ns, f.seen_ns, f.status, f.reason, f.detail, f.sum, c.key
     FROM files f LEFT JOIN contents c ON c.id = f.content_id"""
+# The content's number stands where its key would.
+_SELECT_FILE_ALONE = f"SELECT {_RECORD}, content_id FROM files f"
 _SELECT_TABLE = """
     SELECT f.path, f.content_id, f.sum, c.id, c.language
     FROM files f LEFT JOIN contents c ON c.id = f.content_id WHERE f.content_id IS NOT NULL ORDER BY f.path"""
@@ -245,10 +247,15 @@ def table_from(found: Sequence[Sequence[Any]]) -> tuple[list[bytes], list[int], 
     return paths, contents, languages
 
 
-def read_files(connection: sqlite3.Connection, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
-    """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
+def read_files(
+    connection: sqlite3.Connection, within: Sequence[str] | None = None, *, keys: bool = True
+) -> Iterator[RecordedFile]:
+    """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes.
+
+    Without `keys`, the contents are not looked up where all is read.
+    """
     if within is None or "" in within:
-        found_rows = connection.execute(f"{_SELECT_FILE} ORDER BY f.path")
+        found_rows = connection.execute(f"{_SELECT_FILE if keys else _SELECT_FILE_ALONE} ORDER BY f.path")
         while rows := found_rows.fetchmany(_ROWS):
             yield from recorded_from_all(rows)
         return
@@ -294,10 +301,11 @@ def recorded_from_all(rows: Sequence[tuple[Any, ...]]) -> list[RecordedFile]:
         whole = False
     if not whole:
         raise DamagedRow("the table of files")
+    keys = [row[10] if type(row[10]) is bytes else b"" for row in rows]
     return [
-        RecordedFile(path, size, stamp, key or b"", seen_ns, _STATUSES[status], reason, detail, changed_ns)
-        for path, (_, _, size, stamp, changed_ns, seen_ns, status, reason, detail, _, key) in zip(
-            path_texts([row[0] for row in rows]), rows, strict=True
+        RecordedFile(path, size, stamp, key, seen_ns, _STATUSES[status], reason, detail, changed_ns)
+        for path, key, (_, _, size, stamp, changed_ns, seen_ns, status, reason, detail, _, _) in zip(
+            path_texts([row[0] for row in rows]), keys, rows, strict=True
         )
     ]
 

@@ -66,12 +66,12 @@ class SqliteStore:
         with self._reader.connection() as connection:
             return tables.read_recipe(connection)
 
-    def recorded(self, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+    def recorded(self, within: Sequence[str] | None = None, *, keys: bool = True) -> Iterator[RecordedFile]:
         """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
         index_id = self._reader.index_id()
         data = data_folder(self.folder, index_id)
         with contextlib.closing(open_database(data, index_id)) as connection, explained(data):
-            yield from tables.read_files(connection, within)
+            yield from tables.read_files(connection, within, keys=keys)
 
     def last_run(self) -> RunRecord | None:
         """Return the newest run, or None. RUNNING is reported as INTERRUPTED when nobody holds the lease."""

@@ -79,7 +79,7 @@ class PostgresStore:
         with self._repository() as (_, repository):
             return repository.recipe
 
-    def recorded(self, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+    def recorded(self, within: Sequence[str] | None = None, *, keys: bool = True) -> Iterator[RecordedFile]:
         """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
         with self._repository() as (connection, repository):
             found = tables.read_files(connection, repository.id, within)
