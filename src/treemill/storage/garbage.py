@@ -34,6 +34,12 @@ def expired(unused: Sequence[tuple[int, int, int]], total: int, now_ns: int, lim
 
 def collect(connection: sqlite3.Connection, now_ns: int, limits: GarbageLimits) -> int:
     """Delete contents that no file has referred to for long, oldest first; return how many. Inside a transaction."""
+    held, used = connection.execute(
+        "SELECT (SELECT count(*) FROM contents), (SELECT count(DISTINCT content_id) FROM files)"
+    ).fetchone()
+    if held == used:  # as after a move, which leaves nothing behind
+        connection.execute("DELETE FROM garbage")
+        return 0
     connection.execute("DELETE FROM garbage WHERE id IN (SELECT content_id FROM files)")
     connection.execute(
         "INSERT OR IGNORE INTO garbage SELECT id, ? FROM contents"

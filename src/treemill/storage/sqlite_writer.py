@@ -306,7 +306,14 @@ class SqliteWriter:
         return None
 
     def _insert(self, files: Sequence[PreparedFile]) -> None:
-        ids = self._ids.of({file.key for file in files})
+        keys = {file.key for file in files}
+        ids = self._ids.of(keys)
+        if len(ids) < len(keys):
+            self._insert_contents(files, ids)
+        statements.replace_indexed(self._connection, files, ids, self._seen_ns)
+
+    def _insert_contents(self, files: Sequence[PreparedFile], ids: dict[bytes, int]) -> None:
+        """Put in the contents that have no id yet, and give them one."""
         new: list[tuple[int, Content]] = []
         # Those of a block come in a row, whatever else is among them.
         for file in sorted(files, key=lambda each: each.content is None or each.content.block is None):
@@ -318,13 +325,11 @@ class SqliteWriter:
                 ids[file.key] = self._next_id
                 new.append((self._next_id, file.content))
                 self._next_id += 1
-        if new:
-            self._pending += import_module(_LAYOUT).parts_from(new, dimension=self._dimension)
-            heads, bodies, scans = tables.content_rows(new)
-            self._connection.executemany(tables.INSERT_CONTENT, heads)
-            self._connection.executemany(tables.INSERT_BODY, bodies)
-            self._connection.executemany(tables.INSERT_SCAN, scans)
-        statements.replace_indexed(self._connection, files, ids, self._seen_ns)
+        self._pending += import_module(_LAYOUT).parts_from(new, dimension=self._dimension)
+        heads, bodies, scans = tables.content_rows(new)
+        self._connection.executemany(tables.INSERT_CONTENT, heads)
+        self._connection.executemany(tables.INSERT_BODY, bodies)
+        self._connection.executemany(tables.INSERT_SCAN, scans)
 
 
 class _RolledBack:
