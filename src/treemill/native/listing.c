@@ -13,12 +13,16 @@
 #include "listing.h"
 
 #ifdef __linux__
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static long long nanoseconds(struct timespec time) { return (long long)time.tv_sec * 1000000000 + time.tv_nsec; }
 
@@ -70,33 +74,50 @@ static int look_at(int folder, const char *name, unsigned char type, Entry *entr
     return 1;
 }
 
-int list_open(DIR *folder, Listing *listing) {
-    int error = 0;
-    while (error == 0) {
-        errno = 0;
-        struct dirent *next = readdir(folder);
-        if (next == NULL) {
-            error = errno;
-            break;
-        }
-        const char *name = next->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+/* What the system writes of an entry; the C library's way to it asks three things more of each folder. */
+typedef struct {
+    uint64_t inode;
+    int64_t next;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+} Told;
+
+enum { BYTES = 1 << 15 };
+
+/* Adds what the system told of some entries; 0, or the number of the error. */
+static int add_told(int folder, const char *at, const char *end, Listing *listing) {
+    for (const Told *next; at < end; at += next->size) {
+        next = (const Told *)at;
+        if (strcmp(next->name, ".") == 0 || strcmp(next->name, "..") == 0)
             continue;
-        Entry *entry = added(listing, name, strlen(name));
+        Entry *entry = added(listing, next->name, strlen(next->name));
         if (entry == NULL)
-            error = ENOMEM;
-        else if (!look_at(dirfd(folder), name, next->d_type, entry))
+            return ENOMEM;
+        if (!look_at(folder, next->name, next->type, entry))
             listing->count--;
     }
-    return error;
+    return 0;
+}
+
+int list_open(int folder, Listing *listing) {
+    _Alignas(Told) char told[BYTES];
+    for (;;) {
+        long size = syscall(SYS_getdents64, folder, told, sizeof told);
+        if (size <= 0)
+            return size == 0 || errno == ENOENT ? 0 : errno; /* in one that is gone there is nothing */
+        int error = add_told(folder, told, told + size, listing);
+        if (error != 0)
+            return error;
+    }
 }
 
 static int list(const char *path, Listing *listing) {
-    DIR *folder = opendir(path);
-    if (folder == NULL)
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+    if (folder < 0)
         return errno;
     int error = list_open(folder, listing);
-    closedir(folder);
+    close(folder);
     return error;
 }
 

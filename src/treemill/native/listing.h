@@ -2,7 +2,6 @@
 #ifndef TREEMILL_LISTING_H
 #define TREEMILL_LISTING_H
 #ifdef __linux__
-#include <dirent.h>
 #include <stddef.h>
 
 typedef struct {
@@ -21,7 +20,7 @@ typedef struct {
 enum { LATER = -1 };
 
 /* Lists an open folder; returns 0, or the number of the error. */
-int list_open(DIR *folder, Listing *listing);
+int list_open(int folder, Listing *listing);
 
 /* Lets go of what a listing holds. */
 void free_listing(Listing *listing);

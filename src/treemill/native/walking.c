@@ -227,16 +227,13 @@ static int walk_listed(Walk *walk, int folder, const Listing *listing, int depth
 
 int walk_open(Walk *walk, int descriptor, int depth) {
     Listing listing = {0};
-    DIR *folder = descriptor < 0 ? NULL : fdopendir(descriptor);
     int done;
-    if (folder == NULL || list_open(folder, &listing) != 0 || is_marked(walk, &listing))
+    if (descriptor < 0 || list_open(descriptor, &listing) != 0 || is_marked(walk, &listing))
         done = add(walk, FOLDERS, "", 0, NULL);
     else
-        done = walk_listed(walk, dirfd(folder), &listing, depth);
+        done = walk_listed(walk, descriptor, &listing, depth);
     free_listing(&listing);
-    if (folder != NULL)
-        closedir(folder);
-    else if (descriptor >= 0)
+    if (descriptor >= 0)
         close(descriptor);
     return done;
 }
