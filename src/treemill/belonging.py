@@ -112,7 +112,7 @@ class Belonging:
             return None
         rules = (folder.own, folder.git)
         if rules not in self._hints:
-            self._hints[rules] = together(each.hints for each in (*self._chosen, *folder.own, *folder.git))
+            self._hints[rules] = together(each.hints() for each in (*self._chosen, *folder.own, *folder.git))
         hints = self._hints[rules]
         if hints is not None and hints.below and not hints.below.isdisjoint(os.fsencode(folder.path).split(b"/")):
             return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 # A character behind a backslash, a class in which nothing is special, or any character.
@@ -19,6 +20,13 @@ _SIMPLE_CLASS = re.compile(rb"\[([A-Za-z0-9._]{1,16})\]")
 
 # A single character stands in nearly every name.
 _SHORTEST_PIECE = 2
+
+
+# Each name is compared with so many at most, and so many are looked up at most: more were made by a program, or to
+# harm, and are left to the engine that takes time in the length of a path alone.
+_MOST_COMPARED = 200
+_MOST = 2_000
+_LONGEST = 512
 
 
 class Hints(NamedTuple):
@@ -41,18 +49,23 @@ def hints_of(patterns: Iterable[bytes]) -> Hints | None:
 
     A pattern that is bound to the folder of its file has no hint: what lies in that folder is asked about anyway.
     """
-    return together(_hints_of_one(pattern) for pattern in patterns if pattern.strip() and not pattern.startswith(b"#"))
+    said = [pattern for pattern in patterns if pattern.strip() and not pattern.startswith(b"#")]
+    if len(said) > _MOST or max(map(len, said), default=0) > _LONGEST:
+        return None
+    return together(map(_hints_of_one, said))
 
 
 def together(hints: Iterable[Hints | None]) -> Hints | None:
-    """Return the hints of several patterns or ignore files as one."""
+    """Return the hints of several patterns or ignore files as one; None where they would take more than they spare."""
     kinds: tuple[set[bytes], ...] = tuple(set() for _ in Hints._fields)
     for each in hints:
         if each is None:
             return None
         for kind, more in zip(kinds, each, strict=True):
             kind |= more
-    return Hints(*map(frozenset, kinds))
+    found = Hints(*map(frozenset, kinds))
+    compared = len(found.beginnings) + len(found.endings) + len(found.pieces)
+    return found if compared <= _MOST_COMPARED and sum(map(len, kinds)) <= _MOST else None
 
 
 def _hints_of_one(pattern: bytes) -> Hints | None:
@@ -80,8 +93,7 @@ def _hints_of_name(parts: Sequence[bytes], literal: Sequence[bytes | None]) -> H
         return None
     if beginnings := _beginnings(parts):
         return Hints(beginnings=frozenset(map(_text, beginnings)))
-    runs = (_text(literal[place : place + _run(literal[place:])]) for place in range(len(literal)))
-    longest = max(runs, key=len)
+    longest = max((_text(run) for _, run in groupby(literal, lambda part: part is None)), key=len)
     return Hints(pieces=_only(longest)) if len(longest) >= _SHORTEST_PIECE else None
 
 

@@ -59,7 +59,7 @@ class Rules:
     to the root instead.
     """
 
-    __slots__ = ("_above", "_ignores", "_lines", "_sets", "_skip", "_texts", "origin")
+    __slots__ = ("_above", "_hints", "_ignores", "_lines", "_sets", "_skip", "_texts", "origin")
 
     def __init__(self, lines: Iterable[bytes], origin: str, *, skip: int = 0, above: bytes = b"") -> None:
         self.origin = origin
@@ -69,6 +69,7 @@ class Rules:
         self._ignores: list[bool] = []
         self._lines: list[int] = []
         self._texts: list[bytes] = []
+        self._hints: tuple[Hints | None] | None = None
         self._compile(lines)
 
     def __bool__(self) -> bool:
@@ -86,10 +87,11 @@ class Rules:
                 return number * _PATTERNS_A_SET + int(max(hits))
         return None
 
-    @property
     def hints(self) -> Hints | None:
-        """What names look like that a pattern can match; None where any may be matched."""
-        return hints_of(self._texts)
+        """Return what names look like that a pattern can match; None where any may be matched."""
+        if self._hints is None:
+            self._hints = (hints_of(self._texts),)
+        return self._hints[0]
 
     def verdict(self, number: int) -> Verdict:
         """Describe what that pattern says."""

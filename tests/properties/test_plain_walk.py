@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import string
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_what_no_hint_fits_is_matched_by_no_pattern(pattern: str, way: list[str]
     rules = Rules([pattern.encode()], ".gitignore")
     path = "/".join([*way, name])
     assume(name not in (".", "..") and not {".", ".."}.intersection(way))
-    hints = rules.hints
+    hints = rules.hints()
     if rules and rules.ask(os.fsencode(path + "/" * slash)) is not None and way and hints is not None:
         assert fits(hints, [each.encode() for each in way], name.encode())
 
@@ -139,6 +140,17 @@ def fits(hints: Hints, way: list[bytes], name: bytes) -> bool:
 )
 def test_hints_say_what_a_pattern_can_match(pattern: str, hints: Hints | None) -> None:
     assert hints_of([b"# nothing", b"", pattern.encode()]) == hints
+
+
+def test_patterns_that_were_made_to_take_time_take_none() -> None:
+    #  ?aaa…a?  a*b*a*b…  10,000 of them ─▶ no hints, and soon
+    began = time.monotonic()
+    for pattern in (b"?" + b"a" * 4_000 + b"?", b"*a" * 2_000 + b"*", b"[" * 4_000, b"a/" * 2_000 + b"*"):
+        assert hints_of([pattern] * 2_000) is None
+        hints_of([pattern[:500]] * 1_000)
+    assert hints_of(b"?ab%d?" % number for number in range(10_000)) is None
+    assert hints_of(b"name%d" % number for number in range(10_000)) is None
+    assert time.monotonic() - began < 5
 
 
 # ── what is not plain ──

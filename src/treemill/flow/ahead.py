@@ -80,7 +80,7 @@ class Ahead(Generic[T]):
         while True:
             if self._turns_until:
                 self._room.set()
-                items = self._queue.take(_PATIENCE_SECONDS, _IN_TURNS)
+                items = self._queue.take(_PATIENCE_SECONDS, min(1 + self._taken, _IN_TURNS))
             else:
                 items = self._queue.take(_PATIENCE_SECONDS, 1 + min(self._taken, self._turn) // 2)
             if not items:
