@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from benchmarks.corpora import corpus, home, walk
 from benchmarks.index_run import link
 from benchmarks.measure import Spread, run_process, spread
 from benchmarks.results import Run, Table, at_least, at_most
+from benchmarks.staying import move, some_files, staying
 from treemill.storage.location import locate
 from treemill.storage.sqlite import SqliteStore
 
@@ -59,6 +60,8 @@ class Known:
     cold: Spread
     copied: Spread
     started: Spread
+    switched_staying: Spread
+    cold_staying: Spread
 
     @property
     def ratios(self) -> tuple[float, float]:
@@ -79,6 +82,12 @@ class Known:
             (f"these {self.files:,} files cold", str(self.cold), "s, whole process"),
             (f"a copy of these {self.files:,}", str(self.copied), told[1]),
             ("nothing changed in one file", str(self.started), "s, whole process: its start"),
+            (
+                f"{self.files:,} known files moved, in a process that stays",
+                str(self.switched_staying),
+                f"s: {self.cold_staying.median / self.switched_staying.median:.1f} ×",
+            ),
+            (f"these {self.files:,} files cold, in it", str(self.cold_staying), "s"),
         )
 
 
@@ -189,6 +198,8 @@ def known_elsewhere(root: Path, moved: int, rounds: int) -> Known:
     lay_out(root, paths[:1], lone)
     index(lone)
     come_to_rest(lone)
+    index(part)
+    stayed = staying(root, part, moved, rounds)
     passes = []
     for number in range(rounds):
         switched, cold = switch(root, paths, number), cold_part(part)
@@ -196,19 +207,13 @@ def known_elsewhere(root: Path, moved: int, rounds: int) -> Known:
         index(part)
         passes.append((switched, cold, copied(part, copy), index(lone)))
     switches, colds, copies, starts = (spread(found) for found in zip(*passes, strict=True))
-    return Known(len(paths), switches, colds, copies, starts)
+    return Known(len(paths), switches, colds, copies, starts, *stayed)
 
 
 def checkout(root: Path) -> Path:
     """Return a corpus as it is checked out: of one package, the folder of that."""
     inside = [path for path in root.iterdir() if path.name != ".treemill"]
     return inside[0] if len(inside) == 1 else root
-
-
-def some_files(root: Path, wanted: int) -> list[Path]:
-    """Return files of a tree, relative to it and folder by folder, as many as are wanted or as there are."""
-    files = (path.relative_to(root) for path in sorted(walk(root)))
-    return [path for path in files if path.parts[0] != ".treemill"][-wanted:]
 
 
 def every_folder(root: Path, nth: int) -> list[Path]:
@@ -258,14 +263,7 @@ def edit(root: Path, number: int) -> float:
 
 def switch(root: Path, paths: Sequence[Path], number: int) -> float:
     """Move some files to other folders (back, in every second round) and return how long it takes to index that."""
-    here, there = (root, root / "other") if number % 2 == 0 else (root / "other", root)
-    for path in paths:
-        (there / path).parent.mkdir(parents=True, exist_ok=True)
-        (here / path).rename(there / path)
-    # Git leaves no folder behind that it has emptied.
-    for folder in sorted({folder for path in paths for folder in path.parents[:-1]}, reverse=True):
-        with suppress(OSError):
-            (here / folder).rmdir()
+    move(root, paths, there=number % 2 == 0)
     return index(root)
 
 
