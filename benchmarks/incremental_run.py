@@ -198,7 +198,6 @@ def known_elsewhere(root: Path, moved: int, rounds: int) -> Known:
     lay_out(root, paths[:1], lone)
     index(lone)
     come_to_rest(lone)
-    index(part)
     stayed = staying(root, part, moved, rounds)
     passes = []
     for number in range(rounds):

@@ -10,10 +10,10 @@ import threading
 from treemill.cli import run
 
 # Commands that leave nothing behind but answers, and files that are closed.
-_LEAVE_NOTHING = ("index", "search")
+_LEAVE_NOTHING = (["index"], ["search"])
 
-# What starts processes, which are seen off when the interpreter ends.
-_STARTS_PROCESSES = {"treemill.flow.launching", "treemill.cli.behind", "treemill.cli.paging"}
+# What starts processes or connects to some, which are seen off when the interpreter ends.
+_STARTS_PROCESSES = {"treemill.flow.launching", "treemill.cli.behind", "treemill.cli.paging", "ray"}
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     # switches it on again when the command is loaded.
     gc.disable()
     code = run(sys.argv[1:])
-    if sys.argv[1:2] and sys.argv[1] in _LEAVE_NOTHING and _is_all_written():
+    if sys.argv[1:2] in _LEAVE_NOTHING and _is_all_written():
         # What was opened is closed. To take down all that is loaded would cost as much again as an answer.
         os._exit(code)
     # The interpreter's end would look twice through all that is loaded for cycles: nobody waits for what is in some.

@@ -7,7 +7,8 @@ tells). What would belong but cannot be indexed is: files over the size cap, FIF
 out of the root. A link to a place inside the root is left out silently, as its target is met under its own name, now or
 when it comes. Links are never followed, so there are no loops.
 
-The walk is lazy: it holds the listings of the folders on the way to where it is, and of a few beside them.
+The walk is lazy: it holds the listings of the folders on the way to where it is and of a few beside them, or what one
+step of `treemill.plain_walk` has found.
 """
 
 from __future__ import annotations

@@ -193,7 +193,8 @@ def _crew(
     """Return the workers; before them, where this is no first run, who takes out the files that need none."""
     if first:
         return make_crew(settings, work)
-    return KnownFirst(make_crew_later(settings, work), work, writer.known_of, run.hurry)
+    known_of = None if work.lookup is None else writer.known_of
+    return KnownFirst(make_crew_later(settings, work), work, known_of, run.hurry)
 
 
 def _stage(provider: EmbeddingProvider | None, settings: Settings, stack: contextlib.ExitStack) -> VectorStage | None:

@@ -114,18 +114,17 @@ KnownOf = Callable[[Sequence[bytes]], frozenset[bytes]]
 def recognise(
     files: Sequence[DiscoveredFile],
     work: Prepare,
+    known_of: KnownOf | None,
     read: Sequence[PreparedFile | None] | None = None,
-    known_of: KnownOf | None = None,
 ) -> list[PreparedFile | Skipped | None]:
     """Read files and return what needs no worker; None for the others.
 
     That are those whose contents are known, to the index or the cache, and those that turn out to be no text to index.
-    `read` is what `read_ahead` gave for them, if it was asked before. `known_of` is asked in the place of the lookup of
-    an index that has contents.
+    `known_of` asks the index, None where that has no contents; `read` is what `read_ahead` gave for the files, if that
+    was asked before.
     """
-    if work.lookup is None:
+    if known_of is None:
         return _looked_into(files, work, frozenset(), None)
-    known_of = known_of or work.lookup.known_of
     told = read_ahead(files, work) if read is None else read
     asked = [file.key for file in told if file is not None and file.key]
     held = known_of(asked) if asked else frozenset()

@@ -477,12 +477,9 @@ def test_what_is_removed_may_stand_in_a_row_or_among_others(store):
     assert [record.path for record in store.recorded()] == [*new[1::2], "old/0"]
 
 
-def test_a_lookup_answers_for_many_keys_at_once(store):
+def test_a_writer_answers_for_many_keys_at_once(store):
     put(store, *(prepared(f"{number}.py", f"word{number}\n") for number in range(700)))
     held, strange = [key_of(f"word{number}\n") for number in range(700)], [key_of("another\n"), b""]
-    lookup = store.lookup()
-    assert lookup.known_of([*held, *strange]) == set(held)
-    assert lookup.known_of([]) == set()
     with store.writer() as writer:
         writer.begin_run(RECIPE)
         assert writer.known_of([*held, *strange]) == set(held)

@@ -107,9 +107,6 @@ class Counting:
         self.asked = self.times = 0
         self._unknown = frozenset(but)
 
-    def known(self, key: bytes) -> bool:
-        return key not in self._unknown
-
     def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
         self.asked += len(keys)
         self.times += 1
@@ -133,7 +130,8 @@ def planted(tree: Tree, count: int) -> list[DiscoveredFile]:
 
 def passed_on(files: Sequence[DiscoveredFile], lookup: Counting, size: int) -> list[Done[DiscoveredFile, Prepared]]:
     """Pass files on in batches of a size, and return what became of them."""
-    with KnownFirst(InlineCrew(1, Prepare(ChunkGovernor()), Limits()), Prepare(ChunkGovernor(), lookup=lookup)) as crew:
+    work = Prepare(ChunkGovernor())
+    with KnownFirst(InlineCrew(1, work, Limits()), work, lookup.known_of) as crew:
         outcomes = list(crew.map([files[i : i + size] for i in range(0, len(files), size)]))
     done = [each for each in outcomes if isinstance(each, Done)]
     assert sorted(file.name for each in done for file in each.items) == [file.name for file in files]
@@ -262,13 +260,13 @@ def utf16_like(data: bytes) -> bool:
 def test_binary_files_are_passed_over_without_being_read_again(tree: Tree) -> None:
     root = tree({"a.dat": b"\x89\0\1", "b.py": "a = 1\n"})
     files = [DiscoveredFile(name, str(root), None, 0, 0) for name in ("a.dat", "b.py")]
-    work = Prepare(ChunkGovernor(), lookup=Counting())
+    work, index = Prepare(ChunkGovernor()), Counting()
     read = [PreparedFile("a.dat", 3, 7, b"", None, 8), PreparedFile("b.py", 6, 7, b"k" * 16, None, 8)]
     (root / "a.dat").unlink()
-    skipped, known = recognise(files, work, read)
+    skipped, known = recognise(files, work, index.known_of, read)
     assert skipped == Skipped("a.dat", SkipReason.BINARY, "it holds NUL bytes")
     assert known == PreparedFile("b.py", 6, 7, b"k" * 16, None, 8)
-    told = recognise(files, replace(work, tell_refused=True), read)
+    told = recognise(files, replace(work, tell_refused=True), index.known_of, read)
     assert told[0] is None or (isinstance(told[0], Skipped) and told[0].reason is SkipReason.VANISHED)
 
 
@@ -276,9 +274,9 @@ def test_without_keys_files_are_recognised_all_the_same(tree: Tree) -> None:
     files = planted(tree, 5)
     (Path(str(files[3].root)) / files[3].name).write_bytes(b"\0")
     binary = content_key(hashlib.blake2b(b"\0", digest_size=16).digest(), "python", ChunkGovernor().recipe)
-    work = Prepare(ChunkGovernor(), lookup=Counting(but=[*keys_of_contents(files[:1]), binary]))
-    assert recognise(files, work, [None] * 5) == recognise(files, work)
-    assert [type(each) for each in recognise(files, work)] == [
+    work, index = Prepare(ChunkGovernor()), Counting(but=[*keys_of_contents(files[:1]), binary])
+    assert recognise(files, work, index.known_of, [None] * 5) == recognise(files, work, index.known_of)
+    assert [type(each) for each in recognise(files, work, index.known_of)] == [
         type(None),
         PreparedFile,
         PreparedFile,

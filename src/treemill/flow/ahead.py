@@ -38,7 +38,7 @@ class Ahead(Generic[T]):
     can be pickled, and copies of those that wait long are handed out; see `CompactQueue`.
 
     With `in_turns`, some hundred items are read only while nobody is busy with those before, until `hurry` or for half
-    a second: where both are the interpreter's work, each takes twice as long beside the other.
+    a second: where both are the interpreter's work, they are in each other's way.
 
     `on_item` is called in that thread with each item, in order. `found` counts them so far, `ended` tells whether
     that is all. Leaving the `with`, or `stop`, ends the thread after the item in hand; what it found before can still

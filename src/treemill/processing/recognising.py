@@ -45,12 +45,12 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         self,
         inner: Crew[DiscoveredFile, Prepared],
         work: Prepare,
-        known_of: KnownOf | None = None,
+        known_of: KnownOf | None,
         hurry: Callable[[], object] = lambda: None,
     ) -> None:
         """Stand before a crew; `hurry` is called when there is something for that one to do.
 
-        `known_of` is asked in the place of the work's lookup, in the thread that maps.
+        `known_of` asks the index, in the thread that maps; None where that has no contents.
         """
         super().__init__(inner)
         self._prepare = work
@@ -134,7 +134,7 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         `read` gives them as they were read, if that was done ahead.
         """
         started = time.monotonic()
-        results = recognise(files, self._prepare, None if read is None else read(), self._known_of)
+        results = recognise(files, self._prepare, self._known_of, None if read is None else read())
         found = [(file, result) for file, result in zip(files, results, strict=True) if result is not None]
         left = [file for file, result in zip(files, results, strict=True) if result is None]
         if found:

@@ -169,9 +169,6 @@ class KeyLookup(Protocol):
     def close(self) -> None:
         """Release what this process holds for it; the next question takes it again."""
 
-    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
-        """Those of some keys of which `known` would say so: one question for many files."""
-
 
 class IndexStore(AbstractContextManager["IndexStore"], Protocol):
     """An index of one root."""

@@ -122,10 +122,6 @@ class MemoryLookup:
     def close(self) -> None:
         """Hold nothing."""
 
-    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
-        """Return those of the keys that were held when this was made."""
-        return self.keys.intersection(keys)
-
 
 class MemorySnapshot:
     """See `treemill.storage.Snapshot`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -190,7 +190,7 @@ INDEXED_COLUMNS = 6
 """How many columns of rows of indexed files differ."""
 
 
-def indexed_values(files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_ns: int) -> list[Any]:
+def indexed_values(files: Sequence[PreparedFile], ids: dict[bytes, int], seen_ns: int) -> list[Any]:
     """Return path, content, size, times of modification and change, and sum of the row for each indexed file.
 
     `ids` are the numbers of contents by key. Paths are bytearrays, which sqlite3 binds as they are: bytes it asks what

@@ -25,7 +25,6 @@ from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, data_folder, read_mark
 from treemill.storage.segment_files import is_missing, read_segment_files
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
-from treemill.storage.statements import HeldIds
 
 _log = logging.getLogger(__name__)
 
@@ -179,7 +178,6 @@ class SqliteLookup:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._reader = _Reader(folder)
-        self._ids: HeldIds | None = None
 
     def known(self, key: bytes) -> bool:
         """Return whether the index holds this content, as of the last commit; False where it cannot be asked."""
@@ -190,16 +188,8 @@ class SqliteLookup:
             _log.debug("a content is made anew, since the index cannot be asked for it: %s", error)
             return False
 
-    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
-        """Return those of the keys that the index holds, as of the last commit."""
-        with self._reader.connection() as connection:
-            if self._ids is None or self._ids.connection is not connection:
-                self._ids = HeldIds(connection)
-            return frozenset(self._ids.of(keys))
-
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""
-        self._ids = None
         self._reader.close()
 
     def __reduce__(self) -> tuple[type[SqliteLookup], tuple[Path]]:

@@ -1,14 +1,14 @@
 """Statements that ask for, write or delete many rows at once.
 
 sqlite3 lets go of the interpreter's lock for each statement that it carries out and each row that it gives, and waits
-for it again where other threads run; and a value that is bound costs as much as one that is written. So rows go in by
-the hundred, with what is the same in all of them in the text of the statement.
+for it again where other threads run; and each value that is bound takes its time. So rows go in by the hundred, with
+what is the same in all of them in the text of the statement.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -91,7 +91,7 @@ def replace_files(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]
 
 
 def replace_indexed(
-    connection: sqlite3.Connection, files: Sequence[PreparedFile], ids: Mapping[bytes, int], seen_ns: int
+    connection: sqlite3.Connection, files: Sequence[PreparedFile], ids: dict[bytes, int], seen_ns: int
 ) -> None:
     """Write rows of `files` for indexed ones, given the ids of their contents by key.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from treemill.native import compiled
@@ -43,7 +43,7 @@ def file_sums(rows: Sequence[tuple[Any, ...]]) -> list[int]:
     return [file_sum(row[:FILE_COLUMNS]) if one is None else one for row, one in zip(rows, sums, strict=True)]
 
 
-def indexed_values_plainly(files: Sequence[Any], ids: Mapping[bytes, int], seen_ns: int) -> list[Any] | None:
+def indexed_values_plainly(files: Sequence[Any], ids: dict[bytes, int], seen_ns: int) -> list[Any] | None:
     """As `treemill.storage.rows.indexed_values`; None where this installation or a file leaves it to that.
 
     Raises:

@@ -208,17 +208,6 @@ class PostgresLookup:
             return False
         return row is not None
 
-    def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
-        """Return those of the keys that the index holds, as of the last commit."""
-        with self._reader.connection() as connection:
-            rows = query(
-                connection,
-                "SELECT key FROM treemill.contents WHERE key = ANY(%b)"
-                " AND repository = (SELECT id FROM treemill.repositories WHERE name = %s)",
-                (list(keys), self._name),
-            ).fetchall()
-        return frozenset(row[0] for row in rows)
-
     def close(self) -> None:
         """Close the connection of this process; the next question opens one again."""
         self._reader.close()
