@@ -92,7 +92,7 @@ _FACTORY = _Factory()
 
 
 # To compile an `__init__` takes as long as to fill so many instances without.
-_FEW = 32
+_FEW = 20
 
 
 class _NotYetCompiled:
