@@ -208,7 +208,9 @@ def test_keys_are_those_of_the_files_as_they_are_read_and_what_tells_more_has_no
 @pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
 def test_keys_do_not_hang_on_how_many_files_are_digested_at_a_time(tree: Tree, lanes: int) -> None:
     native, rng = compiled("files"), random.Random(lanes)
-    sizes = [*SIZES, *range(120, 136), *(rng.randrange(3_000) for _ in range(150)), 5_000_000, 3, 700_000]
+    room = 512 << 10  # in which files are read one behind the other
+    large = [5_000_000, 3, 700_000, room - 1, 3, room, 9, room // 2, room // 2, room // 4 * 3, room // 4, 1]
+    sizes = [*SIZES, *range(120, 136), *(rng.randrange(3_000) for _ in range(150)), *large]
     contents = {f"f{place:03}": rng.randbytes(size).replace(b"\0", b"0") for place, size in enumerate(sizes)}
     root = os.fsencode(os.path.realpath(tree(contents))) + b"/"
     made = [(b"made of %d" % place, True) for place in range(len(sizes))]
@@ -226,6 +228,16 @@ def test_keys_do_not_hang_on_how_many_files_are_digested_at_a_time(tree: Tree, l
             native.prepare_plain(root, b"f000", ["f000"], made[:1], 1, wrong)
     with pytest.raises(ValueError, match="as many"):
         native.prepare_plain(root, b"f000", [], made[:1], 1, (PreparedFile, slots))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")
+def test_files_that_are_read_are_left_with_their_times_of_access(tree: Tree) -> None:
+    root = tree({f"f{n}.py": f"a = {n}\n" for n in range(3)})
+    for path in root.iterdir():
+        os.utime(path, ns=(1_000, 2_000))  # older than the last change: any file system would note an access
+    files = [DiscoveredFile(path.name, str(root), "python", 1, 1) for path in sorted(root.iterdir())]
+    assert all(read_ahead(files, Prepare(ChunkGovernor())))
+    assert {path.stat().st_atime_ns for path in root.iterdir()} == {1_000}
 
 
 @pytest.mark.skipif(sys.platform != "linux" or compiled("files") is None, reason="no compiled half here")

@@ -25,17 +25,28 @@
 typedef struct {
     const char *path; /* below the root */
     PyObject *name; /* the same as it is told; borrowed */
-    char *data; /* NULL: there is something to say about it */
+    char *data; /* NULL: there is something to say about it, or it is digested */
     Py_ssize_t size;
     long long stamp, changed;
     const char *made; /* what stands behind the digest in the text that the key is a digest of */
     Py_ssize_t made_size;
     int named; /* whether the name tells the language: else the first line may */
+    int owned; /* whether the data is freed by itself: else it stands in a room */
+    int digested; /* whether there is a key, or it is evidently no text */
     int binary; /* whether it is evidently no text: then there is no key */
     unsigned char key[DIGEST];
 } Plain;
 
 enum { STAMP = 5 }; /* numbers in the stamp of an entry */
+
+/* Where files are read to that are only digested: pages that are there already, file after file. NULL: to places of
+ * their own. */
+typedef struct {
+    char *at;
+    size_t used;
+} Room;
+
+enum { ROOM = 512 << 10 };
 
 #ifdef __linux__
 #include <errno.h>
@@ -62,19 +73,25 @@ static int lies_below(int descriptor, const char *prefix) {
  * that the kernel is to be asked where an open file lies, since it could not be told to open nothing elsewhere. */
 typedef struct {
     const char *prefix;
-    int folder, asks;
+    int folder, asks, flags;
 } Root;
 
-enum { FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, OPENAT2 = 437, BENEATH = 8 };
+/* Who reads all files leaves no times of access behind: they say nothing then, and to write them takes as long as to
+ * look a file up. Only the owner of a file may leave them out. */
+enum { FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, NO_TIMES = 01000000, OPENAT2 = 437, BENEATH = 8 };
 
 /* Opens a path below a root, -1 where it leads out of it. Kernels before 5.6, and some that confine programs, do not
  * know the call that does so in one step. */
 static int open_below(Root *root, const char *path) {
     struct {
         uint64_t flags, mode, resolve;
-    } how = {FLAGS, 0, BENEATH};
+    } how = {(uint64_t)root->flags, 0, BENEATH};
     if (!root->asks) {
         int descriptor = (int)syscall(OPENAT2, root->folder, path, &how, sizeof how);
+        if (descriptor < 0 && errno == EPERM && root->flags != FLAGS) {
+            root->flags = FLAGS;
+            return open_below(root, path);
+        }
         if (descriptor >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL))
             return descriptor;
         root->asks = 1;
@@ -101,22 +118,27 @@ static Py_ssize_t read_all(int descriptor, char *room, Py_ssize_t size) {
     return got;
 }
 
-static void read_open(int descriptor, Plain *file, long long most) {
+static void read_open(int descriptor, Plain *file, long long most, Room *room) {
     struct stat before, after;
     if (fstat(descriptor, &before) != 0 || !S_ISREG(before.st_mode) || (long long)before.st_size > most)
         return;
-    char *room = malloc((size_t)before.st_size + 1);
-    if (room == NULL)
+    size_t needed = (size_t)before.st_size + 1;
+    file->owned = room->at == NULL || needed > ROOM - room->used;
+    char *to = file->owned ? malloc(needed) : room->at + room->used;
+    if (to == NULL)
         return;
     /* One that grew meanwhile has another size behind the reading. */
-    Py_ssize_t got = read_all(descriptor, room, (Py_ssize_t)before.st_size);
+    Py_ssize_t got = read_all(descriptor, to, (Py_ssize_t)before.st_size);
     if (got != (Py_ssize_t)before.st_size || fstat(descriptor, &after) != 0 || after.st_size != before.st_size ||
         nanoseconds(after.st_mtim) != nanoseconds(before.st_mtim) ||
         nanoseconds(after.st_ctim) != nanoseconds(before.st_ctim)) {
-        free(room);
+        if (file->owned)
+            free(to);
         return;
     }
-    file->data = room;
+    if (!file->owned)
+        room->used += needed;
+    file->data = to;
     file->size = got;
     file->stamp = nanoseconds(after.st_mtim);
     file->changed = nanoseconds(after.st_ctim);
@@ -149,17 +171,18 @@ static int stamp_all(const char *root, const char *path, const char *end, long l
 static int open_root(const char *prefix, int asks, Root *root) {
     root->prefix = prefix;
     root->asks = asks;
+    root->flags = FLAGS | NO_TIMES;
     root->folder = open(prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return root->folder >= 0;
 }
 
 static void close_root(Root *root) { close(root->folder); }
 
-static void read_one(Plain *file, Root *root, long long most) {
+static void read_one(Plain *file, Root *root, long long most, Room *room) {
     int descriptor = open_below(root, file->path);
     if (descriptor < 0)
         return;
-    read_open(descriptor, file, most);
+    read_open(descriptor, file, most, room);
     close(descriptor);
 }
 #else
@@ -172,7 +195,9 @@ static int open_root(const char *prefix, int asks, Root *root) {
 
 static void close_root(Root *root) { (void)root; }
 
-static void read_one(Plain *file, Root *root, long long most) { (void)file, (void)root, (void)most; }
+static void read_one(Plain *file, Root *root, long long most, Room *room) {
+    (void)file, (void)root, (void)most, (void)room;
+}
 
 static int stamp_all(const char *root, const char *path, const char *end, long long *into) {
     (void)root, (void)path, (void)end, (void)into;
@@ -200,43 +225,51 @@ static int is_binary(const unsigned char *data, Py_ssize_t size) {
            !((double)zeros[0] > 0.7 * (double)half && (double)zeros[1] < 0.05 * (double)half);
 }
 
+static void let_go(Plain *file) {
+    if (file->owned)
+        free(file->data);
+    file->data = NULL;
+    file->owned = 0;
+}
+
 /* Files are read until there are so many, or so many bytes; then their keys are made together. */
-enum { TOGETHER = 64, TOGETHER_BYTES = 4 << 20 };
+enum { TOGETHER = 64, TOGETHER_BYTES = ROOM / 4 * 3 };
 
 /* Turns what was read into the keys of contents, where name and bytes say all that those depend on. */
 static void make_keys(Plain *files, Py_ssize_t count, int lanes) {
     Message messages[TOGETHER];
     Plain *those[TOGETHER];
-    size_t some = 0;
+    size_t some = 0, texts = 0;
     for (Plain *file = files; file < files + count; file++) {
-        if (file->data != NULL && !file->named && may_name_language((unsigned char *)file->data, file->size)) {
-            free(file->data);
-            file->data = NULL;
-        }
-        if (file->data != NULL && is_binary((unsigned char *)file->data, file->size)) {
-            file->binary = 1;
-            free(file->data);
-            file->data = malloc(1); /* not NULL: there is nothing more to say about it */
-        } else if (file->data != NULL) {
-            messages[some] = (Message){(unsigned char *)file->data, (size_t)file->size, file->key};
+        if (file->data == NULL)
+            continue;
+        const unsigned char *data = (unsigned char *)file->data;
+        if (!file->named && may_name_language(data, file->size))
+            let_go(file);
+        else if (is_binary(data, file->size)) {
+            file->binary = file->digested = 1;
+            let_go(file);
+        } else {
+            messages[some] = (Message){data, (size_t)file->size, file->key};
             those[some++] = file;
         }
     }
     digest_all(messages, some, lanes);
-    size_t texts = 0;
     for (size_t i = 0; i < some; i++) {
         Plain *file = those[i];
         size_t length = DIGEST + (size_t)file->made_size;
         unsigned char *text = malloc(length);
-        free(file->data);
-        file->data = (char *)text; /* not NULL: there is a key */
+        let_go(file);
         if (text != NULL) {
             memcpy(text, file->key, DIGEST);
             memcpy(text + DIGEST, file->made, (size_t)file->made_size);
             messages[texts++] = (Message){text, length, file->key};
+            file->digested = 1;
         }
     }
     digest_all(messages, texts, lanes);
+    for (size_t i = 0; i < texts; i++)
+        free((void *)messages[i].data);
 }
 
 static PyObject *bytes_and_stamps(const Plain *file, const Made *how) {
@@ -263,11 +296,11 @@ static PyObject *told(Plain *files, Py_ssize_t count, PyObject *(*say)(const Pla
     for (Py_ssize_t i = 0; i < count; i++) {
         Plain *file = &files[i];
         if (result != NULL) {
-            PyObject *one = file->data == NULL ? Py_NewRef(Py_None) : say(file, how);
+            PyObject *one = file->data == NULL && !file->digested ? Py_NewRef(Py_None) : say(file, how);
             if (one == NULL || PyList_SetItem(result, i, one) != 0)
                 Py_CLEAR(result);
         }
-        free(file->data);
+        let_go(file);
     }
     return result;
 }
@@ -296,16 +329,19 @@ static void read_files(Plain *files, Py_ssize_t count, const char *prefix, int a
     Root root;
     if (!open_root(prefix, asks, &root))
         return;
+    Room room = {lanes > 0 ? malloc(ROOM) : NULL, 0};
     Py_ssize_t done = 0, bytes = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
-        read_one(&files[i], &root, most);
+        read_one(&files[i], &root, most, &room);
         bytes += files[i].size;
         if (lanes > 0 && (i + 1 == count || i + 1 - done == TOGETHER || bytes >= TOGETHER_BYTES)) {
             make_keys(&files[done], i + 1 - done, lanes);
             done = i + 1;
             bytes = 0;
+            room.used = 0;
         }
     }
+    free(room.at);
     close_root(&root);
 }
 
