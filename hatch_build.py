@@ -37,7 +37,7 @@ PLAIN = {
     "_layout": ("layout.c",),
     "_files": ("files.c", "digesting.c", "slots.c"),
     "_listing": ("listing.c", "walking.c", "telling.c", "slots.c"),
-    "_sums": ("sums.c", "filerows.c"),
+    "_sums": ("sums.c", "filerows.c", "recorded.c"),
     "_passing": ("tables.c", "tokens.c", "splitting.c", "reading.c", "learning.c", "counting.c", "dealing.c"),
 }
 HOME = Path("src", "treemill", "native")

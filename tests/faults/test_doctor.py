@@ -25,7 +25,6 @@ from treemill.places import Place
 from treemill.plan import FINE_TRUST_NS
 from treemill.settings import ChunkerSettings, ConcurrencySettings, Settings
 from treemill.storage import rows as tables
-from treemill.storage import statements
 from treemill.storage.content_cache import ContentCache
 from treemill.storage.examining import Finding, Repair
 from treemill.storage.ownership import data_folder, read_mark
@@ -209,7 +208,8 @@ def test_bytes_that_changed_under_the_same_size_and_time_are_named(root, tree):
         ).fetchone()
         times = {"size": record.size, "stamp": record.stamp, "changed_ns": path.stat().st_ctime_ns}
         seen += 10_000_000_000
-        statements.replace_files(connection, [tables.file_row("pkg/m007.py", content, **times, seen_ns=seen)])
+        row = tables.file_row("pkg/m007.py", content, **times, seen_ns=seen)
+        connection.execute(f"INSERT OR REPLACE INTO files VALUES ({', '.join('?' * len(row))})", row)
     (found,) = findings(root)
     assert found.what.startswith("pkg/m007.py holds something else")
     mend(Place(root, ""), [found])

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from support.contents import RECIPE, key_of, prepared
+from treemill.errors import StorageError
 from treemill.records import RunState
 from treemill.storage.connection import open_database
 from treemill.storage.examining import examine
 from treemill.storage.garbage import GarbageLimits
+from treemill.storage.housekeeping import Layouts
 from treemill.storage.segment_files import read_segment_files
 from treemill.storage.segments import spellings, write_segment
 from treemill.storage.sqlite import SqliteStore
+from treemill.storage.sqlite_writer import SqliteWriter
 
 AT_ONCE = GarbageLimits(days=0, share=0, floor_bytes=0)
 
@@ -113,3 +118,53 @@ def words_of(store: SqliteStore) -> set[bytes]:
         [segment] = snapshot.segments()
         assert segment.spelled.all()
         return set(spellings(segment).split())
+
+
+def test_what_is_committed_waits_for_the_disk_but_not_that_a_run_began_or_ended(folder: Path) -> None:
+    #  begin ─▶ commit ─▶ end ── the disk is waited for (FULL) by every commit of files
+    said: list[str] = []
+    with SqliteStore(folder, create=True) as store:
+        put(store, ("a.py", "one\n"))
+        with store.writer() as writer:
+            writer._connection.set_trace_callback(said.append)
+            writer.begin_run(RECIPE)
+            assert not writer.put([prepared("b.py", "two\n")])
+            writer.commit()
+            writer.end_run(RunState.COMPLETE)
+            writer._connection.set_trace_callback(None)
+            assert writer._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        levels = [each.split()[-1] for each in said if each.startswith(("PRAGMA synchronous", "COMMIT"))]
+        assert levels == ["NORMAL", "COMMIT", "FULL", "COMMIT", "NORMAL", "COMMIT", "FULL"]
+
+
+def test_files_that_are_put_and_not_committed_wait_for_the_disk_with_the_end_of_the_run(folder: Path) -> None:
+    said: list[str] = []
+    with SqliteStore(folder, create=True) as store, store.writer() as writer:
+        writer.begin_run(RECIPE)
+        assert not writer.put([prepared("b.py", "two\n")])
+        writer._connection.set_trace_callback(said.append)
+        writer.end_run(RunState.COMPLETE)
+        writer._connection.set_trace_callback(None)
+    assert not [each for each in said if each.startswith("PRAGMA synchronous")]
+
+
+def test_what_cannot_be_written_back_beside_is_tried_again_and_the_lease_is_given_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def failing(writer: SqliteWriter) -> None:
+        tried.append("once")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(SqliteWriter, "_write_back", failing)
+    with SqliteStore(folder, create=True) as store:
+        put(store, ("a.py", "one\n"))
+        put(store, ("b.py", "two\n"))
+        assert tried == ["once", "once"]
+        monkeypatch.setattr(Layouts, "tidy", lambda *given, **named: failing(given[0]))
+        with pytest.raises(StorageError, match="disk I/O error"):
+            put(store, ("c.py", "three\n"))
+        assert store.locked() is None
+        with store.snapshot() as snapshot:
+            assert [os.fsdecode(path) for path in snapshot.files().paths] == ["a.py", "b.py", "c.py"]

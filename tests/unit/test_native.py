@@ -20,7 +20,7 @@ from treemill.chunking.packing import json_of
 from treemill.native import compiled
 from treemill.preparing import first_lines
 from treemill.records import PreparedFile
-from treemill.storage.rows import file_row, indexed_values
+from treemill.storage.rows import Alike, file_row, own_values
 from treemill.storage.sums import (
     FILE_COLUMNS,
     bulk_sum,
@@ -150,7 +150,7 @@ def test_rows_of_indexed_files_have_the_values_that_any_row_has(drawn, seen_ns):
     #  files ─▶ path, content, size, stamps, sum ── the rest is the same in all
     files = [PreparedFile(path, size, stamp, key, None, changed) for path, size, stamp, changed, key in drawn]
     ids = {b"a" * 16: 7, b"b" * 16: 2**40}
-    values = indexed_values(files, ids, seen_ns)
+    values = own_values(files, ids, Alike(seen_ns))
     expected = [
         file_row(
             file.path, ids[file.key], size=file.size, stamp=file.stamp, changed_ns=file.changed_ns, seen_ns=seen_ns
@@ -160,18 +160,18 @@ def test_rows_of_indexed_files_have_the_values_that_any_row_has(drawn, seen_ns):
     assert values == [each for row in expected for each in (bytearray(row[0]), *row[1:5], row[9])]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("treemill.storage.sums._NATIVE", None)
-        assert indexed_values(files, ids, seen_ns) == values
+        assert own_values(files, ids, Alike(seen_ns)) == values
 
 
 def test_a_row_of_an_indexed_file_that_cannot_be_is_refused():
     file = PreparedFile("a.py", 1, 2, b"k" * 16, None, 3)
     with pytest.raises(KeyError):
-        indexed_values([file], {}, 5)
+        own_values([file], {}, Alike(5))
     with pytest.raises(UnicodeEncodeError):
-        indexed_values([replace(file, path="\ud800")], {b"k" * 16: 1}, 5)
-    assert indexed_values([replace(file, size=2**70)], {b"k" * 16: 1}, 5)[2] == 2**70
+        own_values([replace(file, path="\ud800")], {b"k" * 16: 1}, Alike(5))
+    assert own_values([replace(file, size=2**70)], {b"k" * 16: 1}, Alike(5))[2] == 2**70
     with pytest.raises((TypeError, AttributeError)):
-        indexed_values([7], {b"k" * 16: 1}, 5)
+        own_values([7], {b"k" * 16: 1}, Alike(5))
 
 
 def test_a_path_that_is_no_bytes_has_no_sum():

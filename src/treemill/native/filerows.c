@@ -1,4 +1,4 @@
-/* Rows of the table of files: their sums, and the values of those of indexed files.
+/* Rows of the table of files: their sums, and what differs in those of many files of which the same is said.
  *
  * See `treemill.storage.rows` and `treemill.storage.sums`, which say what is right.
  */
@@ -71,17 +71,19 @@ static PyObject *path_of(Text *text, PyObject *path, PyObject **raw) {
     return write_bytes(text, data, (size_t)size) ? PyByteArray_FromStringAndSize(data, size) : PyErr_NoMemory();
 }
 
-/* Makes the values of a file's row; 0 with an exception set, or without where one is not so simple. */
-static int values_of(PyObject *file, PyObject *ids, PyObject *seen, Text *text, PyObject **values) {
+/* Makes what is a file's own in its row, whose text ends like that of others; 0 with an exception set, or without where
+ * something is not so simple. */
+static int values_of(PyObject *file, PyObject **names, PyObject *contents, const char *end, Py_ssize_t size, Text *text,
+                     PyObject **values) {
     PyObject *raw = NULL;
     long long content = 0, other;
     int done = 1;
     for (int i = PATH; done && i < SUM; i++) {
-        PyObject *value = PyObject_GetAttrString(file, attributes[i]);
+        PyObject *value = PyObject_GetAttr(file, names[i]);
         if (i == PATH && value != NULL)
             values[i] = path_of(text, value, &raw);
         else if (i == CONTENT && value != NULL) {
-            if ((values[i] = PyDict_GetItemWithError(ids, value)) == NULL && !PyErr_Occurred())
+            if ((values[i] = PyDict_GetItemWithError(contents, value)) == NULL && !PyErr_Occurred())
                 PyErr_SetObject(PyExc_KeyError, value);
             Py_XINCREF(values[i]);
         } else
@@ -90,16 +92,15 @@ static int values_of(PyObject *file, PyObject *ids, PyObject *seen, Text *text, 
         done = values[i] != NULL && has_room(text, 8);
         if (done && i != PATH) {
             put(text, ", ", 2);
-            done = write_number(text, values[i], i == CONTENT ? &content : &other);
+            if (i == CONTENT && values[i] == Py_None)
+                put(text, "None", 4);
+            else
+                done = write_number(text, values[i], i == CONTENT ? &content : &other);
         }
     }
-    static const char end[] = ", 0, '', '')";
-    if ((done = done && has_room(text, sizeof end + NUMBERS))) {
+    if ((done = done && has_room(text, (size_t)size + 2))) {
         put(text, ", ", 2);
-        done = write_number(text, seen, &other) && has_room(text, sizeof end);
-    }
-    if (done) {
-        put(text, end, sizeof end - 1);
+        put(text, end, (size_t)size);
         char *path = PyBytes_AsString(raw);
         unsigned long long whole = crc_of(text->at, text->used, 0) >> 1;
         uint32_t entry = crc_of(path, (size_t)PyBytes_Size(raw), (uint32_t)(unsigned long long)content);
@@ -109,22 +110,28 @@ static int values_of(PyObject *file, PyObject *ids, PyObject *seen, Text *text, 
     return done;
 }
 
-const char indexed_values_doc[] =
-    "indexed_values(files: Sequence[PreparedFile], ids: dict[bytes, int], seen_ns: int) -> list | None\n\n"
+const char own_values_doc[] =
+    "own_values(files: Sequence[PreparedFile | RecordedFile], contents: dict[bytes, int | None], end: bytes)"
+    " -> list | None\n\n"
     "Return path, content, size, times of modification and change, and sum of the row for each file.\n\n"
-    "None where a number is none of 64 bits.";
+    "The text of each row ends as that of the others. None where a number is none of 64 bits.";
 
-PyObject *indexed_values(PyObject *module, PyObject *arguments) {
-    PyObject *given, *ids, *seen;
-    if (!PyArg_ParseTuple(arguments, "OO!O", &given, &PyDict_Type, &ids, &seen))
+PyObject *own_values(PyObject *module, PyObject *arguments) {
+    PyObject *given, *contents;
+    const char *end;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(arguments, "OO!y#", &given, &PyDict_Type, &contents, &end, &size))
         return NULL;
-    PyObject *files = PySequence_Tuple(given);
-    Py_ssize_t count = files == NULL ? 0 : PyTuple_Size(files);
-    PyObject *result = files == NULL ? NULL : PyList_New(count * VALUES);
+    PyObject *names[SUM], *files = PySequence_Tuple(given);
+    int named = files != NULL;
+    for (int i = PATH; i < SUM; i++)
+        named = (names[i] = named ? PyUnicode_InternFromString(attributes[i]) : NULL) != NULL && named;
+    Py_ssize_t count = named ? PyTuple_Size(files) : 0;
+    PyObject *result = named ? PyList_New(count * VALUES) : NULL;
     Text text = {NULL, 0, 0};
     for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
         PyObject *values[VALUES] = {NULL};
-        int done = values_of(PyTuple_GetItem(files, i), ids, seen, &text, values);
+        int done = values_of(PyTuple_GetItem(files, i), names, contents, end, size, &text, values);
         for (int j = 0; j < VALUES; j++)
             if (!done)
                 Py_XDECREF(values[j]);
@@ -134,6 +141,8 @@ PyObject *indexed_values(PyObject *module, PyObject *arguments) {
             Py_CLEAR(result);
     }
     free(text.at);
+    for (int i = PATH; i < SUM; i++)
+        Py_XDECREF(names[i]);
     Py_XDECREF(files);
     return result != NULL || PyErr_Occurred() ? result : Py_NewRef(Py_None);
 }

@@ -224,7 +224,8 @@ static PyObject *bulk_sums(PyObject *module, PyObject *rows) { return summed(row
 
 static PyMethodDef methods[] = {
     {"file_sums", file_sums, METH_O, file_sums_doc},
-    {"indexed_values", indexed_values, METH_VARARGS, indexed_values_doc},
+    {"own_values", own_values, METH_VARARGS, own_values_doc},
+    {"records", file_records, METH_VARARGS, records_doc},
     {"head_sums", head_sums, METH_O, head_sums_doc},
     {"bulk_sums", bulk_sums, METH_O, bulk_sums_doc},
     {NULL, NULL, 0, NULL},

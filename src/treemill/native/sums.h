@@ -35,8 +35,9 @@ typedef PyObject *(*Summing)(PyObject *row, Text *text);
 /* Returns the list of what rows come to. */
 PyObject *summed(PyObject *given, Summing one_of);
 
-/* See `filerows.c`. */
-extern const char file_sums_doc[], indexed_values_doc[];
+/* See `filerows.c` and `recorded.c`. */
+extern const char file_sums_doc[], own_values_doc[], records_doc[];
+PyObject *file_records(PyObject *module, PyObject *arguments);
 PyObject *file_sums(PyObject *module, PyObject *rows);
-PyObject *indexed_values(PyObject *module, PyObject *arguments);
+PyObject *own_values(PyObject *module, PyObject *arguments);
 #endif

@@ -52,6 +52,9 @@ class RootStore(IndexStore, Protocol):
             IndexLocked: another process holds it.
         """
 
+    def foresee(self) -> None:
+        """Have what a look at the tree needs read already, where that can be done beside something else."""
+
     def described(self) -> str:
         """Return where the index is, as people may be told."""
 

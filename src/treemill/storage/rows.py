@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage.connection import DamagedRow
@@ -21,7 +21,7 @@ from treemill.storage.sums import (
     file_sum,
     file_sums,
     head_sums,
-    indexed_values_plainly,
+    own_values_plainly,
     sum_of_head,
     sum_of_read,
 )
@@ -47,8 +47,6 @@ _SELECT_CONTENT = f"""
 _SELECT_FILE = """
     SELECT f.path, f.content_id, f.size, f.stamp, f.changed_ns, f.seen_ns, f.status, f.reason, f.detail, f.sum, c.key
     FROM files f LEFT JOIN contents c ON c.id = f.content_id"""
-# The content's number stands where its key would.
-_SELECT_FILE_ALONE = f"SELECT {_RECORD}, content_id FROM files f"
 _SELECT_TABLE = """
     SELECT f.path, f.content_id, f.sum, c.id, c.language
     FROM files f LEFT JOIN contents c ON c.id = f.content_id WHERE f.content_id IS NOT NULL ORDER BY f.path"""
@@ -186,24 +184,40 @@ def file_row(
     return *row, file_sum(row)
 
 
-INDEXED_COLUMNS = 6
-"""How many columns of rows of indexed files differ."""
+class Alike(NamedTuple):
+    """What is the same in many rows of `files`: when they were seen, and what became of them."""
+
+    seen_ns: int
+    status: Status = Status.INDEXED
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def columns(self) -> tuple[int, int, str, str]:
+        """The columns of those rows."""
+        return self.seen_ns, STATUS_CODES[self.status], self.reason, self.detail
 
 
-def indexed_values(files: Sequence[PreparedFile], ids: dict[bytes, int], seen_ns: int) -> list[Any]:
-    """Return path, content, size, times of modification and change, and sum of the row for each indexed file.
+OWN_COLUMNS = 6
+"""How many columns of rows that are alike differ."""
 
-    `ids` are the numbers of contents by key. Paths are bytearrays, which sqlite3 binds as they are: bytes it asks what
-    they are to be bound as.
+
+def own_values(
+    files: Sequence[PreparedFile | RecordedFile], contents: Mapping[bytes, int | None], alike: Alike
+) -> list[Any]:
+    """Return path, content, size, times of modification and change, and sum of the row for each of some files.
+
+    `contents` are the numbers of contents by key. Paths are bytearrays, which sqlite3 binds as they are: bytes it asks
+    what they are to be bound as.
 
     Raises:
         UnicodeEncodeError: no file system has such a path.
     """
-    values: list[Any] | None = indexed_values_plainly(files, ids, seen_ns)
+    values: list[Any] | None = own_values_plainly(files, contents, alike.columns)
     if values is not None:
         return values
     rows = [
-        (path, ids[file.key], file.size, file.stamp, file.changed_ns, seen_ns, STATUS_CODES[Status.INDEXED], "", "")
+        (path, contents[file.key], file.size, file.stamp, file.changed_ns, *alike.columns)
         for path, file in zip(paths_bytes([file.path for file in files]), files, strict=True)
     ]
     sums = file_sums(rows)
@@ -247,15 +261,10 @@ def table_from(found: Sequence[Sequence[Any]]) -> tuple[list[bytes], list[int], 
     return paths, contents, languages
 
 
-def read_files(
-    connection: sqlite3.Connection, within: Sequence[str] | None = None, *, keys: bool = True
-) -> Iterator[RecordedFile]:
-    """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes.
-
-    Without `keys`, the contents are not looked up where all is read.
-    """
+def read_files(connection: sqlite3.Connection, within: Sequence[str] | None = None) -> Iterator[RecordedFile]:
+    """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
     if within is None or "" in within:
-        found_rows = connection.execute(f"{_SELECT_FILE if keys else _SELECT_FILE_ALONE} ORDER BY f.path")
+        found_rows = connection.execute(f"{_SELECT_FILE} ORDER BY f.path")
         while rows := found_rows.fetchmany(_ROWS):
             yield from recorded_from_all(rows)
         return

@@ -23,6 +23,7 @@ from treemill.storage.connection import explained, open_database
 from treemill.storage.garbage import GarbageLimits
 from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, data_folder, read_mark
+from treemill.storage.recorded import Foresight, read_recorded
 from treemill.storage.segment_files import is_missing, read_segment_files
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
 
@@ -54,6 +55,7 @@ class SqliteStore:
         """
         self.folder = folder
         self._garbage = garbage or GarbageLimits()
+        self._foresight: Foresight | None = None
         if create:
             import_module(_FOLDERS).create(folder)
         self._reader = _Reader(folder)
@@ -67,10 +69,21 @@ class SqliteStore:
 
     def recorded(self, within: Sequence[str] | None = None, *, keys: bool = True) -> Iterator[RecordedFile]:
         """Return everything recorded (with `within`: at or below those paths), in the order of the paths' bytes."""
+        foresight, self._foresight = self._foresight, None
+        everything = within is None or "" in within
+        foreseen = foresight.records(self.generation()) if foresight is not None and everything and not keys else None
+        if foreseen is not None:
+            yield from foreseen
+            return
         index_id = self._reader.index_id()
         data = data_folder(self.folder, index_id)
         with contextlib.closing(open_database(data, index_id)) as connection, explained(data):
-            yield from tables.read_files(connection, within, keys=keys)
+            yield from read_recorded(connection) if everything and not keys else tables.read_files(connection, within)
+
+    def foresee(self) -> None:
+        """Have what a look at the tree needs read already, while who takes that look is loaded."""
+        index_id = self._reader.index_id()
+        self._foresight = Foresight(data_folder(self.folder, index_id), index_id)
 
     def last_run(self) -> RunRecord | None:
         """Return the newest run, or None. RUNNING is reported as INTERRUPTED when nobody holds the lease."""

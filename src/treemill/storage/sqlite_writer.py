@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -76,6 +76,7 @@ class SqliteWriter:
         self._seen_ns = time.time_ns()
         self._pending: list[Part] = []
         self._opened_layouts: Layouts | None = None
+        self._writing_back: Aside[None] | None = None
         self._changed = 0
         self._recipe: Recipe | None = None
         try:
@@ -98,7 +99,7 @@ class SqliteWriter:
             # All that a first run finds is new: what lays it out is loaded while the first files are on their way.
             Aside(partial(import_module, _LAYOUTS))
         self._seen_ns = time.time_ns()
-        with self._rolled_back():
+        with self._unhurried(self._recipe == recipe), self._rolled_back():
             self._begin()
             if self._recipe != recipe:
                 self._set_meta("recipe", tables.recipe_text(recipe))
@@ -110,7 +111,7 @@ class SqliteWriter:
                 (self._seen_ns, RunState.RUNNING.value, os.getpid()),
             ).lastrowid
             self._connection.execute("DELETE FROM runs WHERE id <= ?", ((self._run or 0) - _RUNS_KEPT,))
-        self.commit()
+            self.commit()
         self._recipe = recipe
 
     def set_known(self, known: int) -> None:
@@ -136,31 +137,16 @@ class SqliteWriter:
 
     def known_of(self, keys: Sequence[bytes]) -> frozenset[bytes]:
         """Return those of some keys whose contents are held, what was put and not committed yet included."""
+        asked = frozenset(keys)
         with self._rolled_back():
-            return frozenset(self._ids.of(keys))
+            return asked & self._ids.of(asked).keys()
 
     def mark(self, records: Sequence[RecordedFile]) -> None:
         """Record paths that are skipped or failed; rows they had before are dropped."""
         self._changed += len(records)
         with self._rolled_back():
             self._begin()
-            statements.replace_files(
-                self._connection,
-                [
-                    tables.file_row(
-                        record.path,
-                        None,
-                        size=record.size,
-                        stamp=record.stamp,
-                        changed_ns=record.changed_ns,
-                        seen_ns=record.seen_ns,
-                        status=record.status,
-                        reason=record.reason,
-                        detail=record.detail,
-                    )
-                    for record in records
-                ],
-            )
+            statements.replace_files(self._connection, records)
 
     def remove(self, paths: Iterable[str]) -> int:
         """Forget these paths; return how many were recorded."""
@@ -201,23 +187,29 @@ class SqliteWriter:
             self._load()
 
     def end_run(self, state: RunState) -> None:
-        """Record how the run ended, with what was not committed yet; collect garbage; lay out segments."""
+        """Record how the run ended, with what was not committed yet; collect garbage; lay out segments.
+
+        What is committed by then may be written back while somebody reads: `close` waits for that.
+        """
         now = time.time_ns()
-        with self._rolled_back():
+        with self._unhurried(not self._connection.in_transaction), self._rolled_back():
             self._begin()
             self._connection.execute(
                 "UPDATE runs SET state = ?, ended_ns = ? WHERE id = ?", (state.value, now, self._run)
             )
             collected = self._collect(now, whole=state is RunState.COMPLETE)
             self._ids = statements.HeldIds(self._connection)
-        self.commit()
+            self.commit()
         with explained(self._folder):
             self._tidy(collected)
 
     def close(self) -> None:
         """Roll back to the last commit and give the lease back. Closing twice is fine."""
         try:
-            self._connection.close()
+            try:
+                self._wait_for_disk()
+            finally:
+                self._connection.close()
         finally:
             self._lease.release()
 
@@ -242,9 +234,23 @@ class SqliteWriter:
         with contextlib.suppress(sqlite3.OperationalError):
             if not collected and is_tidy(self._connection, self._folder):
                 remove_stray_segments(self._connection, self._folder)
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self._writing_back = Aside(self._write_back)
                 return
         self._layouts.tidy(self._dimension, collected=collected)
+
+    def _write_back(self) -> None:
+        """Take what was committed from the log into the database, which readers are faster with."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _wait_for_disk(self) -> None:
+        """Wait until what the last run has committed is written back."""
+        writing_back, self._writing_back = self._writing_back, None
+        if writing_back is not None:
+            with explained(self._folder):
+                try:
+                    writing_back()
+                except sqlite3.OperationalError:
+                    self._layouts.tidy(self._dimension, collected=0)
 
     def _collect(self, now: int, *, whole: bool) -> int:
         """Collect garbage if enough files have changed since the last time, or it is long ago; return how much."""
@@ -275,10 +281,26 @@ class SqliteWriter:
 
     def _begin(self) -> None:
         if not self._connection.in_transaction:
+            self._wait_for_disk()
             self._connection.execute("BEGIN IMMEDIATE")
 
     def _set_meta(self, key: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @contextlib.contextmanager
+    def _unhurried(self, holds: bool) -> Iterator[None]:
+        """Have what is committed in the block wait for the disk no longer than until the next commit, if that holds.
+
+        For that a run began or ended: after a power failure the index then has the run before, or one that was
+        interrupted, and all files of every commit before it.
+        """
+        if holds:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            if holds and not self._connection.in_transaction:
+                self._connection.execute("PRAGMA synchronous = FULL")
 
     def _rolled_back(self) -> _RolledBack:
         return _RolledBack(self)
@@ -308,9 +330,10 @@ class SqliteWriter:
     def _insert(self, files: Sequence[PreparedFile]) -> None:
         keys = {file.key for file in files}
         ids = self._ids.of(keys)
-        if len(ids) < len(keys):
+        if not ids.keys() >= keys:
+            ids = dict(ids)
             self._insert_contents(files, ids)
-        statements.replace_indexed(self._connection, files, ids, self._seen_ns)
+        statements.replace_alike(self._connection, files, ids, tables.Alike(self._seen_ns))
 
     def _insert_contents(self, files: Sequence[PreparedFile], ids: dict[bytes, int]) -> None:
         """Put in the contents that have no id yet, and give them one."""

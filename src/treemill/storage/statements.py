@@ -1,26 +1,28 @@
 """Statements that ask for, write or delete many rows at once.
 
 sqlite3 lets go of the interpreter's lock for each statement that it carries out and each row that it gives, and waits
-for it again where other threads run; and each value that is bound takes its time. So rows go in by the hundred, with
-what is the same in all of them in the text of the statement.
+for it again where other threads run; and each value that is bound takes its time, as does each row in the text of a
+statement that is compiled. So rows go in by the hundred, with few statements, and what is the same in all comes once.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import cache
+from itertools import islice
 from typing import Any
 
-from treemill.records import PreparedFile, Status
+from treemill.records import PreparedFile, RecordedFile
 from treemill.storage.connection import DamagedRow
-from treemill.storage.rows import INDEXED_COLUMNS, STATUS_CODES, indexed_values, paths_bytes
+from treemill.storage.rows import OWN_COLUMNS, Alike, own_values, paths_bytes
 
-# So many values are bound in one statement, and so many rows are written with one.
+# So many values are bound in one statement, and so many rows are written with one: there are few statements, which are
+# kept compiled.
 _VARIABLES = 500
-_ROWS = 100
+_ROWS = (1, 8, 64, 256)
 
-_SELECT_IDS = "SELECT key, id FROM contents"
+_SELECT_ALL_IDS = "SELECT count(*), CAST(group_concat(key, '') AS BLOB), group_concat(id) FROM contents"
 _KEY_BYTES = 16
 
 # All ids are read where one in so many has been asked for, if there are not so many that they take much memory.
@@ -28,16 +30,16 @@ _ONE_IN = 8
 _MOST_READ = 200_000
 
 _REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
-_FILE_COLUMNS = 10
+_SAME = "?1, ?2, ?3, ?4"
 
-# So many rows are looked for in a row. No path has a NUL in it.
-_IN_A_ROW = 5_000
+# No path has a NUL in it.
 _BETWEEN = "FROM files WHERE path BETWEEN ? AND ?"
 _JOINED = "CAST(group_concat(path, char(0)) AS BLOB)"
 
-# Indexed files differ in six columns, so that more of them go into a statement.
-_INDEXED = "(?, ?, ?, ?, ?, {seen_ns:d}, {status:d}, '', '', ?)"
-_INDEXED_ROWS = 400
+# Rows that are alike differ in six columns, so that more of them go into a statement. A few are no more than that.
+_ALIKE = "(?, ?, ?, ?, ?, {}, {}, {}, {}, ?)"
+_ALIKE_ROWS = 400
+_FEW = 4
 
 
 class HeldIds:
@@ -51,20 +53,22 @@ class HeldIds:
         self._asked = 0
         self._all: dict[bytes, int] | None = None
 
-    def of(self, keys: Collection[bytes]) -> dict[bytes, int]:
-        """Return the ids of those of these keys that are held.
+    def of(self, keys: Set[bytes]) -> Mapping[bytes, int]:
+        """Return the ids of those of these keys that are held; there may be others beside them.
 
         Raises:
             DamagedRow: a key is none.
         """
         self._asked += len(keys)
         if self._all is None and _most_contents(self.connection) <= min(self._asked * _ONE_IN, _MOST_READ):
-            self._all = _read_ids(self.connection, "")
+            self._all = _read_all_ids(self.connection)
         known = self._all or {}
+        if known.keys() >= keys:
+            return known
         found = {key: known[key] for key in keys if key in known}
         # bytearrays, which sqlite3 binds as they are: bytes it asks what they are to be bound as
         for some in _parts(bytearray(key) for key in keys if key not in found):
-            found.update(_read_ids(self.connection, f" WHERE key IN {_marks(len(some))}", some))
+            found.update(_read_ids(self.connection, some))
         return found
 
 
@@ -74,35 +78,64 @@ def _most_contents(connection: sqlite3.Connection) -> int:
     return row[0] if row else 0
 
 
-def _read_ids(connection: sqlite3.Connection, which: str, values: Sequence[Any] = ()) -> dict[bytes, int]:
-    ids = dict(connection.execute(_SELECT_IDS + which, values).fetchall())
+def _read_ids(connection: sqlite3.Connection, keys: Sequence[Any]) -> dict[bytes, int]:
+    ids = dict(connection.execute(f"SELECT key, id FROM contents WHERE key IN {_marks(len(keys))}", keys).fetchall())
     if not ({bytes}.issuperset(map(type, ids)) and {_KEY_BYTES}.issuperset(map(len, ids))):
         raise DamagedRow("the table of contents")
     return ids
 
 
-def replace_files(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write rows of `files`, in the place of those that are there for their paths."""
-    for some in (rows[place : place + _ROWS] for place in range(0, len(rows), _ROWS)):
-        marks = ", ".join([_marks(_FILE_COLUMNS)] * len(some))
-        # The path as a bytearray, which sqlite3 binds as it is: bytes it asks what they are to be bound as.
-        values = chain.from_iterable((bytearray(path), *rest) for path, *rest in some)
-        connection.execute(_REPLACE_FILES + marks, list(values))
+def _read_all_ids(connection: sqlite3.Connection) -> dict[bytes, int]:
+    """Return the ids of all contents; to have SQLite join them costs half as much as to be given them one by one."""
+    count, keys, ids = connection.execute(_SELECT_ALL_IDS).fetchone()
+    if not count:
+        return {}
+    if len(keys) != count * _KEY_BYTES:
+        raise DamagedRow("the table of contents")
+    places = range(0, len(keys), _KEY_BYTES)
+    return dict(zip([keys[place : place + _KEY_BYTES] for place in places], map(int, ids.split(",")), strict=True))
 
 
-def replace_indexed(
-    connection: sqlite3.Connection, files: Sequence[PreparedFile], ids: dict[bytes, int], seen_ns: int
-) -> None:
-    """Write rows of `files` for indexed ones, given the ids of their contents by key.
+def replace_files(connection: sqlite3.Connection, records: Sequence[RecordedFile]) -> None:
+    """Write rows of `files` for files that are not indexed, in the place of those that are there for their paths.
 
     Raises:
         UnicodeEncodeError: no file system has such a path.
     """
-    values = indexed_values(files, ids, seen_ns)
-    row = _INDEXED.format(seen_ns=seen_ns, status=STATUS_CODES[Status.INDEXED])
-    most = _INDEXED_ROWS * INDEXED_COLUMNS
+    groups: dict[Alike, list[RecordedFile]] = {}
+    for record in records:
+        groups.setdefault(Alike(record.seen_ns, record.status, record.reason, record.detail), []).append(record)
+    for alike, group in groups.items():
+        replace_alike(connection, group, {b"": None}, alike)
+
+
+def replace_alike(
+    connection: sqlite3.Connection,
+    files: Sequence[PreparedFile | RecordedFile],
+    contents: Mapping[bytes, int | None],
+    alike: Alike,
+) -> None:
+    """Write rows of `files` of which the same is said, given their contents by key.
+
+    Raises:
+        UnicodeEncodeError: no file system has such a path.
+    """
+    values = own_values(files, contents, alike)
+    most = _ROWS[-1] * OWN_COLUMNS
     for some in (values[place : place + most] for place in range(0, len(values), most)):
-        connection.execute(_REPLACE_FILES + ", ".join([row] * (len(some) // INDEXED_COLUMNS)), some)
+        count = len(some) // OWN_COLUMNS
+        rows = next(rows for rows in _ROWS if rows >= count)
+        # To write the last row once more takes less time than to have another statement compiled.
+        again = some[-OWN_COLUMNS:] * (rows - count)
+        connection.execute(_replace_alike(rows), (*alike.columns, *some, *again))
+
+
+@cache
+def _replace_alike(rows: int) -> str:
+    """Return the statement that writes so many rows, given the columns that are the same in all, and each row's own."""
+    first = len(_SAME.split()) + 1
+    own = (range(at, at + OWN_COLUMNS) for at in range(first, first + rows * OWN_COLUMNS, OWN_COLUMNS))
+    return _REPLACE_FILES + ", ".join(f"(?{a}, ?{b}, ?{c}, ?{d}, ?{e}, {_SAME}, ?{f})" for a, b, c, d, e, f in own)
 
 
 def remove_files(connection: sqlite3.Connection, paths: Sequence[str]) -> int:
@@ -111,12 +144,9 @@ def remove_files(connection: sqlite3.Connection, paths: Sequence[str]) -> int:
     Those of a folder that is gone stand in a row, and are deleted so.
     """
     before = connection.total_changes
-    for many in _parts(sorted(dict.fromkeys(paths_bytes(paths))), _IN_A_ROW):
-        if _remove_in_a_row(connection, many):
-            continue
-        for some in _parts(many):
-            if not _remove_in_a_row(connection, some):
-                connection.execute(f"DELETE FROM files WHERE path IN {_marks(len(some))}", list(map(bytearray, some)))
+    for some in _parts(sorted(dict.fromkeys(paths_bytes(paths)))):
+        if not _remove_in_a_row(connection, some):
+            connection.execute(f"DELETE FROM files WHERE path IN {_marks(len(some))}", list(map(bytearray, some)))
     return connection.total_changes - before
 
 

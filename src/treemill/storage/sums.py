@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from treemill.native import compiled
@@ -43,13 +43,19 @@ def file_sums(rows: Sequence[tuple[Any, ...]]) -> list[int]:
     return [file_sum(row[:FILE_COLUMNS]) if one is None else one for row, one in zip(rows, sums, strict=True)]
 
 
-def indexed_values_plainly(files: Sequence[Any], ids: dict[bytes, int], seen_ns: int) -> list[Any] | None:
-    """As `treemill.storage.rows.indexed_values`; None where this installation or a file leaves it to that.
+def own_values_plainly(
+    files: Sequence[Any], contents: Mapping[bytes, int | None], alike: tuple[Any, ...]
+) -> list[Any] | None:
+    """As `treemill.storage.rows.own_values`; None where this installation or a file leaves it to that.
 
     Raises:
         UnicodeEncodeError: no file system has such a path.
     """
-    return None if _NATIVE is None else _NATIVE.indexed_values(files, ids, seen_ns)
+    if _NATIVE is None or not isinstance(contents, dict):
+        return None
+    end = repr(alike)[1:].encode("utf-8", "surrogatepass")
+    values: list[Any] | None = _NATIVE.own_values(files, contents, end)
+    return values
 
 
 def are_entries_whole(paths: Sequence[bytes], contents: Sequence[int], sums: Sequence[int]) -> bool:

@@ -145,6 +145,9 @@ class PostgresStore:
         """
         return PostgresSnapshot(self.address, self.name)
 
+    def foresee(self) -> None:
+        """Nothing: the server is asked when there is a question."""
+
     def described(self) -> str:
         """Return where the index is, as people may be told."""
         return f"{self.address.shown} as {self.name}"
