@@ -132,7 +132,7 @@ def _cut(file: SourceFile) -> TextToIndex | None:
 def _words_and_encode(texts: Sequence[Text], encoder: StaticEncoder) -> tuple[float, float]:
     """Return the seconds of a fresh word pass over the texts, and of the encoder behind it."""
     words, seconds = WordPass(), [0.0, 0.0]
-    for batch in weigh_batches(texts, lambda each: len(each.text.text), BATCH_BYTES):
+    for batch in weigh_batches([texts], lambda each: len(each.text.text), BATCH_BYTES):
         start = time.process_time()
         _, occurrences = words.read([each.text for each in batch])
         middle = time.process_time()

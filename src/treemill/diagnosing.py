@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from treemill.configuration import explain_settings
-from treemill.discovery import discover
+from treemill.discovery import discover, discover_together
 from treemill.disk_space import LEAST_FREE_BYTES, free_bytes
 from treemill.errors import IndexMissing, StorageError, TreemillError
 from treemill.places import Place
@@ -150,7 +150,7 @@ def _tree(place: Place, settings: Settings, store: IndexStore, amends: Repair) -
     """Compare the manifest with the tree, bytes included where size and time say that nothing changed."""
     run = store.last_run()
     recorded = {record.path: record for record in store.recorded()}
-    plan = Plan(discover(place.root, settings.discovery), iter(recorded.values()))
+    plan = Plan(discover_together(place.root, settings.discovery), iter(recorded.values()))
     stale = {file.name for file in plan}
     recipe = store.recipe()
     if run is not None and run.state in (RunState.INTERRUPTED, RunState.FAILED):

@@ -17,6 +17,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from treemill.belonging import Belonging, Folder, Saw, unwatched
@@ -24,7 +25,7 @@ from treemill.errors import UsageError
 from treemill.ignore_hints import Hints
 from treemill.languages import language_of_name
 from treemill.listing import FOLDER, Listed, list_folder, list_folders
-from treemill.plain_walk import PlainWalk
+from treemill.plain_walk import Below, PlainWalk
 from treemill.reading import is_inside, kind_of, over_the_cap
 from treemill.settings import DiscoverySettings
 from treemill.stamps import Entry, entry_of
@@ -68,6 +69,21 @@ def discover(
         UsageError: `root` is no folder. Raised by the call, not by the first step.
         SettingsError: a pattern of `include` or `exclude` is none. Likewise.
     """
+    return chain.from_iterable(
+        discover_together(root, settings, language_of=language_of, within=within, entered=entered, saw=saw)
+    )
+
+
+def discover_together(
+    root: str | Path,
+    settings: DiscoverySettings | None = None,
+    *,
+    language_of: Callable[[str], str | None] = language_of_name,
+    within: Iterable[str] | None = None,
+    entered: Callable[[str], object] | None = None,
+    saw: Saw = unwatched,
+) -> Iterator[list[Found]]:
+    """As `discover`, but what is found in one step comes together: at least one entry, in order of path."""
     if not os.path.isdir(root):
         raise UsageError(f"{os.fspath(root)!r} is not a folder", suggestion="Name the folder that holds the sources")
     walk = _Walk(os.fspath(root), settings or DiscoverySettings(), language_of, saw)
@@ -109,7 +125,7 @@ class _Walk:
         self._folders = 0
         self._ahead: dict[str, list[Listed] | OSError] = {}
 
-    def walk(self, wanted: _Branches | None, entered: Callable[[str], object] | None) -> Iterator[Found]:
+    def walk(self, wanted: _Branches | None, entered: Callable[[str], object] | None) -> Iterator[list[Found]]:
         """Yield depth first; a stack of listings stands in for recursion, so that depth costs nothing."""
         self._looks_ahead = wanted is None and entered is None and self._saw is unwatched
         self._walks_plainly = self._looks_ahead and self._plain.possible and self._language_of is language_of_name
@@ -129,7 +145,7 @@ class _Walk:
             else:
                 stack.pop()
 
-    def _enter(self, folder: Folder, wanted: _Branches | None) -> Iterator[Found | Folder]:
+    def _enter(self, folder: Folder, wanted: _Branches | None) -> Iterator[list[Found] | Folder]:
         """Yield what one folder holds, folders to enter included, in order of path; of `wanted` entries alone."""
         self._folders += 1
         try:
@@ -139,7 +155,7 @@ class _Walk:
             return
         except OSError as error:
             self._saw(folder.path, None)
-            yield Unreadable(folder.path.rstrip("/"), error.strerror or str(error))
+            yield [Unreadable(folder.path.rstrip("/"), error.strerror or str(error))]
             return
         names = {listed[1] for listed in entries}
         if self._rules.generated_inside(folder, names) is not None:
@@ -155,29 +171,36 @@ class _Walk:
             some = [(listed[1], look(listed, folder, names)) for listed in entries[place : place + _BESIDE]]
             if self._looks_ahead and hints is None and self._folders > _FIRST_FOLDERS:
                 self._list_ahead([found for _, found in some if isinstance(found, Folder)])
-            for name, found in some:
-                if found is None or not (wanted is None or _is_reached(found, wanted[name])):
-                    continue
-                if hints is not None and isinstance(found, Folder):
-                    yield from self._walk_plainly(found, hints)
+            reached = [found for name, found in some if wanted is None or _is_reached(found, wanted[name])]
+            for together in _together(reached):
+                if hints is not None and isinstance(together, Folder):
+                    yield from self._walk_plainly(together, hints)
                 else:
-                    yield found
+                    yield together
 
-    def _walk_plainly(self, folder: Folder, hints: Hints) -> Iterator[Found | Folder]:
+    def _walk_plainly(self, folder: Folder, hints: Hints) -> Iterator[list[Found] | Folder]:
         """Yield what lies below a folder, in order of path; folders to enter where there is something to think about.
 
         `hints` are those of the rules that hold in the folder.
         """
-        for below in self._plain.below(folder.path, hints):
-            if isinstance(below, DiscoveredFile):
-                yield below
-            elif isinstance(below, str):
-                yield Folder(below, folder.own, folder.git)
+        steps: list[Iterator[Below]] = [iter((folder.path,))]
+        while steps:
+            some: list[Found | Folder | None] = []
+            for below in steps[-1]:
+                if type(below) is DiscoveredFile:
+                    some.append(below)
+                elif isinstance(below, str):
+                    found = self._plain.below(below, hints)
+                    if found != [below]:
+                        steps.append(iter(found))
+                        break
+                    some.append(Folder(below, folder.own, folder.git))
+                elif isinstance(below, tuple):
+                    path, listed = below
+                    some.append(self._look_at(listed, Folder(path, folder.own, folder.git), set()))
             else:
-                path, listed = below
-                found = self._look_at(listed, Folder(path, folder.own, folder.git), set())
-                if found is not None:
-                    yield found
+                steps.pop()
+            yield from _together(some)
 
     def _listed(self, folder: Folder, wanted: _Branches | None) -> list[Listed]:
         listed = self._ahead.pop(folder.path, None)
@@ -303,7 +326,22 @@ class _Walk:
             return f"the folder {folder.path or '.'} cannot be read: {error.strerror}"
 
 
-def _is_reached(found: Found | Folder, below: _Branches | None) -> bool:
+def _together(found: Iterable[Found | Folder | None]) -> Iterator[list[Found] | Folder]:
+    """Yield what was found, what stands between two folders together."""
+    some: list[Found] = []
+    for each in found:
+        if isinstance(each, Folder):
+            if some:
+                yield some
+                some = []
+            yield each
+        elif each is not None:
+            some.append(each)
+    if some:
+        yield some
+
+
+def _is_reached(found: Found | Folder | None, below: _Branches | None) -> bool:
     """Tell whether what was found is wanted itself, or may hold what is, or hides whether it does."""
     return below is None or isinstance(found, Folder | Unreadable)
 

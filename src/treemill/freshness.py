@@ -7,18 +7,26 @@ nor workers, so that a question on a tree in which nothing changed is answered a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 from treemill.belonging import Saw, unwatched
-from treemill.discovery import discover
+from treemill.discovery import Found, discover_together
+from treemill.flow import Ahead
 from treemill.plan import Plan
 from treemill.records import RunState, Status
 from treemill.settings import Settings
 from treemill.storage import IndexStore
 from treemill.types import DiscoveredFile
 from treemill.values import dataclass
+
+Walk = Iterable[list[Found]]
+"""What is found in a tree, some at a time."""
+
+# So many files at most are found before anybody looks.
+_WALKED_AHEAD = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ class IndexOptions:
 class Survey:
     """A walk that stopped at the first file to process, or behind it, or at its end where there is none.
 
-    `files` are the files to process, those found so far included; they can be had once, and pull the walk on.
+    `files` are the files to process, some at a time, those found so far included; they can be had once, and pull the
+    walk on.
     `generation` is the index's when it was compared. `within` are the paths that the walk was confined to, None for the
     whole tree, and `elsewhere` how many files to index are known outside of them; `entered` is told the folders of the
     walk.
@@ -46,7 +55,7 @@ class Survey:
 
     generation: int
     plan: Plan
-    files: Iterator[DiscoveredFile]
+    files: Iterator[list[DiscoveredFile]]
     found_work: bool
     within: tuple[str, ...] | None = None
     elsewhere: int = 0
@@ -58,12 +67,25 @@ class Survey:
         return self.plan.known + self.elsewhere
 
 
+@contextmanager
+def begin_walk(root: Path, settings: Settings) -> Iterator[Walk]:
+    """Begin to walk a tree in a thread of its own, while who looks is loaded; give what is found, once, for `look`.
+
+    Raises:
+        UsageError: there is no such folder.
+        SettingsError: a pattern of `include` or `exclude` is none.
+    """
+    with Ahead(discover_together(root, settings.discovery), most=_WALKED_AHEAD) as walk:
+        yield walk
+
+
 def look(
     root: Path,
     store: IndexStore,
     settings: Settings,
     options: IndexOptions | None = None,
     *,
+    walk: Walk | None = None,
     within: Sequence[str] | None = None,
     entered: Callable[[str], object] | None = None,
     saw: Saw = unwatched,
@@ -72,6 +94,7 @@ def look(
 
     With `within`, only those paths and what lies below them are looked at, if the last run over the whole tree ended;
     else all of it is. `entered` is told each folder that is walked, `saw` what the walk depends on; see `discover`.
+    `walk` is one over the whole tree that was begun for this look, and is told nobody.
 
     Raises:
         UsageError: there is no such folder.
@@ -83,16 +106,18 @@ def look(
     whole = within is None or run is None or run.state is not RunState.COMPLETE
     paths = None if whole or within is None else tuple(within)
     recorded = list(store.recorded(paths, keys=False))
-    inside = sum(record.status is not Status.SKIPPED for record in recorded)
-    elsewhere = 0 if paths is None or run is None else max(0, run.known - inside)
+    elsewhere = 0
+    if paths is not None and run is not None:
+        inside = sum(record.status is not Status.SKIPPED for record in recorded)
+        elsewhere = max(0, run.known - inside)
     plan = Plan(
-        discover(root, settings.discovery, within=paths, entered=entered, saw=saw),
+        walk or discover_together(root, settings.discovery, within=paths, entered=entered, saw=saw),
         recorded,
         retry=options.retry,
         everything=options.everything,
         readable=_can_be_read,
     )
-    stale = iter(plan)
+    stale = plan.together()
     first = next(stale, None)
     if first is not None:
         return Survey(generation, plan, chain((first,), stale), True, paths, elsewhere, entered)
@@ -109,10 +134,10 @@ def first_look(root: Path, settings: Settings, busy: Callable[[], bool]) -> Call
         UsageError: there is no such folder.
         SettingsError: a pattern of `include` or `exclude` is none.
     """
-    plan = Plan(discover(root, settings.discovery), (), readable=_can_be_read)
-    stale, files = iter(plan), []
-    for file in stale:
-        files.append(file)
+    plan = Plan(discover_together(root, settings.discovery), (), readable=_can_be_read)
+    stale, files = plan.together(), []
+    for some in stale:
+        files.append(some)
         if not busy():
             break
     return lambda generation: Survey(generation, plan, chain(files, stale), bool(files or plan.to_mark))

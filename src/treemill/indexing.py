@@ -21,14 +21,14 @@ from treemill.embedding import EmbeddingProvider, Probed
 from treemill.errors import IndexLocked
 from treemill.events import Listener, Planned, Waiting, ignore
 from treemill.flow import Crew
-from treemill.freshness import IndexOptions, Survey, look
+from treemill.freshness import IndexOptions, Survey, Walk, look
 from treemill.plan import Plan
 from treemill.processing.crews import limits_of, make_crew, make_crew_later, reached
 from treemill.processing.engine import Run
 from treemill.processing.recognising import KnownFirst
 from treemill.processing.seams import Intake, VectorStage, itself, name_of
 from treemill.recipes import governor_for, recipe_of
-from treemill.records import Recipe, RecordedFile, RunState, Status
+from treemill.records import Coverage, Recipe, RecordedFile, RunState, Status
 from treemill.reports import IndexReport, ProcessingStats
 from treemill.settings import ChunkerSettings, Settings
 from treemill.settled import is_settled
@@ -61,12 +61,14 @@ def index_tree(
     listener: Listener = ignore,
     cancel: threading.Event | None = None,
     survey: Survey | None = None,
+    walk: Walk | None = None,
     cache: ContentCache | None = None,
     cutter: Cutter | None = None,
 ) -> IndexReport:
     """Bring a store up to date with a tree, and report what that came to.
 
-    `survey` is a look at this tree and store that was just taken, if there was one. What `cache` holds is not parsed
+    `survey` is a look at this tree and store that was just taken, if there was one, and `walk` one that was begun for
+    the look that is to be taken (`begin_walk`). What `cache` holds is not parsed
     again, and what is new is kept in it. `cutter` cuts in the place of Treemill's own chunkers, as they would.
 
     Raises:
@@ -83,7 +85,7 @@ def index_tree(
     outdated = recipe.succeeds(store.recipe())
     if outdated:  # all is cut again, whatever a look has found
         options, survey = replace(options, everything=True), None
-    survey = survey or look(root, store, settings, options)
+    survey = survey or look(root, store, settings, options, walk=walk)
     stats = ProcessingStats(start_time=time.time(), end_time=time.time())
     removed = 0
     if _has_work(survey, store, recipe):
@@ -96,9 +98,11 @@ def index_tree(
                 stats, removed = _carry_out(
                     survey, store, writer, settings, recipe, provider, made_before, cutter, listener, cancel
                 )
+            # Counted while the writer waits for the disk.
+            coverage = replace(_coverage(store), writer_pid=None)
+    else:
+        coverage = _coverage(store)
     plan = survey.plan
-    with store.snapshot() as snapshot:
-        coverage = snapshot.coverage()
     return IndexReport(
         root=str(root),
         stats=stats,
@@ -115,6 +119,11 @@ def index_tree(
         ),
         seconds=time.perf_counter() - began,
     )
+
+
+def _coverage(store: IndexStore) -> Coverage:
+    with store.snapshot() as snapshot:
+        return snapshot.coverage()
 
 
 def _faults(settings: ChunkerSettings) -> tuple[str, ...]:
@@ -148,6 +157,11 @@ def _carry_out(
         provider.probe()
     plan = survey.plan
     removed = 0
+
+    def settle() -> None:
+        nonlocal removed
+        removed = _settle(plan, writer)
+
     with contextlib.ExitStack() as stack:
         stack.enter_context(reached(settings.chunker))
         writer.begin_run(recipe)
@@ -174,27 +188,26 @@ def _carry_out(
             # What turns out to be binary or gone was never a file to index.
             known=lambda: survey.known - run.tally.stats.skipped_files,
             vectors=_stage(provider, settings, stack),
+            at_once=built is None,
         )
         # Into an empty index, what is known are copies of files of this run: workers see those themselves.
         first = built is None and made_before is None
-        stack.enter_context(run.queue(_announced(survey.files, plan, run), compact=True, in_turns=not first))
-        with _crew(settings.chunker, work, writer, run, first) as crew:
-            stats = run.work(crew, writer)
-        if not stats.cancelled:
-            removed = _settle(plan, writer)
-        writer.set_known(survey.known - stats.skipped_files)
+        stack.enter_context(run.queue(_announced(survey.files, plan, run), compact=True))
+        with _crew(settings.chunker, work, writer, first) as crew:
+            # What is gone goes with the last of what came: a file that has moved is in the index at any moment.
+            stats = run.work(crew, writer, settle)
+        if stats.cancelled:
+            writer.set_known(survey.known - stats.skipped_files)
         writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
     return stats, removed
 
 
-def _crew(
-    settings: ChunkerSettings, work: Prepare, writer: Writer, run: Run[DiscoveredFile | Skipped], first: bool
-) -> Crew[DiscoveredFile, Prepared]:
+def _crew(settings: ChunkerSettings, work: Prepare, writer: Writer, first: bool) -> Crew[DiscoveredFile, Prepared]:
     """Return the workers; before them, where this is no first run, who takes out the files that need none."""
     if first:
         return make_crew(settings, work)
     known_of = None if work.lookup is None else writer.known_of
-    return KnownFirst(make_crew_later(settings, work), work, known_of, run.hurry)
+    return KnownFirst(make_crew_later(settings, work), work, known_of)
 
 
 def _stage(provider: EmbeddingProvider | None, settings: Settings, stack: contextlib.ExitStack) -> VectorStage | None:
@@ -228,8 +241,8 @@ def _lease(store: IndexStore, wait_seconds: float, listener: Listener, cancel: t
 
 
 def _announced(
-    files: Iterable[DiscoveredFile], plan: Plan, run: Run[DiscoveredFile | Skipped]
-) -> Iterator[DiscoveredFile]:
+    files: Iterable[list[DiscoveredFile]], plan: Plan, run: Run[DiscoveredFile | Skipped]
+) -> Iterator[list[DiscoveredFile]]:
     """Pass files on, and tell the listener when the walk has ended what it found."""
     yield from files
     run.post(Planned(run.tally.elapsed, plan.stale, plan.unchanged, len(plan.gone)))

@@ -13,13 +13,13 @@ import logging
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import field
 from inspect import GEN_RUNNING, getgeneratorstate
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeGuard
 
 from treemill.chunking import delimiter
 from treemill.chunking.governor import ChunkGovernor
@@ -222,7 +222,7 @@ class _Run:
         try:
             with (
                 self._crew,
-                Ahead(map(_entry, self._files), most=_FILES_AHEAD) as ahead,
+                Ahead(([_entry(file)] for file in self._files), most=_FILES_AHEAD) as ahead,
                 closing(self._crew.map(self._batches(ahead), ordered=ordered)) as outcomes,
             ):
                 for outcome in outcomes:
@@ -243,7 +243,7 @@ class _Run:
             report.seconds = time.perf_counter() - began
             _log.info("chunked %s", report)
 
-    def _batches(self, entries: Iterable[_Entry | None]) -> Iterator[tuple[DiscoveredFile, ...]]:
+    def _batches(self, entries: Iterable[Sequence[_Entry]]) -> Iterator[tuple[DiscoveredFile, ...]]:
         """Group what is to be done into batches, and hold them back while too much is under way."""
         for batch in weigh_batches(self._wanted(entries), _weight, _BATCH_BYTES, first=_FIRST_BATCH_BYTES):
             weight = sum(map(_weight, batch))
@@ -252,16 +252,20 @@ class _Run:
             self._under_way += weight
             yield batch
 
-    def _wanted(self, entries: Iterable[_Entry | None]) -> Iterator[DiscoveredFile | None]:
-        for entry in entries:
-            if entry is None:
-                yield None
-            elif isinstance(entry, _Nothing):
-                self._report.skipped += 1
-            elif (failure := self._quarantine.failure(entry)) is not None:
-                self._fail(failure)
-            else:
-                yield entry
+    def _wanted(self, entries: Iterable[Sequence[_Entry]]) -> Iterator[list[DiscoveredFile]]:
+        for some in entries:
+            files = [entry for entry in some if self._is_wanted(entry)]
+            if files or not some:
+                yield files
+
+    def _is_wanted(self, entry: _Entry) -> TypeGuard[DiscoveredFile]:
+        if isinstance(entry, _Nothing):
+            self._report.skipped += 1
+            return False
+        failure = self._quarantine.failure(entry)
+        if failure is not None:
+            self._fail(failure)
+        return failure is None
 
     def _take(self, done: Done[DiscoveredFile, CutBatch]) -> Iterator[tuple[Path, list[CodeChunk]]]:
         report, governor = self._report, self._governor

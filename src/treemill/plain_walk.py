@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import fields
 from functools import lru_cache
 
@@ -26,7 +25,7 @@ _NATIVE = compiled("listing") if sys.getfilesystemencoding() == "utf-8" else Non
 # So much is walked at a time: little at first, so that the first files come at once; and never so much that what is
 # found ahead takes much memory.
 _FIRST = 100
-_MOST = 5_000
+_MOST = 1_000
 
 _MARKS = (b"".join(sorted(os.fsencode(mark) + b"\0" for mark in MARKS)), os.fsencode(GENERATED_SUFFIX) + b"\0")
 _SLOTS = tuple(getattr(DiscoveredFile, field.name) for field in fields(DiscoveredFile))
@@ -57,8 +56,8 @@ class PlainWalk:
         """Whether this installation has what walks."""
         return _NATIVE is not None
 
-    def below(self, folder: str, hints: Hints) -> Iterator[Below]:
-        """Yield what lies below a folder, given by its path with a slash behind, in order of path.
+    def below(self, folder: str, hints: Hints) -> list[Below]:
+        """Return what lies below a folder, given by its path with a slash behind, in order of path.
 
         Every file and folder that belongs is among it, or below a folder that is. A folder that cannot be walked comes
         itself.
@@ -66,7 +65,7 @@ class PlainWalk:
         assert _NATIVE is not None, "below is for where it is possible"
         tables, not_walked = _tables(hints)
         if os.fsencode(folder[:-1].rpartition("/")[2]) in not_walked:
-            return iter([folder])
+            return [folder]
         found: list[Below] | None = _NATIVE.walk_plain(
             os.fsencode(self._prefix + folder[:-1]),
             os.fsencode(folder),
@@ -78,4 +77,4 @@ class PlainWalk:
             (DiscoveredFile, _SLOTS, self._root),
         )
         self._enough = min(2 * self._enough, _MOST)
-        return iter([folder] if found is None else found)
+        return [folder] if found is None else found

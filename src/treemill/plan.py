@@ -1,6 +1,6 @@
 """(what discovery finds, what the store recorded) → what is stale, what is gone, what stays.
 
-    planned = Plan(discover(root, settings.discovery), store.recorded())
+    planned = Plan(discover_together(root, settings.discovery), store.recorded())
     for file in planned:          # stale files, as the walk goes
         ...
     planned.unchanged, planned.gone, planned.to_mark, planned.known      # whole once the loop has ended
@@ -19,6 +19,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import TypeGuard
 
 from treemill.errors import StorageError
 from treemill.records import RecordedFile, Status
@@ -33,14 +36,18 @@ FINE_TRUST_NS = 100_000_000
 
 _COARSE_NS = 1_000_000
 
+_PATH_OF = attrgetter("path")
+
 
 def is_unchanged(file: DiscoveredFile, record: RecordedFile) -> bool:
     """Whether the record proves that a file still holds what it held."""
+    _, size, stamp, _, seen_ns, _, _, _, changed_ns = record
     return (
-        file.size == record.size
-        and file.mtime_ns == record.stamp
-        and file.changed_ns == record.changed_ns
-        and is_trusted(record.stamp, record.changed_ns, record.seen_ns)
+        file.size == size
+        and file.mtime_ns == stamp
+        and file.changed_ns == changed_ns
+        # what is older than any trust needs no closer look
+        and (max(stamp, changed_ns) + TRUST_NS <= seen_ns or is_trusted(stamp, changed_ns, seen_ns))
     )
 
 
@@ -64,8 +71,8 @@ def is_of_the_machine(error_type: str) -> bool:
 class Plan:
     """The difference between a tree and its index, worked out while the tree is walked.
 
-    Iterating pulls from `discovered` and yields the files to process; nothing is looked ahead. It can be iterated
-    once. Memory is one entry for each recorded path.
+    Iterating pulls from `discovered`, what was found together, and yields the files to process; nothing is looked
+    ahead. It can be iterated once. Memory is one entry for each recorded path.
 
     `retry` also yields unchanged files that are recorded as skipped or failed; `everything` yields all files. A file
     that could not be read, for reasons that need not show in its stamps, is tried again once `readable` says so; one
@@ -74,7 +81,7 @@ class Plan:
 
     def __init__(
         self,
-        discovered: Iterable[DiscoveredFile | Skipped | Unreadable],
+        discovered: Iterable[Sequence[DiscoveredFile | Skipped | Unreadable]],
         recorded: Iterable[RecordedFile],
         *,
         retry: bool = False,
@@ -82,7 +89,8 @@ class Plan:
         readable: Callable[[DiscoveredFile], bool] = lambda file: False,
     ) -> None:
         self._discovered = discovered
-        self._missing = {record.path: record for record in recorded}
+        records = list(recorded)
+        self._missing = dict(zip(map(_PATH_OF, records), records, strict=True))
         self._retry = retry
         self._everything = everything
         self._readable = readable
@@ -94,6 +102,14 @@ class Plan:
 
     def __iter__(self) -> Iterator[DiscoveredFile]:
         """Yield each file to process, in the order of discovery.
+
+        Raises:
+            RuntimeError: the plan was iterated before.
+        """
+        return chain.from_iterable(self.together())
+
+    def together(self) -> Iterator[list[DiscoveredFile]]:
+        """Yield the files to process, in the order of discovery, those together that were discovered so.
 
         Raises:
             RuntimeError: the plan was iterated before.
@@ -149,26 +165,32 @@ class Plan:
         """
         return sorted(self._missing) if self._ended else ()
 
-    def _stale_files(self) -> Iterator[DiscoveredFile]:
-        for found in self._discovered:
-            if isinstance(found, DiscoveredFile):
-                if self._is_stale(found):
-                    self._stale += 1
-                    yield found
-                else:
-                    self._unchanged += 1
-            elif isinstance(found, Skipped):
-                self._skipped.append(found)
-                if not _says(self._missing.pop(found.path, None), found):
-                    self._to_mark.append(found)
-            else:
-                self._unreadable.append(found)
+    def _stale_files(self) -> Iterator[list[DiscoveredFile]]:
+        for some in self._discovered:
+            stale = [each for each in some if self._is_stale(each)]
+            if stale:
+                yield stale
         self._spare_the_unknown()
         self._ended = True
 
-    def _is_stale(self, file: DiscoveredFile) -> bool:
+    def _is_stale(self, found: DiscoveredFile | Skipped | Unreadable) -> TypeGuard[DiscoveredFile]:
+        """Take in what was found, and tell whether it is a file to process."""
+        if isinstance(found, DiscoveredFile):
+            stale = self._is_to_process(found)
+            self._stale += stale
+            self._unchanged += not stale
+            return stale
+        if isinstance(found, Skipped):
+            self._skipped.append(found)
+            if not _says(self._missing.pop(found.path, None), found):
+                self._to_mark.append(found)
+        else:
+            self._unreadable.append(found)
+        return False
+
+    def _is_to_process(self, file: DiscoveredFile) -> bool:
         record = self._missing.pop(file.name, None)
-        if self._everything or record is None or not is_unchanged(file, record):
+        if record is None or self._everything or not is_unchanged(file, record):
             return True
         if record.status is Status.INDEXED:
             return False

@@ -47,7 +47,7 @@ def below(path: str, folder: str) -> bool:
 
 @given(found=finds(), index=indexes())
 def test_every_path_is_in_exactly_one_drawer(found, index):
-    planned = Plan(found, index)
+    planned = Plan([found], index)
     stale = [file.name for file in planned]
     records = {record.path: record for record in index}
     files = {each.name: each for each in found if isinstance(each, DiscoveredFile)}
@@ -76,13 +76,13 @@ def test_carrying_a_plan_out_leaves_nothing_to_do(found, index):
     """After the stale files are recorded, the gone removed and the skips marked, the next plan is empty."""
     manifest = {record.path: record for record in index}
     seen = NOW + 100 * TRUST_NS
-    planned = Plan(found, index)
+    planned = Plan([found], index)
     for file in planned:
         manifest[file.name] = RecordedFile(file.name, file.size, file.mtime_ns, b"k", seen, Status.INDEXED)
     for path in planned.gone:
         del manifest[path]
     for skip in planned.to_mark:
         manifest[skip.path] = RecordedFile(skip.path, 0, 0, b"", seen, Status.SKIPPED, str(skip.reason), skip.detail)
-    again = Plan(found, manifest.values())
+    again = Plan([found], manifest.values())
     assert list(again) == []
     assert (list(again.gone), list(again.to_mark)) == ([], [])

@@ -10,9 +10,10 @@ import signal
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -433,27 +434,40 @@ def test_no_batches_start_no_worker(kind: str, opened: Callable[..., Any]) -> No
     assert crew.pids() == ()
 
 
-def test_batches_are_weighed_and_the_first_ones_are_small() -> None:
-    batches = list(weigh_batches([40] * 20, lambda item: item, 200, first=50))
+@pytest.mark.parametrize("together", [1, 3, 7, 20])
+def test_batches_are_weighed_and_the_first_ones_are_small(together: int) -> None:
+    #  20 × 40, some at a time ─▶ 50, 100, 200, 200 … at most
+    def some(items: Sequence[int]) -> list[Sequence[int]]:
+        return [items[place : place + together] for place in range(0, len(items), together)]
+
+    batches = list(weigh_batches(some([40] * 20), lambda item: item, 200, first=50))
     assert [len(b) for b in batches] == [1, 2, 5, 5, 5, 2]
-    assert [len(b) for b in weigh_batches([1] * 10, lambda item: item, 200, most=4)] == [4, 4, 2]
-    assert list(weigh_batches([500, 1], lambda item: item, 200)) == [(500,), (1,)]
+    assert [len(b) for b in weigh_batches(some([1] * 10), lambda item: item, 200, most=4)] == [4, 4, 2]
+    assert list(weigh_batches(some([500, 1]), lambda item: item, 200)) == [(500,), (1,)]
+    assert list(weigh_batches(some([1, 500, 500, 1, 1]), lambda item: item, 200)) == [(1,), (500,), (500,), (1, 1)]
+    assert list(weigh_batches([[1, 2], [], [3], []], lambda item: item, 200)) == [(1, 2), (3,)]
+    assert list(weigh_batches([[], [1], []], lambda item: item, 200)) == [(), (1,)]
 
 
-def test_batches_become_smaller_towards_the_end_where_it_is_known() -> None:
-    left = 100
+@pytest.mark.parametrize("together", [1, 8, 100])
+def test_batches_become_smaller_towards_the_end_where_it_is_known(together: int) -> None:
+    taken = 0
 
     def weigh(item: int) -> int:
-        nonlocal left
-        left -= item
+        nonlocal taken
+        taken += 1
         return item
 
-    batches = list(weigh_batches([1] * 100, weigh, 20, share=lambda: max(2, left // 4)))
-    assert sum(map(len, batches)) == 100
+    def share(weighed: int) -> int:
+        return max(2, (100 - taken + weighed) // 4)
+
+    items = ([1] * together for _ in range(100 // together))
+    batches = list(weigh_batches(items, weigh, 20, share=share))
+    assert sum(map(len, batches)) == 100 // together * together
     sizes = [len(batch) for batch in batches]
-    assert sizes[0] == 20
+    assert sizes[0] in (19, 20)
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[-1] <= 2
+    assert sizes[-1] <= 3
 
 
 def test_a_slow_source_holds_up_neither_its_own_items_nor_outcomes() -> None:
@@ -465,12 +479,17 @@ def test_a_slow_source_holds_up_neither_its_own_items_nor_outcomes() -> None:
         yield "double 2"
 
     seen: list[object] = []
-    with Ahead(slowly()) as ahead, ThreadCrew(1, Deeds(), Limits()) as workers:
+    with Ahead(ones(slowly())) as ahead, ThreadCrew(1, Deeds(), Limits()) as workers:
         for outcome in workers.map(weigh_batches(ahead, len, 1000)):
             if isinstance(outcome, Done):
                 seen += outcome.value
                 first_is_out.set()
     assert seen == [2, 4]
+
+
+def ones(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield items one at a time."""
+    return ([item] for item in items)
 
 
 def _wait_for_end(ahead: Ahead[Any]) -> None:
@@ -486,45 +505,45 @@ def test_who_takes_waits_for_as_many_as_are_wanted_and_never_for_what_is_there(
     packs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue, got = CompactQueue[int](packs=packs), []
-    for number in range(5_000):
-        queue.put(number)
+    for number in range(12_000):
+        queue.put([number])
     with monkeypatch.context() as patch:
         patch.setattr(queue, "_came", None)  # nothing to wait for, however few come at a time
-        while len(got) < 3_000:
+        while len(got) < 9_000:
             items = queue.take(60, 2_000)
             got += items
             items.clear()
-    threading.Timer(0.01, lambda: (queue.put(5_000), queue.put_last(5_001))).start()
-    while got[-1:] != [5_001]:
+    threading.Timer(0.01, lambda: (queue.put([12_000]), queue.put_last(12_001))).start()
+    while got[-1:] != [12_001]:
         items = queue.take(60, 2_000)
         got += items
         items.clear()
-    assert got == list(range(5_002))
+    assert got == list(range(12_002))
     assert not queue.take(0)
 
 
-@pytest.mark.parametrize("count", [1, 511, 513, 5_000])
+@pytest.mark.parametrize("count", [1, 511, 8_193, 12_000])
 def test_what_waits_as_bytes_comes_in_order_whole(count: int) -> None:
     everything = [(f"folder/{number}.py", number) for number in range(count)]
-    with Ahead(iter(everything), compact=True) as ahead:
+    with Ahead(ones(everything), compact=True) as ahead:
         _wait_for_end(ahead)
         first = next(iter(ahead))
-        some = list(itertools.islice(ahead, count // 3))
-        assert [first, *some, *ahead.rest()] == everything
-    with Ahead(iter(everything), compact=True) as ahead:
-        assert [item for item in ahead if item is not None] == everything
+        some = list(itertools.islice(ahead, count // 100))
+        assert [*first, *chain.from_iterable(some), *ahead.rest()] == everything
+    with Ahead(ones(everything), compact=True) as ahead:
+        assert list(chain.from_iterable(ahead)) == everything
 
 
 def test_what_waits_as_bytes_takes_a_third_of_the_memory() -> None:
     def files() -> Iterator[DiscoveredFile]:
-        for n in range(20_000):
+        for n in range(100_000):
             yield DiscoveredFile(
                 f"a/folder/of/sources/{n:06}.py", "/root", "python", 70_000 + n, 10**18 + n, 10**18 - n
             )
 
     def held(*, compact: bool) -> int:
         tracemalloc.start()
-        with Ahead(files(), compact=compact) as ahead:
+        with Ahead(ones(files()), compact=compact) as ahead:
             _wait_for_end(ahead)
             held, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -552,31 +571,13 @@ def test_a_crew_that_is_made_later_is_made_for_the_first_batch_and_ends_with_the
     assert len(made) == 1
 
 
-def test_in_turns_few_items_are_read_while_those_before_are_worked_on_until_there_is_a_hurry() -> None:
-    #  read 512 ─▶ all taken? ─▶ read 512 ─▶ … ─▶ hurry ─▶ all
-    with Ahead(iter(range(5_000)), in_turns=True) as ahead:
-        got, reader = [], iter(ahead)
-        while len(got) < 1_000:
-            got += [item for item in [next(reader)] if item is not None]
-            assert ahead.found <= len(got) + 1_024
-        assert not ahead.ended
-        ahead.hurry()
+def test_whoever_stops_gets_what_was_found_and_few_are_handed_out_together() -> None:
+    with Ahead(ones(range(5_000))) as ahead:
         _wait_for_end(ahead)
-        assert got + [item for item in reader if item is not None] == list(range(5_000))
-
-
-def test_turns_end_by_themselves_where_nobody_comes_back_for_more() -> None:
-    with Ahead(iter(range(5_000)), in_turns=True) as ahead:
-        next(iter(ahead))
-        _wait_for_end(ahead)
-        assert ahead.found == 5_000
-
-
-def test_whoever_stops_in_turns_gets_what_was_found() -> None:
-    with Ahead(iter(range(5_000)), in_turns=True) as ahead:
         first = next(iter(ahead))
+        assert 0 < len(first) <= 64
         ahead.stop(5)
-        assert [first, *ahead.rest()] == list(range(5_000))
+        assert [*first, *ahead.rest()] == list(range(5_000))
 
 
 @pytest.mark.parametrize("compact", [False, True])
@@ -585,7 +586,5 @@ def test_what_a_source_raises_reaches_the_reader(compact: bool) -> None:
         yield 1
         raise OSError("the drive is gone")
 
-    with Ahead(breaking(), compact=compact) as ahead:
-        assert next(iter(ahead)) == 1
-        with pytest.raises(OSError, match="the drive is gone"):
-            list(ahead)
+    with Ahead(ones(breaking()), compact=compact) as ahead, pytest.raises(OSError, match="the drive is gone"):
+        assert list(chain.from_iterable(ahead)) == [1]

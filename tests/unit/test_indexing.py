@@ -20,7 +20,7 @@ from treemill import freshness
 from treemill.chunking.governor import CHUNKER_VERSION, ChunkGovernor
 from treemill.discovery import discover
 from treemill.embedding.static import StaticEncoder
-from treemill.errors import IndexMismatch
+from treemill.errors import IndexMismatch, UsageError
 from treemill.events import Cancelled, Committed, Ended, Event, Finished, Heartbeat, Passed, Planned, Queued, Worked
 from treemill.freshness import IndexOptions
 from treemill.indexing import index_tree
@@ -112,17 +112,52 @@ def test_a_file_that_moved_is_neither_parsed_nor_stored_again(tree: Tree) -> Non
         assert index.search("add_item")[0].path == "basket.py"
 
 
+def test_a_file_that_moved_is_in_the_index_at_any_moment(tree: Tree, tmp_path: Path) -> None:
+    #  old/f.py ─▶ new/f.py ── each commit has it here or there, the last one there alone
+    root = tree({f"old/f{number:03}.py": f"def f{number}(): ...\n" for number in range(60)})
+    settings = replace(INLINE, storage=StorageSettings(commit_seconds=0.01))
+    with SqliteStore(tmp_path / "index", create=True) as store:
+        index_tree(root, store, settings)
+        (root / "old").rename(root / "new")
+        seen: list[set[str]] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Committed):
+                with store.snapshot() as snapshot:
+                    seen.append({os.fsdecode(path) for path in snapshot.files().paths})
+
+        report = index_tree(root, store, settings, listener=listen)
+        assert report.removed == 60
+    assert seen
+    for paths in seen:
+        assert {path.rpartition("/")[2] for path in paths} == {f"f{number:03}.py" for number in range(60)}
+    assert seen[-1] == {f"new/f{number:03}.py" for number in range(60)}
+
+
+def test_a_walk_that_has_begun_is_looked_at_as_any_other(tree: Tree) -> None:
+    root, store = tree(FILES), MemoryStore()
+    make_old(root)
+    with freshness.begin_walk(root, INLINE) as walk:
+        report = run(root, store, walk=walk)
+    assert report.coverage.complete
+    assert paths(store) == [name for name in sorted(FILES) if name != "logo.bin"]
+    with freshness.begin_walk(root, INLINE) as walk:
+        assert run(root, store, walk=walk).unchanged == len(FILES)
+    with pytest.raises(UsageError), freshness.begin_walk(root / "nowhere", INLINE):
+        pass
+
+
 def test_a_file_deleted_while_indexing_costs_one_line_in_the_report(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, store = tree({"a.py": "def a(): ...", "b.py": "def b(): ..."}), MemoryStore()
 
-    def delete(*_: object, **__: object) -> Iterator[DiscoveredFile | Skipped | Unreadable]:
+    def delete(*_: object, **__: object) -> Iterator[list[DiscoveredFile | Skipped | Unreadable]]:
         for found in discover(root):
             (root / "a.py").unlink(missing_ok=True)
-            yield found
+            yield [found]
 
-    monkeypatch.setattr(freshness, "discover", delete)
+    monkeypatch.setattr(freshness, "discover_together", delete)
     report = run(root, store)
     assert [(skip.path, skip.reason) for skip in report.skipped] == [("a.py", SkipReason.VANISHED)]
     assert paths(store) == ["b.py"]

@@ -23,7 +23,7 @@ def recorded(path: str, size: int = 10, stamp: int = STAMP, seen: int = LATER, *
 
 
 def carried_out(discovered, records, **options) -> tuple[list[str], Plan]:
-    planned = Plan(discovered, records, **options)
+    planned = Plan([discovered], records, **options)
     return [file.name for file in planned], planned
 
 
@@ -153,7 +153,7 @@ def test_the_tree_is_walked_only_as_far_as_files_are_asked_for():
             walked.append(name)
             yield found(name)
 
-    planned = Plan(walk(), [recorded("gone.py")])
+    planned = Plan(([found] for found in walk()), [recorded("gone.py")])
     files = iter(planned)
     assert walked == []
     assert next(files).name == "a.py"
@@ -168,7 +168,7 @@ def test_a_walk_that_fails_on_the_way_makes_nothing_gone():
         yield found("a.py")
         raise OSError("the disk went away")
 
-    planned = Plan(walk(), [recorded("b.py")])
+    planned = Plan(([found] for found in walk()), [recorded("b.py")])
     with pytest.raises(OSError, match="went away"):
         list(planned)
     assert (planned.ended, list(planned.gone)) == (False, [])

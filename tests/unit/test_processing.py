@@ -642,6 +642,17 @@ def test_the_first_files_are_committed_at_once_and_the_next_ones_wait_ever_longe
     assert eager.time_is_up()
 
 
+def test_where_questions_find_something_anyway_the_first_files_wait_for_a_moment() -> None:
+    began = time.monotonic()
+    pace, brief = Pace(60, at_once=False), Pace(0.01, at_once=False)
+    assert not pace.time_is_up()
+    while not brief.time_is_up():
+        time.sleep(0.001)
+    while not pace.time_is_up():
+        time.sleep(0.005)
+    assert 0.1 <= time.monotonic() - began < 30
+
+
 def test_many_bytes_do_not_wait_for_their_time() -> None:
     pace = Pace(60)
     pace.put(31_000_000)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Tree
-from treemill.discovery import discover
+from treemill.discovery import discover_together
 from treemill.indexing import index_tree
 from treemill.library import index
 from treemill.places import Place, place_of
@@ -108,7 +108,8 @@ def test_what_the_walk_beside_found_is_what_the_run_begins_with(tree: Tree, monk
     indexed(first)
     walks: list[object] = []
     monkeypatch.setattr(
-        "treemill.freshness.discover", lambda *given, **named: walks.append(0) or discover(*given, **named)
+        "treemill.freshness.discover_together",
+        lambda *given, **named: walks.append(0) or discover_together(*given, **named),
     )
     assert indexed(second).stats.files_processed == len(FILES)
     assert len(walks) == 1
@@ -120,7 +121,7 @@ def test_where_the_other_index_cannot_be_had_the_walk_beside_serves_the_one_that
     other = Settings(chunker=ChunkerSettings(max_chunk_bytes=900, concurrency=SETTINGS.chunker.concurrency))
     survey = begin_index(place_of(second), other)
     assert survey is not None
-    assert (survey.generation, sorted(file.name for file in survey.files)) == (0, sorted(FILES))
+    assert (survey.generation, sorted(file.name for some in survey.files for file in some)) == (0, sorted(FILES))
     assert indexed(second, other).stats.files_processed == len(FILES)
 
 

@@ -17,7 +17,7 @@ from treemill.cli.words import count, printable, seconds, size
 from treemill.errors import UsageError
 from treemill.events import ignore
 from treemill.flow.freeing import give_back
-from treemill.freshness import IndexOptions, Survey
+from treemill.freshness import IndexOptions, Survey, Walk, begin_walk
 from treemill.places import place_of, seated
 from treemill.rebuilding import rebuilt, replaced
 from treemill.reports import IndexReport
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = IndexOptions(retry=arguments.retry, wait_seconds=wait)
     recorder = import_module(_PAGE).Recorder() if arguments.report else ignore
 
-    def build(store: IndexStore, survey: Survey | None = None) -> IndexReport:
+    def build(store: IndexStore, survey: Survey | None = None, walk: Walk | None = None) -> IndexReport:
         bring_up_to_date = import_module(_WORKING).bring_up_to_date
-        report: IndexReport = bring_up_to_date(place, store, settings, arguments, options, survey, recorder)
+        report: IndexReport = bring_up_to_date(place, store, settings, arguments, options, survey, walk, recorder)
         return report
 
     if arguments.rebuild and settings.storage.url:
@@ -65,7 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         survey = begin_index(place, settings)
         with open_store(place.root, place.folder, settings.storage, create=True) as store:
-            report = build(store, survey)
+            if survey is not None:
+                report = build(store, survey)
+            else:
+                store.foresee()
+                with begin_walk(place.root, settings) as walk:
+                    report = build(store, walk=walk)
         note_index(place, settings)
     if arguments.report:
         _write(arguments.report, import_module(_PAGE).page(report, recorder))

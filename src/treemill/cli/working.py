@@ -16,7 +16,7 @@ from treemill.disk_space import shortage
 from treemill.embedding.registry import provider_for
 from treemill.errors import IndexLocked
 from treemill.events import Event, Listener, ignore
-from treemill.freshness import IndexOptions, Survey
+from treemill.freshness import IndexOptions, Survey, Walk
 from treemill.indexing import index_tree
 from treemill.places import Place
 from treemill.reports import IndexReport
@@ -32,11 +32,13 @@ def bring_up_to_date(
     arguments: argparse.Namespace,
     options: IndexOptions | None = None,
     survey: Survey | None = None,
+    walk: Walk | None = None,
     recorder: Listener = ignore,
 ) -> IndexReport:
     """Index a place, showing progress; the first Ctrl-C cancels, a second one forces.
 
-    `recorder` is told of every event as well, before whoever shows progress.
+    `survey` and `walk` are as `index_tree` takes them. `recorder` is told of every event as well, before whoever shows
+    progress.
     """
     with listener_for(sys.stderr, arguments) as shown, cancelled_by_ctrl_c() as cancel:
 
@@ -59,6 +61,7 @@ def bring_up_to_date(
                     listener=listener,
                     cancel=cancel,
                     survey=survey,
+                    walk=walk,
                     cache=cache,
                 )
         except IndexLocked as locked:

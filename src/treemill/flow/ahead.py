@@ -7,8 +7,7 @@ already being worked on.
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -20,25 +19,23 @@ _PATIENCE_SECONDS = 0.02
 
 # Who reads waits a moment for half as many as were read before, or for half of so many: waking the other thread costs
 # more than an item. Where few may be ahead, they are worth a turn each.
-_TURN = 4096
+_TURN = 1024
 _MANY = 100
 
-# So many items are read in a turn. A run that is not over so soon is better off with all that is known ahead of it.
-_IN_TURNS = 512
-_IN_TURNS_SECONDS = 0.5
+# So many items at most are handed out together: few enough that most of what nobody works on yet can still be had back.
+_TOGETHER = 32
 
 
 class Ahead(Generic[T]):
-    """Iterate over `items`, read in another thread as fast as it goes; what it raises is raised here.
+    """Iterate over `items`, of which some come at a time, read in another thread as fast as it goes.
 
-    Where the next item takes a while, None comes in its place, so that nobody who reads is held up.
+    They are handed out by some at a time as well, not always the same; what `items` raises is raised here.
+
+    Where the next item takes a while, an empty list comes in its place, so that nobody who reads is held up.
 
     With `most`, that many items at most are read and not taken yet, so that an endless iterable is fine. Then it waits
     until half of them are taken: threads that take turns for every item cost more than the items. With `compact`, items
     can be pickled, and copies of those that wait long are handed out; see `CompactQueue`.
-
-    With `in_turns`, some hundred items are read only while nobody is busy with those before, until `hurry` or for half
-    a second: where both are the interpreter's work, they are in each other's way.
 
     `on_item` is called in that thread with each item, in order. `found` counts them so far, `ended` tells whether
     that is all. Leaving the `with`, or `stop`, ends the thread after the item in hand; what it found before can still
@@ -47,12 +44,11 @@ class Ahead(Generic[T]):
 
     def __init__(
         self,
-        items: Iterable[T],
+        items: Iterable[Sequence[T]],
         on_item: Callable[[T], object] | None = None,
         *,
         most: int | None = None,
         compact: bool = False,
-        in_turns: bool = False,
     ) -> None:
         self.found = 0
         self.ended = False
@@ -63,7 +59,6 @@ class Ahead(Generic[T]):
         self._most = most
         self._turn = _TURN if most is None else min(_TURN, most) if most >= _MANY else 0
         self._taken = 0
-        self._turns_until = time.monotonic() + _IN_TURNS_SECONDS if in_turns else 0.0
         self._room = threading.Event()
         self._thread = threading.Thread(target=self._read, name="run-ahead", daemon=True)
 
@@ -76,35 +71,32 @@ class Ahead(Generic[T]):
     ) -> None:
         self.stop()
 
-    def __iter__(self) -> Iterator[T | None]:
+    def __iter__(self) -> Iterator[list[T]]:
         while True:
-            if self._turns_until:
-                self._room.set()
-                items = self._queue.take(_PATIENCE_SECONDS, min(1 + self._taken, _IN_TURNS))
-            else:
-                items = self._queue.take(_PATIENCE_SECONDS, 1 + min(self._taken, self._turn) // 2)
+            items = self._queue.take(_PATIENCE_SECONDS, 1 + min(self._taken, self._turn) // 2)
             if not items:
-                yield None
+                yield []
             while items:
-                item = items.popleft()
-                if isinstance(item, _End):
-                    if item.error is not None:
-                        raise item.error
-                    return
-                self._taken += 1
+                some: list[T] = []
+                end: _End | None = None
+                while items and end is None and len(some) < _TOGETHER:
+                    item = items.popleft()
+                    if isinstance(item, _End):
+                        end = item
+                    else:
+                        some.append(item)
+                self._taken += len(some)
                 if self._most is not None and 2 * (self.found - self._taken) <= self._most and not self._room.is_set():
                     self._room.set()
-                yield item
-
-    def hurry(self) -> None:
-        """Read as fast as it goes from here on, and not in turns."""
-        if self._turns_until:
-            self._turns_until = 0.0
-            self._room.set()
+                if some:
+                    yield some
+                if end is not None:
+                    if end.error is not None:
+                        raise end.error
+                    return
 
     def stop(self, grace_seconds: float = 0.0) -> None:
         """Read no further than what can be read within the grace."""
-        self.hurry()
         if self._thread.is_alive():
             self._thread.join(grace_seconds)
         self._stopping = True
@@ -120,17 +112,16 @@ class Ahead(Generic[T]):
     def _read(self) -> None:
         error: BaseException | None = None
         try:
-            for item in self._items:
+            for some in self._items:
                 if self._stopping:
                     break
-                self.found += 1
+                self.found += len(some)
                 if self._on_item is not None:
-                    self._on_item(item)
-                self._queue.put(item)
+                    for item in some:
+                        self._on_item(item)
+                self._queue.put(some)
                 if self._most is not None and self.found - self._taken >= self._most:
                     self._wait_for_room(self._most)
-                elif self._turns_until and self.found - self._taken >= _IN_TURNS:
-                    self._wait_for_turn()
         except BaseException as raised:  # noqa: BLE001 - carried to the reader, which raises it
             error = raised
         self.ended = True
@@ -141,15 +132,6 @@ class Ahead(Generic[T]):
         # Looked at once more behind the clearing: what was taken, or stopped, just before would wake nobody.
         if not self._stopping and self.found - self._taken >= most:
             self._room.wait()
-
-    def _wait_for_turn(self) -> None:
-        self._room.clear()
-        left = self._turns_until - time.monotonic()
-        if left <= 0:
-            self.hurry()
-        # Looked at once more behind the clearing, as above.
-        elif not self._stopping and self.found - self._taken >= _IN_TURNS:
-            self._room.wait(left)
 
 
 class _End:

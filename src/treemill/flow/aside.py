@@ -60,21 +60,26 @@ class Aside(Generic[R]):
 
 
 class Hand(Generic[R]):
-    """A thread that does one thing after the other, for whoever has many to do aside: to start one takes longer.
+    """Threads that do one thing after the other, for whoever has many to do aside: to start one takes longer.
 
     Use it in a `with`; leaving it lets go of what was not begun.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self._tasks: queue.SimpleQueue[_Task[R] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._most = threads
         self._leaving = False
 
     def begin(self, action: Callable[[], R]) -> Callable[[], R]:
-        """Have it done after what was begun before; calling what is returned waits for the end, as an `Aside` does."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="hand", daemon=True)
-            self._thread.start()
+        """Have it done after what was begun before; calling what is returned waits for the end, as an `Aside` does.
+
+        With several threads, what was begun before may not have ended.
+        """
+        if len(self._threads) < self._most:
+            thread = threading.Thread(target=self._run, name="hand", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         task = _Task(action)
         self._tasks.put(task)
         return task
@@ -86,7 +91,8 @@ class Hand(Generic[R]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leaving = True
-        self._tasks.put(None)
+        for _ in self._threads:
+            self._tasks.put(None)
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None and not self._leaving:

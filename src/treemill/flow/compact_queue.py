@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 _PICKLE = "pickle"
 
 # So many entries stand ready as they are; behind them, groups of so many become one entry each.
-_AT_HAND = 1024
+_AT_HAND = 8192
 _GROUP = 256
 
 # How long it may take until as many have come as are wanted.
@@ -44,19 +45,19 @@ class CompactQueue(Generic[T]):
         self._complete = False
         self._came = threading.Event()
 
-    def put(self, item: T) -> None:
-        """Put an item behind the others; it can be had at once."""
+    def put(self, items: Sequence[T]) -> None:
+        """Put items behind the others; they can be had at once."""
         if not self._group and len(self._entries) < self._at_hand:
-            self._entries.append(item)
+            self._entries.extend(items)
         else:
             with self._lock:
-                self._group.append(item)
+                self._group.extend(items)
                 if len(self._entries) < self._at_hand:
                     self._flush()
-                elif len(self._group) == _GROUP:
-                    self._entries.append(_Packed(self._group))
-                    self._group = []
-        self._come += 1
+                while len(self._group) >= _GROUP:
+                    self._entries.append(_Packed(self._group[:_GROUP]))
+                    del self._group[:_GROUP]
+        self._come += len(items)
         if self._awaited and self._come - self._gone >= self._awaited:
             self._came.set()
 

@@ -22,7 +22,7 @@ from treemill.processing.herald import Herald
 from treemill.processing.pace import Pace
 from treemill.processing.portions import BATCH_BYTES, FIRST_BATCH_BYTES, Portions
 from treemill.processing.seams import Intake, VectorStage
-from treemill.processing.tally import Entry, Tally
+from treemill.processing.tally import Tally, entry_of
 from treemill.records import PreparedFile, RecordedFile, Status
 from treemill.reports import ProcessingStats
 from treemill.storage import Writer
@@ -42,7 +42,7 @@ class Run(Generic[Q]):
     """One run of the engine over some files. `cancel` may be set by anyone, at any time.
 
     `listener` is told what happens by the dispatcher's thread; `observer` at once, by the thread in which it happens,
-    and must neither block nor raise.
+    and must neither block nor raise. Without `at_once`, the first file may wait a tenth of a second for its commit.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Run(Generic[Q]):
         known: Callable[[], int] | None = None,
         vectors: VectorStage | None = None,
         observer: Listener = ignore,
+        at_once: bool = True,
     ) -> None:
         self.tally = Tally()
         self.cancel = cancel
@@ -64,7 +65,7 @@ class Run(Generic[Q]):
         self._limits = limits
         self._vectors = vectors
         self._herald = Herald(self.tally, listener, observer, self._heartbeat)
-        self._pace = Pace(commit_seconds)
+        self._pace = Pace(commit_seconds, at_once=at_once)
         self._portions = Portions()
         self._begun: dict[str, DiscoveredFile] = {}
         self._marks: list[RecordedFile] = []
@@ -75,15 +76,14 @@ class Run(Generic[Q]):
         self._ended = False
 
     @contextmanager
-    def queue(self, files: Iterable[Q], *, compact: bool = False, in_turns: bool = False) -> Iterator[None]:
-        """Take in files and tell of them while entered: the first is told of before there is a worker or a store.
+    def queue(self, files: Iterable[Sequence[Q]], *, compact: bool = False) -> Iterator[None]:
+        """Take in files, some at a time, and tell of them while entered: the first is told of before there is a worker.
 
         `work` belongs inside, and whatever shall be over when the listener is told that the run is. With `compact`,
-        files can be pickled, and those that wait long take less memory. With `in_turns`, more files are taken in only
-        when those before are worked on, as long as that needs no workers, or for half a second.
+        files can be pickled, and those that wait long take less memory.
         """
         queued = self._queued if self._herald.tells_of_files else None
-        with self._herald, Ahead(files, queued, compact=compact, in_turns=in_turns) as ahead:
+        with self._herald, Ahead(files, queued, compact=compact) as ahead:
             self._ahead = ahead
             self._herald.wait_for_first()
             try:
@@ -93,10 +93,16 @@ class Run(Generic[Q]):
                 self.tally.close(cancelled=self.cancel.is_set())
                 self._herald.ended()
 
-    def work(self, crew: Crew[DiscoveredFile, Prepared], writer: Writer) -> ProcessingStats:
+    def work(
+        self,
+        crew: Crew[DiscoveredFile, Prepared],
+        writer: Writer,
+        before_last_commit: Callable[[], object] = lambda: None,
+    ) -> ProcessingStats:
         """Process what is queued and return the statistics; what could be committed is, however the run ends.
 
-        A `Skipped` among the files is a file that was asked for and cannot be had: it counts as submitted.
+        A `Skipped` among the files is a file that was asked for and cannot be had: it counts as submitted. What is
+        written `before_last_commit` is committed with the last files; that is not called in a run that is cancelled.
 
         Raises:
             StorageError: the store failed; what was committed before stays.
@@ -108,6 +114,8 @@ class Run(Generic[Q]):
             with closing(crew.map(self._batches(self._ahead), waiting=_WAITING_BATCHES)) as outcomes:
                 self._take(outcomes)
                 self._take_last_vectors()
+            if not self.cancel.is_set():
+                before_last_commit()
             self._commit()
         finally:
             try:
@@ -127,46 +135,49 @@ class Run(Generic[Q]):
     def _queued(self, item: Q) -> None:
         self._herald.queued(self._intake.name(item))
 
-    def _batches(self, items: Iterable[Q | None]) -> Iterator[tuple[DiscoveredFile, ...]]:
+    def _batches(self, items: Iterable[Sequence[Q]]) -> Iterator[tuple[DiscoveredFile, ...]]:
         """Group the queue into batches for the workers, until it ends or the run is cancelled."""
-
-        stats, cancelled, describe = self.tally.stats, self.cancel.is_set, self._intake.describe
-
-        def wanted() -> Iterator[DiscoveredFile | None]:
-            for item in items:
-                if item is None:
-                    yield None
-                    continue
-                stats.submitted_files += 1
-                file = None if cancelled() else describe(item)
-                if isinstance(file, DiscoveredFile):
-                    self._begun[file.name] = file
-                    yield file
-                elif file is not None:
-                    self._pass(file)
-                else:
-                    self._cancelled(self._intake.name(item))
-                    if cancelled():
-                        return
-
         portions = weigh_batches(
-            wanted(), self._portions.weigh, BATCH_BYTES, first=FIRST_BATCH_BYTES, share=self._fair_share
+            self._wanted(items), self._portions.weigh, BATCH_BYTES, first=FIRST_BATCH_BYTES, share=self._fair_share
         )
         for batch in portions:
             self._herald.started(batch)
             yield batch
 
-    def hurry(self) -> None:
-        """Take in files as fast as that goes, and not in turns."""
-        if self._ahead is not None:
-            self._ahead.hurry()
+    def _wanted(self, items: Iterable[Sequence[Q]]) -> Iterator[list[DiscoveredFile]]:
+        """Yield the files to work on, by some at a time, and none where the next one takes a while."""
+        for some in items:
+            files = self._described(some)
+            if files or not some:
+                yield files
+            if some and self.cancel.is_set():
+                return
 
-    def _fair_share(self) -> int:
-        """Return how much a batch may weigh: a part of what is left, once it is known how many files there are."""
+    def _described(self, items: Sequence[Q]) -> list[DiscoveredFile]:
+        """Take items in, and return those that are files to work on; the others have ended with that."""
+        self.tally.stats.submitted_files += len(items)
+        cancelled, describe, begun = self.cancel.is_set, self._intake.describe, self._begun
+        files = []
+        for item in items:
+            file = None if cancelled() else describe(item)
+            if isinstance(file, DiscoveredFile):
+                begun[file.name] = file
+                files.append(file)
+            elif file is not None:
+                self._pass(file)
+            else:
+                self._cancelled(self._intake.name(item))
+        return files
+
+    def _fair_share(self, weighed: int) -> int:
+        """Return how much a batch may weigh: a part of what is left, once it is known how many files there are.
+
+        So many of the files that are taken in are weighed and left, too.
+        """
         ahead, crew, taken = self._ahead, self._crew, self.tally.stats.submitted_files
         if ahead is None or crew is None or not ahead.ended:
             return BATCH_BYTES
-        return self._portions.fair_share(taken, ahead.found - taken, crew.count)
+        return self._portions.fair_share(taken, ahead.found - taken + weighed, crew.count)
 
     def _take(self, outcomes: Iterator[Done[DiscoveredFile, Prepared] | Lost[DiscoveredFile] | Idle]) -> None:
         """Deal with what becomes of batches until there is no more, or the run is cancelled."""
@@ -244,11 +255,7 @@ class Run(Generic[Q]):
         refused = {failure.path: failure for failure in self._writer.put(files)}
         taken = [file for file in files if file.path not in refused] if refused else files
         shape_of = self._shapes.pop
-        entries = []
-        for file in taken:
-            chunks, language = shape_of(file.path, (0, None))
-            entries.append(Entry(file.path, chunks, file.size, language))
-        self.tally.put(entries)
+        self.tally.put([entry_of((file.path, file.size, *shape_of(file.path, (0, None)))) for file in taken])
         self._pace.put(sum([file.size for file in taken]))
         for failure in refused.values():
             self._fail(failure)
@@ -286,7 +293,7 @@ class Run(Generic[Q]):
 
     def _mark(self, file: DiscoveredFile, status: Status, reason: str, detail: str) -> None:
         """Note a file that is none of the index's, for the next statement: one a batch costs what one a file does."""
-        now = time.time_ns()
+        now = self._marks[0].seen_ns if self._marks else time.time_ns()
         self._marks.append(
             RecordedFile(file.name, file.size, file.mtime_ns, b"", now, status, reason, detail, file.changed_ns)
         )

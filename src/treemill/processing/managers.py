@@ -249,9 +249,9 @@ class FileChunkingManager:
                 stats = run.work(crew, writer)
             writer.end_run(RunState.INTERRUPTED if stats.cancelled else RunState.COMPLETE)
 
-    def _submissions(self) -> Iterator[_Submitted]:
+    def _submissions(self) -> Iterator[list[_Submitted]]:
         while (submitted := self._queue.get()) is not None:
-            yield submitted
+            yield [submitted]
 
     def _observe(self, event: Event) -> None:
         """Note at once what happens, in the engine's own threads: whom to tell, what has ended."""

@@ -138,7 +138,7 @@ class HighThroughputProcessor:
                 vectors=None if manager is None else Embedding(manager),
             )
             self._stats = run.tally.stats
-            stack.enter_context(run.queue(given.strings(files)))
+            stack.enter_context(run.queue([name] for name in given.strings(files)))
             executor = executor_for(self._settings.chunker, self._work())
             stack.enter_context(starting(executor, self._settings.chunker, intake.expected or 0))
             with self._store.writer() as writer:

@@ -30,8 +30,9 @@ _UNTRIED = 15 * _GROUP
 # statements above all, is more than half of what small batches do. A run looks whether it is cancelled after each.
 _TOGETHER = 512
 
-# So many groups are read ahead.
-_AHEAD = 2
+# So many groups are read ahead, by so many threads: to read takes longer than to look up and to write.
+_AHEAD = 4
+_READERS = 2
 
 
 class KnownFirst(Before[DiscoveredFile, Prepared]):
@@ -46,16 +47,11 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         inner: Crew[DiscoveredFile, Prepared],
         work: Prepare,
         known_of: KnownOf | None,
-        hurry: Callable[[], object] = lambda: None,
     ) -> None:
-        """Stand before a crew; `hurry` is called when there is something for that one to do.
-
-        `known_of` asks the index, in the thread that maps; None where that has no contents.
-        """
+        """Stand before a crew; `known_of` asks the index, in the thread that maps: None where that has no contents."""
         super().__init__(inner)
         self._prepare = work
         self._known_of = known_of
-        self._hurry = hurry
         self._untried = 0
         self._all_known = False
 
@@ -80,29 +76,33 @@ class KnownFirst(Before[DiscoveredFile, Prepared]):
         """
         together: list[Sequence[DiscoveredFile]] = []
         ahead: deque[_Group] = deque()
-        with Hand[Sequence[PreparedFile | None]]() as hand:
+        with Hand[Sequence[PreparedFile | None]](_READERS) as hand:
             for batch in batches:
                 together.append(batch)
                 if batch and self._all_known and sum(map(len, together)) < _TOGETHER:
                     continue
-                group, together = _Group(together), []
+                group, together = self._begun(together, hand), []
                 ahead.append(group)
-                if self._all_known and group.files:
-                    group.read_by(hand, self._prepare)
                 most = _AHEAD if batch and group.read else 0
                 while len(ahead) > most:
                     yield from self._left_of(ahead.popleft(), known)
             if together:
-                ahead.append(_Group(together))
+                ahead.append(self._begun(together, hand))
             for group in ahead:
                 yield from self._left_of(group, known)
+
+    def _begun(self, batches: Sequence[Sequence[DiscoveredFile]], hand: Hand[Sequence[PreparedFile | None]]) -> _Group:
+        """Return batches as a group, which is read ahead while all are known."""
+        group = _Group(batches)
+        if self._all_known and group.files:
+            group.read_by(hand, self._prepare)
+        return group
 
     def _left_of(self, group: _Group, known: deque[Done[DiscoveredFile, Prepared]]) -> list[Sequence[DiscoveredFile]]:
         """Return what is left of batches, by batch; one that is empty where all are known."""
         left = self._try(group.files, known, group.read) if group.read else self._take_known(group.files, known)
         if not left:
             return [()]
-        self._hurry()
         kept = set(map(id, left))
         by_batch = ([file for file in batch if id(file) in kept] for batch in group.batches)
         return [batch for batch in by_batch if batch] or [()]

@@ -10,6 +10,7 @@ import heapq
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from typing import NamedTuple
 
 from treemill.reports import LanguageStats, ProcessingStats
@@ -26,9 +27,13 @@ class Entry(NamedTuple):
     """A file put into the store, waiting for its commit."""
 
     path: str
-    chunks: int
     size: int
+    chunks: int
     language: str | None
+
+
+entry_of = partial(tuple.__new__, Entry)
+"""Makes an entry of its fields: in half the time, where there are thousands."""
 
 
 @dataclass(slots=True)
@@ -57,15 +62,17 @@ class Tally:
     def committed(self) -> list[Entry]:
         """Count the pending files as processed and return them."""
         done, self.pending = self.pending, []
-        stats, languages = self.stats, self.stats.languages
+        by_language: dict[str, list[Entry]] = {}
+        for entry in done:
+            by_language.setdefault(entry.language or "text", []).append(entry)
+        stats = self.stats
         stats.files_processed += len(done)
-        for _, chunks, size, language in done:
-            row = languages.get(language or "text")
-            if row is None:
-                row = languages[language or "text"] = LanguageStats()
+        for language, entries in by_language.items():
+            chunks, size = sum([entry.chunks for entry in entries]), sum([entry.size for entry in entries])
+            row = stats.languages.setdefault(language, LanguageStats())
             stats.chunks_created += chunks
             stats.total_size += size
-            row.files += 1
+            row.files += len(entries)
             row.chunks += chunks
             row.size += size
         return done

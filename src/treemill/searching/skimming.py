@@ -35,9 +35,10 @@ def texts_of(moment: Moment, files: Iterable[int]) -> Iterator[Text]:
     if not first:
         return
     yield from _read(moment, first)
-    with Ahead(_batches(moment, remaining), most=_BATCHES_AHEAD) as batches:
-        for batch in batches:
-            yield from batch or ()
+    with Ahead(([batch] for batch in _batches(moment, remaining)), most=_BATCHES_AHEAD) as batches:
+        for some in batches:
+            for batch in some:
+                yield from batch
 
 
 def _batches(moment: Moment, files: Iterator[int]) -> Iterator[list[Text]]:
