@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import sys
@@ -64,13 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
         report = rebuilt(place.folder, build, wait_seconds=wait)
     else:
         survey = begin_index(place, settings)
-        with open_store(place.root, place.folder, settings.storage, create=True) as store:
-            if survey is not None:
-                report = build(store, survey)
-            else:
+        with contextlib.ExitStack() as stack:
+            walk = None if survey is not None else stack.enter_context(begin_walk(place.root, settings))
+            store = open_store(place.root, place.folder, settings.storage, create=True)
+            stack.enter_context(store)
+            if survey is None:
                 store.foresee()
-                with begin_walk(place.root, settings) as walk:
-                    report = build(store, walk=walk)
+            report = build(store, survey, walk)
         note_index(place, settings)
     if arguments.report:
         _write(arguments.report, import_module(_PAGE).page(report, recorder))

@@ -24,8 +24,8 @@ from treemill.storage.rows import STATUS_CODES, read_number, recorded_from_all
 _NATIVE = compiled("sums")
 
 # So many rows are read at a time, and so many times as many at most ahead of who asks: they wait in memory.
-_ROWS = 2_000
-_MOST_FORESEEN = 50
+_ROWS = 10_000
+_MOST_FORESEEN = 10
 
 # Whatever a flipped bit has made of a path stands behind it.
 _Path = bytes | float

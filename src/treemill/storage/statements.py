@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -30,7 +29,11 @@ _ONE_IN = 8
 _MOST_READ = 200_000
 
 _REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
-_SAME = "?1, ?2, ?3, ?4"
+# What is the same is bound behind the first values of the first row: SQLite looks for the number of each other
+# parameter among all before it if it is written out.
+_OWN_BEFORE = 5
+_ALIKE = "(?, ?, ?, ?, ?, ?6, ?7, ?8, ?9, ?)"
+_REPLACE_ALIKE = {rows: _REPLACE_FILES + ", ".join([_ALIKE] * rows) for rows in _ROWS}
 
 # No path has a NUL in it.
 _BETWEEN = "FROM files WHERE path BETWEEN ? AND ?"
@@ -127,15 +130,7 @@ def replace_alike(
         rows = next(rows for rows in _ROWS if rows >= count)
         # To write the last row once more takes less time than to have another statement compiled.
         again = some[-OWN_COLUMNS:] * (rows - count)
-        connection.execute(_replace_alike(rows), (*alike.columns, *some, *again))
-
-
-@cache
-def _replace_alike(rows: int) -> str:
-    """Return the statement that writes so many rows, given the columns that are the same in all, and each row's own."""
-    first = len(_SAME.split()) + 1
-    own = (range(at, at + OWN_COLUMNS) for at in range(first, first + rows * OWN_COLUMNS, OWN_COLUMNS))
-    return _REPLACE_FILES + ", ".join(f"(?{a}, ?{b}, ?{c}, ?{d}, ?{e}, {_SAME}, ?{f})" for a, b, c, d, e, f in own)
+        connection.execute(_REPLACE_ALIKE[rows], (*some[:_OWN_BEFORE], *alike.columns, *some[_OWN_BEFORE:], *again))
 
 
 def remove_files(connection: sqlite3.Connection, paths: Sequence[str]) -> int:
