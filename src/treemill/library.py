@@ -16,7 +16,7 @@ from treemill.configuration import load_settings
 from treemill.embedding.registry import provider_for
 from treemill.errors import UsageError
 from treemill.events import Listener, ignore
-from treemill.freshness import IndexOptions
+from treemill.freshness import IndexOptions, begin_walk
 from treemill.indexing import index_tree
 from treemill.places import Place, named, place_of, places_of, seated
 from treemill.recipes import asking_provider
@@ -56,28 +56,32 @@ def index(
     """
     place = place_of(root)
     chosen = load_settings(place.root) if settings is None else settings
-    place = place if store is not None else seated(place, chosen.storage)
-    survey = begin_index(place, chosen) if store is None else None
-    target = open_store(place.root, place.folder, chosen.storage, create=True) if store is None else store
-    try:
-        with ContentCache(chosen.storage.cache_mb if store is None else 0) as cache:
-            report = index_tree(
-                place.root,
-                target,
-                chosen,
-                provider=provider_for(chosen, target.recipe()),
-                options=options,
-                listener=on_event or ignore,
-                cancel=cancel,
-                survey=survey,
-                cache=cache,
-            )
+    with ExitStack() as stack:
+        survey, walk, target = None, None, store
+        if target is None:
+            place = seated(place, chosen.storage)
+            survey = begin_index(place, chosen)
+            walk = None if survey is not None else stack.enter_context(begin_walk(place.root, chosen))
+            target = opened = open_store(place.root, place.folder, chosen.storage, create=True)
+            stack.callback(opened.close)
+            if survey is None:
+                opened.foresee()
+        cache = stack.enter_context(ContentCache(chosen.storage.cache_mb if store is None else 0))
+        report = index_tree(
+            place.root,
+            target,
+            chosen,
+            provider=provider_for(chosen, target.recipe()),
+            options=options,
+            listener=on_event or ignore,
+            cancel=cancel,
+            survey=survey,
+            walk=walk,
+            cache=cache,
+        )
         if store is None:
             note_index(place, chosen)
         return report
-    finally:
-        if store is None:
-            target.close()
 
 
 @overload
