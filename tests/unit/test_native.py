@@ -20,7 +20,8 @@ from treemill.chunking.packing import json_of
 from treemill.native import compiled
 from treemill.preparing import first_lines
 from treemill.records import PreparedFile
-from treemill.storage.rows import Alike, file_row, own_values
+from treemill.storage.rows import file_row
+from treemill.storage.statements import Alike, own_values
 from treemill.storage.sums import (
     FILE_COLUMNS,
     bulk_sum,

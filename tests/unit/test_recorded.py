@@ -19,7 +19,7 @@ from treemill.storage import recorded, statements
 from treemill.storage.connection import DamagedRow
 from treemill.storage.ownership import data_folder
 from treemill.storage.recorded import Foresight, read_recorded
-from treemill.storage.rows import Alike, file_row, recorded_from_all
+from treemill.storage.rows import file_row, recorded_from_all
 from treemill.storage.sqlite import SqliteStore
 
 # Without the types that the index's own table insists on, which a flipped bit does not heed.
@@ -195,7 +195,7 @@ def test_many_rows_go_in_with_few_statements_each_once(count: int) -> None:
     with table([file_row("p/0001.py", 9, size=0, stamp=0, changed_ns=0, seen_ns=0)]) as connection:
         said: list[str] = []
         connection.set_trace_callback(said.append)
-        statements.replace_alike(connection, files, contents, Alike(77))
+        statements.replace_alike(connection, files, contents, statements.Alike(77))
         connection.set_trace_callback(None)
         assert len([each for each in said if each.startswith("INSERT")]) == -(-count // 256)
         expected = [

@@ -1,6 +1,6 @@
 /* Rows of the table of files: their sums, and what differs in those of many files of which the same is said.
  *
- * See `treemill.storage.rows` and `treemill.storage.sums`, which say what is right.
+ * See `treemill.storage.statements` and `treemill.storage.sums`, which say what is right.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000

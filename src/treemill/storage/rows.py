@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from treemill.records import Content, PreparedFile, Recipe, RecordedFile, RunRecord, RunState, Status
+from treemill.records import Content, Recipe, RecordedFile, RunRecord, RunState, Status
 from treemill.storage.connection import DamagedRow
 from treemill.storage.sums import (
     are_entries_whole,
@@ -21,7 +21,6 @@ from treemill.storage.sums import (
     file_sum,
     file_sums,
     head_sums,
-    own_values_plainly,
     sum_of_head,
     sum_of_read,
 )
@@ -182,46 +181,6 @@ def file_row(
     raw = path_bytes(path)
     row = raw, content_id, size, stamp, changed_ns, seen_ns, STATUS_CODES[status], reason, detail
     return *row, file_sum(row)
-
-
-class Alike(NamedTuple):
-    """What is the same in many rows of `files`: when they were seen, and what became of them."""
-
-    seen_ns: int
-    status: Status = Status.INDEXED
-    reason: str = ""
-    detail: str = ""
-
-    @property
-    def columns(self) -> tuple[int, int, str, str]:
-        """The columns of those rows."""
-        return self.seen_ns, STATUS_CODES[self.status], self.reason, self.detail
-
-
-OWN_COLUMNS = 6
-"""How many columns of rows that are alike differ."""
-
-
-def own_values(
-    files: Sequence[PreparedFile | RecordedFile], contents: Mapping[bytes, int | None], alike: Alike
-) -> list[Any]:
-    """Return path, content, size, times of modification and change, and sum of the row for each of some files.
-
-    `contents` are the numbers of contents by key. Paths are bytearrays, which sqlite3 binds as they are: bytes it asks
-    what they are to be bound as.
-
-    Raises:
-        UnicodeEncodeError: no file system has such a path.
-    """
-    values: list[Any] | None = own_values_plainly(files, contents, alike.columns)
-    if values is not None:
-        return values
-    rows = [
-        (path, contents[file.key], file.size, file.stamp, file.changed_ns, *alike.columns)
-        for path, file in zip(paths_bytes([file.path for file in files]), files, strict=True)
-    ]
-    sums = file_sums(rows)
-    return [each for row, total in zip(rows, sums, strict=True) for each in (bytearray(row[0]), *row[1:5], total)]
 
 
 def doubted(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, int, bytes]]:

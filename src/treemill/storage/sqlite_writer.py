@@ -333,7 +333,7 @@ class SqliteWriter:
         if not ids.keys() >= keys:
             ids = dict(ids)
             self._insert_contents(files, ids)
-        statements.replace_alike(self._connection, files, ids, tables.Alike(self._seen_ns))
+        statements.replace_alike(self._connection, files, ids, statements.Alike(self._seen_ns))
 
     def _insert_contents(self, files: Sequence[PreparedFile], ids: dict[bytes, int]) -> None:
         """Put in the contents that have no id yet, and give them one."""

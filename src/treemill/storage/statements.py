@@ -10,11 +10,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from treemill.records import PreparedFile, RecordedFile
+from treemill.records import PreparedFile, RecordedFile, Status
 from treemill.storage.connection import DamagedRow
-from treemill.storage.rows import OWN_COLUMNS, Alike, own_values, paths_bytes
+from treemill.storage.rows import STATUS_CODES, paths_bytes
+from treemill.storage.sums import file_sums, own_values_plainly
 
 # So many values are bound in one statement, and so many rows are written with one: there are few statements, which are
 # kept compiled.
@@ -28,21 +29,55 @@ _KEY_BYTES = 16
 _ONE_IN = 8
 _MOST_READ = 200_000
 
-_REPLACE_FILES = "INSERT OR REPLACE INTO files VALUES "
-# What is the same is bound behind the first values of the first row: SQLite looks for the number of each other
-# parameter among all before it if it is written out.
+# What is the same in all rows is bound behind the first values of the first one, so that only its numbers are written
+# out: SQLite looks for each such number among all parameters before it.
 _OWN_BEFORE = 5
 _ALIKE = "(?, ?, ?, ?, ?, ?6, ?7, ?8, ?9, ?)"
-_REPLACE_ALIKE = {rows: _REPLACE_FILES + ", ".join([_ALIKE] * rows) for rows in _ROWS}
+_REPLACE_ALIKE = {rows: "INSERT OR REPLACE INTO files VALUES " + ", ".join([_ALIKE] * rows) for rows in _ROWS}
 
 # No path has a NUL in it.
 _BETWEEN = "FROM files WHERE path BETWEEN ? AND ?"
 _JOINED = "CAST(group_concat(path, char(0)) AS BLOB)"
 
-# Rows that are alike differ in six columns, so that more of them go into a statement. A few are no more than that.
-_ALIKE = "(?, ?, ?, ?, ?, {}, {}, {}, {}, ?)"
-_ALIKE_ROWS = 400
-_FEW = 4
+
+class Alike(NamedTuple):
+    """What is the same in many rows of `files`: when they were seen, and what became of them."""
+
+    seen_ns: int
+    status: Status = Status.INDEXED
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def columns(self) -> tuple[int, int, str, str]:
+        """The columns of those rows."""
+        return self.seen_ns, STATUS_CODES[self.status], self.reason, self.detail
+
+
+OWN_COLUMNS = 6
+"""How many columns of rows that are alike differ."""
+
+
+def own_values(
+    files: Sequence[PreparedFile | RecordedFile], contents: Mapping[bytes, int | None], alike: Alike
+) -> list[Any]:
+    """Return path, content, size, times of modification and change, and sum of the row for each of some files.
+
+    `contents` are the numbers of contents by key. Paths are bytearrays, which sqlite3 binds as they are: bytes it asks
+    what they are to be bound as.
+
+    Raises:
+        UnicodeEncodeError: no file system has such a path.
+    """
+    values: list[Any] | None = own_values_plainly(files, contents, alike.columns)
+    if values is not None:
+        return values
+    rows = [
+        (path, contents[file.key], file.size, file.stamp, file.changed_ns, *alike.columns)
+        for path, file in zip(paths_bytes([file.path for file in files]), files, strict=True)
+    ]
+    sums = file_sums(rows)
+    return [each for row, total in zip(rows, sums, strict=True) for each in (bytearray(row[0]), *row[1:5], total)]
 
 
 class HeldIds:

@@ -46,7 +46,7 @@ def file_sums(rows: Sequence[tuple[Any, ...]]) -> list[int]:
 def own_values_plainly(
     files: Sequence[Any], contents: Mapping[bytes, int | None], alike: tuple[Any, ...]
 ) -> list[Any] | None:
-    """As `treemill.storage.rows.own_values`; None where this installation or a file leaves it to that.
+    """As `treemill.storage.statements.own_values`; None where this installation or a file leaves it to that.
 
     Raises:
         UnicodeEncodeError: no file system has such a path.
