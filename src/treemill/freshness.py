@@ -22,9 +22,6 @@ from treemill.storage import IndexStore
 from treemill.types import DiscoveredFile
 from treemill.values import dataclass
 
-Walk = Iterable[list[Found]]
-"""What is found in a tree, some at a time."""
-
 # So many files at most are found before anybody looks.
 _WALKED_AHEAD = 16_384
 
@@ -47,10 +44,9 @@ class Survey:
     """A walk that stopped at the first file to process, or behind it, or at its end where there is none.
 
     `files` are the files to process, some at a time, those found so far included; they can be had once, and pull the
-    walk on.
-    `generation` is the index's when it was compared. `within` are the paths that the walk was confined to, None for the
-    whole tree, and `elsewhere` how many files to index are known outside of them; `entered` is told the folders of the
-    walk.
+    walk on. `generation` is the index's from before the walk. `within` are the paths that the walk was confined to,
+    None for the whole tree, and `elsewhere` how many files to index are known outside of them; `entered` is told the
+    folders of the walk.
     """
 
     generation: int
@@ -67,16 +63,29 @@ class Survey:
         return self.plan.known + self.elsewhere
 
 
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk over a whole tree that has begun: what it finds, some at a time, which can be had once.
+
+    `generation` is the index's from before it began: what others committed since may be of files that it passed by.
+    """
+
+    found: Iterable[list[Found]]
+    generation: int
+
+
 @contextmanager
-def begin_walk(root: Path, settings: Settings) -> Iterator[Walk]:
-    """Begin to walk a tree in a thread of its own, while who looks is loaded; give what is found, once, for `look`.
+def begin_walk(root: Path, store: IndexStore, settings: Settings) -> Iterator[Walk]:
+    """Begin to walk a tree in a thread of its own, while who looks is loaded, for `look`.
 
     Raises:
         UsageError: there is no such folder.
         SettingsError: a pattern of `include` or `exclude` is none.
+        StorageError: the store cannot be read.
     """
-    with Ahead(discover_together(root, settings.discovery), most=_WALKED_AHEAD) as walk:
-        yield walk
+    generation = store.generation()
+    with Ahead(discover_together(root, settings.discovery), most=_WALKED_AHEAD) as found:
+        yield Walk(found, generation)
 
 
 def look(
@@ -101,7 +110,7 @@ def look(
         StorageError: the store cannot be read.
     """
     options = options or IndexOptions()
-    generation = store.generation()
+    generation = store.generation() if walk is None else walk.generation
     run = store.last_run()
     whole = within is None or run is None or run.state is not RunState.COMPLETE
     paths = None if whole or within is None else tuple(within)
@@ -110,8 +119,9 @@ def look(
     if paths is not None and run is not None:
         inside = sum(record.status is not Status.SKIPPED for record in recorded)
         elsewhere = max(0, run.known - inside)
+    begun = None if walk is None else walk.found
     plan = Plan(
-        walk or discover_together(root, settings.discovery, within=paths, entered=entered, saw=saw),
+        begun or discover_together(root, settings.discovery, within=paths, entered=entered, saw=saw),
         recorded,
         retry=options.retry,
         everything=options.everything,

@@ -68,8 +68,8 @@ def index_tree(
     """Bring a store up to date with a tree, and report what that came to.
 
     `survey` is a look at this tree and store that was just taken, if there was one, and `walk` one that was begun for
-    the look that is to be taken (`begin_walk`). What `cache` holds is not parsed
-    again, and what is new is kept in it. `cutter` cuts in the place of Treemill's own chunkers, as they would.
+    the look that is to be taken (`begin_walk`). What `cache` holds is not parsed again, and what is new is kept in it.
+    `cutter` cuts in the place of Treemill's own chunkers, as they would.
 
     Raises:
         UsageError: there is no such folder.

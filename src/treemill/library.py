@@ -61,9 +61,9 @@ def index(
         if target is None:
             place = seated(place, chosen.storage)
             survey = begin_index(place, chosen)
-            walk = None if survey is not None else stack.enter_context(begin_walk(place.root, chosen))
             target = opened = open_store(place.root, place.folder, chosen.storage, create=True)
             stack.callback(opened.close)
+            walk = None if survey is not None else stack.enter_context(begin_walk(place.root, opened, chosen))
             if survey is None:
                 opened.foresee()
         cache = stack.enter_context(ContentCache(chosen.storage.cache_mb if store is None else 0))

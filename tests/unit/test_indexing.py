@@ -137,14 +137,25 @@ def test_a_file_that_moved_is_in_the_index_at_any_moment(tree: Tree, tmp_path: P
 def test_a_walk_that_has_begun_is_looked_at_as_any_other(tree: Tree) -> None:
     root, store = tree(FILES), MemoryStore()
     make_old(root)
-    with freshness.begin_walk(root, INLINE) as walk:
+    with freshness.begin_walk(root, store, INLINE) as walk:
         report = run(root, store, walk=walk)
     assert report.coverage.complete
     assert paths(store) == [name for name in sorted(FILES) if name != "logo.bin"]
-    with freshness.begin_walk(root, INLINE) as walk:
+    with freshness.begin_walk(root, store, INLINE) as walk:
         assert run(root, store, walk=walk).unchanged == len(FILES)
-    with pytest.raises(UsageError), freshness.begin_walk(root / "nowhere", INLINE):
+    with pytest.raises(UsageError), freshness.begin_walk(root / "nowhere", store, INLINE):
         pass
+
+
+def test_what_another_run_committed_behind_a_walk_is_not_taken_for_gone(tree: Tree) -> None:
+    #  walk ─▶ a file comes, and another run commits it ─▶ look with that walk ── it is overtaken, and looks again
+    root, store = tree(FILES), MemoryStore()
+    with freshness.begin_walk(root, store, INLINE) as walk:
+        begun = freshness.Walk(list(walk.found), walk.generation)
+    (root / "late.py").write_text("def late(): ...\n")
+    run(root, store)
+    assert run(root, store, walk=begun).removed == 0
+    assert "late.py" in paths(store)
 
 
 def test_a_file_deleted_while_indexing_costs_one_line_in_the_report(

@@ -66,9 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         survey = begin_index(place, settings)
         with contextlib.ExitStack() as stack:
-            walk = None if survey is not None else stack.enter_context(begin_walk(place.root, settings))
             store = open_store(place.root, place.folder, settings.storage, create=True)
             stack.enter_context(store)
+            walk = None if survey is not None else stack.enter_context(begin_walk(place.root, store, settings))
             if survey is None:
                 store.foresee()
             report = build(store, survey, walk)
