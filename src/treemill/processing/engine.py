@@ -293,6 +293,7 @@ class Run(Generic[Q]):
 
     def _mark(self, file: DiscoveredFile, status: Status, reason: str, detail: str) -> None:
         """Note a file that is none of the index's, for the next statement: one a batch costs what one a file does."""
+        # One moment for all of a statement, so that their rows are alike; an earlier one only has a stamp trusted less.
         now = self._marks[0].seen_ns if self._marks else time.time_ns()
         self._marks.append(
             RecordedFile(file.name, file.size, file.mtime_ns, b"", now, status, reason, detail, file.changed_ns)

@@ -249,7 +249,7 @@ class SqliteWriter:
             with explained(self._folder):
                 try:
                     writing_back()
-                except sqlite3.OperationalError:
+                except sqlite3.OperationalError:  # tried again, and told
                     self._layouts.tidy(self._dimension, collected=0)
 
     def _collect(self, now: int, *, whole: bool) -> int:
