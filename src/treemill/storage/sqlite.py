@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from treemill.errors import IndexLocked, StorageError, TreemillError
 from treemill.records import Recipe, RecordedFile, RunRecord, RunState
@@ -23,13 +23,16 @@ from treemill.storage.connection import explained, open_database
 from treemill.storage.garbage import GarbageLimits
 from treemill.storage.lease import WATCH_NAME, Lease, holder, locked
 from treemill.storage.ownership import MARK_NAME, data_folder, read_mark
-from treemill.storage.recorded import Foresight, read_recorded
 from treemill.storage.segment_files import is_missing, read_segment_files
 from treemill.storage.sqlite_snapshot import SqliteSnapshot
 
+if TYPE_CHECKING:
+    from treemill.storage.recorded import Foresight
+
 _log = logging.getLogger(__name__)
 
-# What writes is loaded for those who do: a question reads alone.
+# What writes, and what reads all that is recorded, is loaded for those who do: a question reads alone.
+_RECORDED = "treemill.storage.recorded"
 _WRITER = "treemill.storage.sqlite_writer"
 _FOLDERS = "treemill.storage.folders"
 
@@ -78,12 +81,15 @@ class SqliteStore:
         index_id = self._reader.index_id()
         data = data_folder(self.folder, index_id)
         with contextlib.closing(open_database(data, index_id)) as connection, explained(data):
-            yield from read_recorded(connection) if everything and not keys else tables.read_files(connection, within)
+            if everything and not keys:
+                yield from import_module(_RECORDED).read_recorded(connection)
+            else:
+                yield from tables.read_files(connection, within)
 
     def foresee(self) -> None:
         """Have what a look at the tree needs read already, while who takes that look is loaded."""
         index_id = self._reader.index_id()
-        self._foresight = Foresight(data_folder(self.folder, index_id), index_id)
+        self._foresight = import_module(_RECORDED).Foresight(data_folder(self.folder, index_id), index_id)
 
     def last_run(self) -> RunRecord | None:
         """Return the newest run, or None. RUNNING is reported as INTERRUPTED when nobody holds the lease."""
